@@ -3,7 +3,7 @@ import type { Certificate } from "../domain/certificate.ts";
 import { type Draft, draftCertificates } from "./check/certificates.ts";
 import { checkOldNames } from "./check/oldNames.ts";
 import { checkReferences } from "./check/references.ts";
-import { RESPONSIBILITY_KEYS } from "./check/responsibility.ts";
+import { TARGET_RESPONSIBILITY_KEYS } from "./check/responsibility.ts";
 import { checkRules } from "./check/rules.ts";
 import {
   channelEntries,
@@ -239,7 +239,7 @@ function definitions(
     ...(otherSolvers.length > 0 && {
       otherSolvers: otherSolvers.map((name) => ({ name, definition: solvers.get(name)?.raw })),
     }),
-    targets: draft.targets.map((target) => withoutKeys(targets.get(target)?.raw, RESPONSIBILITY_KEYS)),
+    targets: draft.targets.map((target) => withoutKeys(targets.get(target)?.raw, TARGET_RESPONSIBILITY_KEYS)),
   };
 }
 
@@ -263,7 +263,7 @@ function whatIsIssued(
 }
 
 /** What a target accepts, and who deploys to it, does not change what it holds. */
-const NOT_DEPLOYED: readonly string[] = ["takes", "agent", "served", ...RESPONSIBILITY_KEYS];
+const NOT_DEPLOYED: readonly string[] = ["takes", "agent", "served", ...TARGET_RESPONSIBILITY_KEYS];
 
 function targetDigests(draft: Draft, targets: ReadonlyMap<string, Entry<unknown>>): Record<string, string> {
   const digests = draft.targets.map((target): [string, string] => {

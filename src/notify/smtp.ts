@@ -29,7 +29,7 @@ const optionsSchema = z
       ),
     username: z.string().min(1).max(255).optional().describe("For servers that ask who sends."),
     password: secretOption.optional().describe("Reference to its password."),
-    from: address.describe("The sender's address."),
+    sender: address.describe("The sender's address."),
     to: z.array(address).min(1).max(50).describe("Who gets the messages."),
   })
   .refine(({ tls, host }) => tls !== "none" || isLoopback(host), {
@@ -50,7 +50,7 @@ export const smtp: Plugin<SmtpOptions, ChannelDependencies, Send> = {
 };
 
 async function sendMail(
-  { host, port, tls, username, password, from, to }: SmtpOptions,
+  { host, port, tls, username, password, sender, to }: SmtpOptions,
   { channel, secret }: ChannelDependencies,
   notification: Notification,
   signal: AbortSignal,
@@ -78,7 +78,7 @@ async function sendMail(
   });
   try {
     signal.throwIfAborted();
-    await transport.sendMail({ from, to: [...to], ...mailOf(notification, from) });
+    await transport.sendMail({ from: sender, to: [...to], ...mailOf(notification, sender) });
   } catch (error) {
     signal.throwIfAborted();
     throw new RenewalError(

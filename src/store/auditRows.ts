@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ALTERED_DEPLOYMENT } from "../domain/deployment.ts";
+import { auditSecrets } from "./auditSecrets.ts";
 import { isIntact, SEALED, type SealedRow, type SealedTable } from "./rowSeal.ts";
 import type { Db, Schema } from "./schema.ts";
 import { sealedRows } from "./sealedRows.ts";
@@ -34,16 +35,17 @@ const claimJson = z.object({
   subject: z.string().optional().catch(undefined),
   targets: z.array(z.string()).optional().catch(undefined),
   problem: z.string().optional().catch(undefined),
+  endpoint: z.string().optional().catch(undefined),
 });
 type Claim = z.infer<typeof claimJson>;
-const CLAIMS = /^(?:version|certificate|account|problem|target)\./;
+const CLAIMS = /^(?:version|certificate|account|problem|target)\.|^verify\.(?:converged|stale)$/;
 
 const BRINGS_VERSION: readonly string[] = ["version.issued", "version.imported", "version.renamed"];
 
 /**
- * What the events say must be in other tables. What renewd writes again by itself within minutes is not asked for:
- * evidence of endpoints, windows of CAs, beats of processes, and answers to challenges, whose loss shows as a failed
- * validation.
+ * What the events say must be in other tables: all that decides, and all that people are shown as fact. Not asked for is
+ * what is gone by itself at any moment: beats of processes, and answers to challenges, whose loss shows as a failed
+ * validation; nor the last handshake with each address, which its endpoint's row sums up.
  */
 export class HistoryClaims {
   /** How each renewal ended; null: it has not, as far as its events say. */
@@ -69,9 +71,11 @@ export class HistoryClaims {
       this.#ends.set(renewalId, ENDS[type as keyof typeof ENDS]);
     // Most events claim nothing in their detail, and there are very many.
     const said = (CLAIMS.test(type) && claimJson.safeParse(JSON.parse(detail)).data) || {};
-    const { generation, replacement: id, issuer, before, directory } = said;
+    const { generation, replacement: id, issuer, before, directory, endpoint } = said;
     if (BRINGS_VERSION.includes(type) && generation !== undefined)
       this.#rows.add(nameOf("versions", { certificate, generation }));
+    if (type === "version.issued") this.#rows.add(nameOf("renewalInfos", { certificate }));
+    if (endpoint !== undefined) this.#rows.add(nameOf("endpointStatuses", { certificate, endpoint }));
     if (type === "certificate.replacing" && id !== undefined) {
       this.#rows.add(nameOf("replacements", { id }));
       this.#rows.add(nameOf("replacementMembers", { replacement: id, certificate }));
@@ -156,6 +160,8 @@ export async function auditRows(db: Db, vault: Vault, claims: HistoryClaims, now
       else if (contradictory) add(nameOf(table, row), "contradictory");
     }
   }
+  const altered = new Set(faults.map(({ row }) => row));
+  for await (const row of auditSecrets(db, vault)) if (!altered.has(row)) add(row, "altered");
   for (const row of claims.missing()) add(row, "missing");
   return faults;
 }

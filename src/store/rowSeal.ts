@@ -7,8 +7,8 @@ import type { Vault } from "./vault.ts";
  * Rows that a worker obeys without another check, and the columns their seals cover. Without a valid seal:
  * a challenge answer is not served, a DNS record is not removed, an account URL is asked for again, a version is refused, a renewal is cancelled,
  * a replacement and a pause are ignored; a target counts as holding nothing, an endpoint as never dialled, and a CA as
- * never asked for its window; what people acknowledged is red again, a process counts as not running, an alert does not exist, and a browser is not signed in. `renewd audit
- * verify` names every such row.
+ * never asked for its window; what people acknowledged is red again, a process counts as not running, an alert does not
+ * exist, a channel gets the newest events again, and a browser is not signed in. `renewd audit verify` names every such row.
  */
 export const SEALED = {
   challenges: { key: ["token"], columns: ["keyAuthorization", "expiresAt"] },
@@ -28,6 +28,7 @@ export const SEALED = {
     key: ["id"],
     columns: [
       ...(["certificate", "generation", "reason", "reasonDetail", "trigger", "issuer", "digest"] as const),
+      "priority",
       ...(["state", "createdAt", "finishedAt", "errorCode", "errorMessage"] as const),
     ],
   },
@@ -52,6 +53,8 @@ export const SEALED = {
     ],
   },
   alerts: { key: ["id"], columns: ["rule", "cause", "openedAt", "resolvedAt", "body"] },
+  alertStates: { key: ["id"], columns: ["body"] },
+  channelCursors: { key: ["channel"], columns: ["seq"] },
   webGrants: { key: ["digest"], columns: ["kind", "actor", "createdAt", "expiresAt"] },
   observations: { key: ["certificate", "endpoint", "address"], columns: ["body", "evidence"] },
   renewalInfos: {
@@ -68,9 +71,14 @@ export type SealedRow = Readonly<Record<string, unknown>> & { readonly seal: unk
 type Key = Readonly<Record<string, string | number>>;
 
 /** Over the row as the database gives it back: a row cannot replace another, nor one table's row another table's. */
-export function sealOfRow(vault: Vault, table: SealedTable, row: object): string {
+export function sealOfRow(
+  vault: Vault,
+  table: SealedTable,
+  row: object,
+  columns: readonly string[] = SEALED[table].columns,
+): string {
   const stored: Readonly<Record<string, unknown>> = { ...row };
-  const { key, columns } = SEALED[table];
+  const { key } = SEALED[table];
   const values = [...key, ...columns].map((column) => {
     const value = toStorable(stored[column]);
     return typeof value === "string" ? value.toWellFormed() : value;

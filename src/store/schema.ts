@@ -82,11 +82,11 @@ export interface Schema {
   replacementMembers: ReplacementMember & Sealed;
   leftTargets: Omit<LeftTarget, "receipt"> & { receipt: Json } & Sealed;
   crls: { url: string; nextFetchAt: number };
-  channelCursors: ChannelCursor;
   alerts: Pick<Alert, "id" | "cause" | "openedAt" | "resolvedAt"> & { rule: string; body: Json } & Sealed;
   alertReceipts: Omit<AlertReceipt, "outcome"> & { outcome: string };
   /** One row. */
-  alertStates: { id: number; body: Json };
+  alertStates: { id: number; body: Json } & Sealed;
+  channelCursors: ChannelCursor & Sealed;
   heartbeats: Omit<Heartbeat, "role" | "targets" | "problems"> & {
     role: string;
     targets: Json;

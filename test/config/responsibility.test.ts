@@ -1,4 +1,7 @@
 import { expect, test } from "vitest";
+import { z } from "zod";
+import { channelSchema, solverSchema, targetSchema } from "../../src/config/schema/file.ts";
+import { REGISTRIES } from "../../src/config/schema/registries.ts";
 import { configFile } from "./configFile.ts";
 
 function file({ responsibility = "[]", defaults = "", own = "", target = "", channel = "" }): string {
@@ -23,7 +26,8 @@ const loaded = async (parts: Parameters<typeof file>[0]) => {
   const { certificates, targets, notifications } = await written.config();
   const [shop] = certificates;
   if (shop === undefined) throw new Error("no certificate was loaded");
-  return { shop, target: targets.get("lb-1")?.responsibility, about: notifications.get("ops")?.about };
+  const lb = targets.get("lb-1");
+  return { shop, target: lb?.responsibility, options: lb?.options, about: notifications.get("ops")?.about };
 };
 const problems = async (parts: Parameters<typeof file>[0]): Promise<string[]> => {
   await using written = await configFile(file(parts));
@@ -55,12 +59,36 @@ test("a new owner changes no digest, so it deploys nothing again and ends no bac
   const after = await loaded({
     responsibility: '[{ certificates: ["*"], team: web }]',
     own: "owner: alice",
-    target: ", owner: bob, labels: { rack: a1 }, runbook: 'https://wiki.example.org/lb'",
+    target: ", team: net, runbook: 'https://wiki.example.org/lb'",
   });
   expect(after.shop.responsibility).toMatchObject({ owner: "alice", team: "web" });
-  expect(after.target?.owner).toBe("bob");
+  expect(after.target?.team).toBe("net");
   for (const key of ["digest", "issueDigest", "targetDigests"] as const)
     expect(after.shop[key]).toEqual(before.shop[key]);
+});
+
+test("a target's own owner is the system user of its files, which the deployer gets and a change of which deploys", async () => {
+  const before = await loaded({});
+  const after = await loaded({ target: ", owner: root" });
+  expect(after.target?.owner).toBeNull();
+  expect(after.options).toMatchObject({ owner: "root" });
+  expect(after.shop.targetDigests).not.toEqual(before.shop.targetDigests);
+});
+
+test.each([
+  ["target", targetSchema, REGISTRIES.deployers],
+  ["channel", channelSchema, REGISTRIES.channels],
+  ["solver", solverSchema, REGISTRIES.solvers],
+] as const)("no %s has an option of the name of a key that all of them take", (_, { shape }, kinds) => {
+  const common = Object.keys(shape).filter((key) => key !== "type");
+  for (const { type, options } of kinds) {
+    const { properties = {}, anyOf = [] } = z.toJSONSchema(options, { io: "input", unrepresentable: "any" });
+    const own = [properties, ...anyOf.map((branch) => branch.properties ?? {})].flatMap((keys) => Object.keys(keys));
+    expect(
+      own.filter((key) => common.includes(key)),
+      type,
+    ).toEqual([]);
+  }
 });
 
 test("what is wrong is said where it is written", async () => {

@@ -1,4 +1,5 @@
 // The catalogue, in the order it is run.
+import { BUSY_DRILLS } from "./busyDrills.ts";
 import { CA_DRILLS } from "./caDrills.ts";
 import { CLOCK_DRILLS } from "./clockDrills.ts";
 import { DATABASE_DRILLS } from "./databaseDrills.ts";
@@ -24,6 +25,7 @@ export const DRILLS: readonly Drill[] = [
   ...NETWORK_DRILLS,
   ...DATABASE_DRILLS,
   ...CLOCK_DRILLS,
+  ...BUSY_DRILLS,
   ...CA_DRILLS,
   ...DNS_DRILLS,
   ...RENEWAL_INFO_DRILLS,

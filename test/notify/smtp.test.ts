@@ -90,7 +90,7 @@ async function startMailServer(options: SMTPServerOptions = {}): Promise<MailSer
   };
 }
 
-const BASE = { host: "localhost", from: "renewd@example.org", to: ["ops@example.org", "lead@example.org"] };
+const BASE = { host: "localhost", sender: "renewd@example.org", to: ["ops@example.org", "lead@example.org"] };
 
 function sendBy(options: object, notification: Notification = NOTE): Promise<void> {
   const send = smtp.create(smtp.options.parse({ ...BASE, ...options }), {
@@ -104,7 +104,7 @@ describe("mail", () => {
   test("is sent over STARTTLS, signed in, to everybody, with what a person needs", async () => {
     await using server = await startMailServer();
     await sendBy({ port: server.port, username: "renewd", password: "env:MAIL" });
-    expect(server.taken).toMatchObject([{ from: BASE.from, to: BASE.to, user: "renewd", secure: true }]);
+    expect(server.taken).toMatchObject([{ from: BASE.sender, to: BASE.to, user: "renewd", secure: true }]);
     const text = server.taken[0]?.text ?? "";
     expect(text).toMatch(/^Subject: \[page\] www: renewal failed: no\r$/m);
     expect(text).toMatch(/^Message-ID: <renewd-42-1767312000000@example\.org>\r$/m);

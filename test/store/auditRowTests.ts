@@ -1,13 +1,31 @@
+import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
+import type { DnsRecord } from "../../src/domain/dnsRecord.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { acknowledge, withdrawAcknowledgement } from "../../src/renewal/operator/acknowledge.ts";
+import { openDatabase } from "../../src/store/database.ts";
 import { type AuditOptions, acceptStore, auditStore, type HistoryAudit } from "../../src/store/index.ts";
+import { SEALED, withSeal } from "../../src/store/rowSeal.ts";
 import type { StoreBench } from "../conformance/store.ts";
-import { certificate, endpointStatus, NOW, renewal, version } from "../support/model/facts.ts";
+import { certificate, endpointStatus, heartbeat, NOW, renewal, version } from "../support/model/facts.ts";
 import { tamper } from "./auditTests.ts";
 
 const SIGNAL = new AbortController().signal;
 const KEY = new Secret("the key");
+
+type Row = Record<string, string | number | null>;
+
+/** Of the column's own type, as PostgreSQL wants it; "7" is a number as well. */
+function forged(before: Row[string] | undefined): string | number {
+  return typeof before === "number" ? before + 1 : "7";
+}
+
+const DNS_RECORD: DnsRecord = {
+  ...{ id: "a", solver: "dns", identifier: "example.org", name: "_acme-challenge.example.org", value: "value" },
+  ...{ zoneId: "z", zoneName: "example.org", providerId: null, certificate: "www", renewalId: null },
+  ...{ state: "publishing", createdAt: NOW, publishedAt: null, expiresAt: NOW + 1_000, attempts: 0 },
+  ...{ nextAttemptAt: null, errorCode: null, errorMessage: null },
+};
 
 /** What stays hidden in a history that is whole in itself. */
 export function auditRowTests(bench: () => StoreBench, dialect: string): void {
@@ -48,6 +66,8 @@ export function auditRowTests(bench: () => StoreBench, dialect: string): void {
       await tx.renewalInfos.watch("www", 1, NOW);
       const seen = { address: "::1", port: 443, sni: "www", at: NOW, durationMs: 1, served: null, problem: null };
       await tx.observations.record({ ...endpointStatus(), endpoint: "e" }, [seen]);
+      const converged = { endpoint: "e", generation: 1 };
+      await tx.events.append({ ...of, type: "verify.converged", renewalId: "r1", detail: converged });
     });
   };
 
@@ -93,12 +113,61 @@ export function auditRowTests(bench: () => StoreBench, dialect: string): void {
       ["an acknowledgement", "delete from acknowledgements", "acknowledgements www", "missing"],
       ["a deployment", "update deployments set deployed_generation = 99", "deployments www lb", "altered"],
       ["an endpoint", `update endpoint_statuses set round_ended_at = ${NOW + 9}`, "endpointStatuses www e", "altered"],
+      ["what an endpoint served, gone", "delete from endpoint_statuses", "endpointStatuses www e", "missing"],
+      ["a suggested window, gone", "delete from renewal_infos", "renewalInfos www", "missing"],
+      ["how urgent a renewal is", "update renewals set priority = 9 where id = 'r2'", "renewals r2", "altered"],
+      ["a key of its own making", "update versions set sealed_key = 'renewd:1:x:y:z'", "versions www 1", "altered"],
+      [
+        "an account's key",
+        "update accounts set sealed_key = (select sealed_key from versions)",
+        "accounts ca https://ca.example/dir",
+        "altered",
+      ],
+      ["a certificate request", "update renewals set csr = 'MIIB' where id = 'r2'", "renewals r2", "altered"],
+      ["an order", "update renewals set order_url = 'https://x' where id = 'r2'", "renewals r2", "altered"],
       ["evidence", "update observations set evidence = '{}'", "observations www e ::1", "altered"],
       ["a suggested window", `update renewal_infos set renew_at = ${NOW}`, "renewalInfos www", "altered"],
     ])("names exactly the row of %s", async (_, sql, row, kind) => {
       await fill();
       await bench().backend.run(sql);
       expect(await audit()).toMatchObject({ headProblem: null, faults: [], rows: [{ row, kind }] });
+    });
+
+    test("names the row of every column that a seal covers", async () => {
+      await fill();
+      const { store, backend, vault } = bench();
+      await store.dns.records.insert(DNS_RECORD);
+      await store.health.beat([heartbeat()]);
+      await store.cursors.claim("ops", NOW, { leaseMs: 1, retryMaxMs: 1 });
+      await store.webAccess.add({ digest: "d", kind: "session", actor: "anna", createdAt: NOW, expiresAt: NOW + 9 });
+      await store.alerts.lock();
+      const { db } = await openDatabase(backend.options, vault);
+      const alert = { id: "a", rule: "renewal", cause: "c", openedAt: NOW, resolvedAt: null, body: "{}" };
+      await db
+        .insertInto("alerts")
+        .values(withSeal(vault, "alerts", alert))
+        .execute();
+      const unfound: string[] = [];
+      for (const [table, { key, columns }] of Object.entries(SEALED)) {
+        const all = await sql<Row>`select * from ${sql.table(table)}`.execute(db);
+        const [row] = all.rows;
+        if (row === undefined) throw new Error(`no row in ${table}`);
+        const isRow = sql.join(
+          key.map((column) => sql`${sql.ref(column)} = ${row[column]}`),
+          sql` and `,
+        );
+        const set = (column: string, value: unknown) =>
+          sql`update ${sql.table(table)} set ${sql.ref(column)} = ${value} where ${isRow}`.execute(db);
+        for (const column of columns) {
+          await set(column, forged(row[column]));
+          const { rows } = await audit();
+          if (rows.length !== 1 || !rows[0]?.row.startsWith(`${table} `)) unfound.push(`${table} ${column}`);
+          await set(column, row[column]);
+        }
+      }
+      await db.destroy();
+      expect(unfound).toEqual([]);
+      expect((await audit()).rows).toEqual([]);
     });
 
     test("names a replacement that is gone with all its members", async () => {

@@ -153,7 +153,8 @@ describe("copying a store", () => {
       });
     });
     // PostgreSQL ends a connection's process a moment after its client has gone.
-    await expect.poll(() => move().catch((error: Error) => error.message)).toContain("1 lease is held by workers");
+    const refused = () => move().catch((error: Error) => error.message);
+    await expect.poll(refused, { timeout: 20_000 }).toContain("1 lease is held by workers");
     const later = copyStore(source, sqlite(`moved-${source.kind}.db`), vault, { unused: { now: NOW + 1_000 } });
     expect(await later).toMatchObject({ renewals: 1 });
   });

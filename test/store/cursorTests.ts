@@ -79,6 +79,19 @@ export function cursorTests(bench: () => StoreBench): void {
       await backend.run("update channel_cursors set seq = 9999");
       expect((await store.cursors.claim("ops", NOW, TERMS))?.seq).toBe(0);
     });
+
+    test("a cursor that somebody moved on passes over nothing", async () => {
+      const { store, backend } = bench();
+      const claimed = await store.cursors.claim("ops", NOW, TERMS);
+      if (claimed === null) throw new Error("the channel is new");
+      await store.cursors.release(claimed, { ...FRESH, seq: 0 });
+      await store.events.append(event);
+      await backend.run("update channel_cursors set seq = 1");
+      expect((await store.cursors.claim("ops", NOW, TERMS))?.seq).toBe(0);
+      expect((await store.cursors.list()).map((cursor) => Object.keys(cursor))).not.toContainEqual(
+        expect.arrayContaining(["seal"]),
+      );
+    });
   });
 
   describe("rehearsals", () => {

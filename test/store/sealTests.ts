@@ -2,6 +2,8 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { Secret } from "../../src/domain/secret.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { rowSeals } from "../../src/store/migrations/0014-sealed-rows.ts";
+import { sealedPriorities } from "../../src/store/migrations/0030-sealed-priorities.ts";
+import { SEALED, sealOfRow } from "../../src/store/rowSeal.ts";
 import { readLeaf } from "../../src/x509/leaf.ts";
 import type { StoreBench } from "../conformance/store.ts";
 import { createRoot } from "../support/ca/pki.ts";
@@ -89,6 +91,7 @@ export function sealTests(bench: () => StoreBench): void {
       ["is of another certificate", "update renewals set certificate = 'api'"],
       ["has another reason", "update renewals set reason = 'rollback'"],
       ["orders elsewhere", "update renewals set issuer = 'other'"],
+      ["is made to wait behind all others", "update renewals set priority = 2000000"],
       ["was moved to another step", "update renewals set state = 'deploying'"],
     ])("a renewal that %s is cancelled when it is claimed, and the planner decides again", async (_, sql) => {
       const { store, backend } = bench();
@@ -200,6 +203,27 @@ export function sealTests(bench: () => StoreBench): void {
       await store.certificates.sync([{ ...CERTIFICATE, digest: "changed" }], NOW);
       expect(await store.certificates.get("www")).toMatchObject(pause);
     });
+  });
+
+  test("seals of a release that left out how urgent a renewal is are made again, but for what was altered", async () => {
+    const { store, another, backend, vault } = bench();
+    for (const id of ["r", "s"]) await store.renewals.insert(renewal({ id, certificate: id }));
+    const terms = { leaseMs: 1_000, retryMaxMs: 1_000 };
+    await store.cursors.claim("ops", NOW, terms);
+    const { db } = await openDatabase(backend.options, vault);
+    const columns = SEALED.renewals.columns.filter((column) => column !== "priority");
+    for (const row of await db.selectFrom("renewals").selectAll().execute()) {
+      const seal = sealOfRow(vault, "renewals", row, columns);
+      await db.updateTable("renewals").set({ seal }).where("id", "=", row.id).execute();
+    }
+    await backend.run("update renewals set reason = 'rollback' where id = 's'");
+    for (const table of ["channel_cursors", "alert_states"]) await backend.run(`alter table ${table} drop column seal`);
+    await sealedPriorities(vault).up(db);
+    await db.destroy();
+    const upgraded = await another();
+    expect(await upgraded.renewals.claim("r", NOW, LEASE_MS)).toMatchObject({ id: "r" });
+    expect(await upgraded.renewals.claim("s", NOW, LEASE_MS)).toBeNull();
+    expect(await upgraded.cursors.claim("ops", NOW + 2_000, terms)).toMatchObject({ seq: 0 });
   });
 
   test("rows of a release without seals are sealed when it is upgraded, but for answers and orders in flight", async () => {

@@ -1,5 +1,9 @@
 import { NOBODY, type Responsibility } from "../../domain/responsibility.ts";
-import { type ResponsibilityRule, responsibilityKeys, type WrittenResponsibility } from "../schema/responsibility.ts";
+import {
+  type ResponsibilityRule,
+  targetResponsibilityKeys,
+  type WrittenResponsibility,
+} from "../schema/responsibility.ts";
 
 interface Subject {
   readonly kind: "certificates" | "targets";
@@ -55,5 +59,5 @@ function fits(pattern: string, text: string): boolean {
   return from <= value.length - last.length;
 }
 
-/** Keys that say nothing about how something is renewed or deployed: a new owner must deploy nothing again. */
-export const RESPONSIBILITY_KEYS: readonly string[] = Object.keys(responsibilityKeys);
+/** Keys of a target that say nothing about what it holds: a new team must deploy nothing again. */
+export const TARGET_RESPONSIBILITY_KEYS: readonly string[] = Object.keys(targetResponsibilityKeys);

@@ -130,11 +130,11 @@ export function targetEntries(
   return pluginEntries("targets", plugins, raw, problems, (entry, path) => {
     const read = check(targetSchema, entry, path, problems);
     if (read === undefined) return undefined;
-    const { type, agent, served, takes, owner, team, labels, criticality, runbook, ...options } = read;
+    const { type, agent, served, takes, team, criticality, runbook, ...options } = read;
     const { keyTypes, namesMax, profiles } = takes;
     const known = { ...(keyTypes && { keyTypes }), ...(namesMax && { namesMax }), ...(profiles && { profiles }) };
     const plugin = plugins.find((each) => each.type === type);
-    const written = { owner, team, labels, criticality, runbook };
+    const written = { team, criticality, runbook };
     const responsibility = responsibilityOf(
       { kind: "targets", name: String(path.at(-1)), names: [] },
       written,

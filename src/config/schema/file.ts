@@ -9,7 +9,7 @@ import { duration } from "./duration.ts";
 import { checkDnsName } from "./identifiers.ts";
 import { issuerSchema } from "./issuer.ts";
 import { redisSchema } from "./redis.ts";
-import { concernSchema, responsibilityKeys, responsibilitySchema } from "./responsibility.ts";
+import { concernSchema, responsibilitySchema, targetResponsibilityKeys } from "./responsibility.ts";
 import { secretReference } from "./secretReference.ts";
 import { tracingSchema } from "./tracing.ts";
 import { webSchema } from "./web.ts";
@@ -72,7 +72,7 @@ export const targetSchema = pluginSchema.extend({
       "What you know it to be limited in, such as clients behind it that know no ECDSA: `renewd plan` says what " +
         "does not fit before anything is issued.",
     ),
-  ...responsibilityKeys,
+  ...targetResponsibilityKeys,
 });
 
 /** A channel is notified from a severity on. */

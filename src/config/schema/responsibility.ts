@@ -37,6 +37,10 @@ export const responsibilityKeys = {
     .describe("URL of what to do when it fails; shown beside every failure and in every notification."),
 };
 
+/** A target's own `owner` is the system user of the files that it writes, its `labels` are those of what it creates. */
+const { owner: _owner, labels: _labels, ...targetKeys } = responsibilityKeys;
+export const targetResponsibilityKeys = targetKeys;
+
 export const responsibilitySchema = z
   .array(
     z

@@ -37,7 +37,7 @@ const optionsSchema = checkedLayout(
     privateKey: secretOption.optional().describe("Private key to log in with (OpenSSH or PEM)."),
     passphrase: secretOption.optional().describe("Passphrase of `privateKey`, if it has one."),
     password: secretOption.optional().describe("Password to log in with, instead of a key."),
-    agent: z
+    agentSocket: z
       .string()
       .startsWith("/", "must be absolute")
       .max(1024)
@@ -70,8 +70,8 @@ const optionsSchema = checkedLayout(
   }),
   PEM_LAYOUT,
 )
-  .refine((o) => [o.privateKey, o.password, o.agent].filter((one) => one !== undefined).length === 1, {
-    message: "give one of `privateKey`, `password` and `agent`",
+  .refine((o) => [o.privateKey, o.password, o.agentSocket].filter((one) => one !== undefined).length === 1, {
+    message: "give one of `privateKey`, `password` and `agentSocket`",
   })
   .refine((o) => o.passphrase === undefined || o.privateKey !== undefined, {
     message: "`passphrase` needs `privateKey`",
@@ -187,7 +187,7 @@ async function login(
 ): Promise<SshConnection> {
   signal.throwIfAborted();
   const read = async (reference: SshOptions["password"]) => (reference === undefined ? null : await secret(reference));
-  const { host, port, user, hostKey: hostKeys, timeout: timeoutMs, agent = null } = options;
+  const { host, port, user, hostKey: hostKeys, timeout: timeoutMs, agentSocket: agent = null } = options;
   const secrets = {
     privateKey: await read(options.privateKey),
     passphrase: await read(options.passphrase),

@@ -31,6 +31,7 @@ import { webAccess } from "./0026-web-access.ts";
 import { totals } from "./0027-totals.ts";
 import { alerts } from "./0028-alerts.ts";
 import { searchIndexes } from "./0029-search-indexes.ts";
+import { sealedPriorities } from "./0030-sealed-priorities.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Migration>> = {
@@ -62,6 +63,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Mi
   "0027-totals": totals,
   "0028-alerts": alerts,
   "0029-search-indexes": searchIndexes,
+  "0030-sealed-priorities": (_, vault) => sealedPriorities(vault),
 };
 
 /** How many migrations this release knows. */

@@ -74,18 +74,18 @@ export function alertStore(db: Db, vault: Vault): AlertStore {
       toAlert,
     );
   const state = async (): Promise<AlertState> => {
-    const row = await db.selectFrom("alertStates").select("body").where("id", "=", 1).executeTakeFirst();
-    // One that is damaged begins again: what is wrong is found again, and notified of twice at worst.
-    const [read = NEW_ALERT_STATE] = readEach(row === undefined ? [] : [row.body], (body) =>
-      readJson(stateJson, body, "alert state"),
-    );
+    const rows = await db.selectFrom("alertStates").selectAll().where("id", "=", 1).execute();
+    // One that is damaged, or that somebody moved, begins again: what is wrong is found again, and notified of twice at
+    // worst.
+    const intact = rows.filter((row) => isIntact(vault, "alertStates", row));
+    const [read = NEW_ALERT_STATE] = readEach(intact, ({ body }) => readJson(stateJson, body, "alert state"));
     return read;
   };
   return {
     async lock() {
       await db
         .insertInto("alertStates")
-        .values({ id: 1, body: JSON.stringify(NEW_ALERT_STATE) })
+        .values(withSeal(vault, "alertStates", { id: 1, body: JSON.stringify(NEW_ALERT_STATE) }))
         .onConflict((conflict) => conflict.doNothing())
         .execute();
       // On PostgreSQL others wait here; on SQLite there is one writer.
@@ -98,11 +98,8 @@ export function alertStore(db: Db, vault: Vault): AlertStore {
     },
     state,
     async saveState(next) {
-      await db
-        .updateTable("alertStates")
-        .set({ body: JSON.stringify(next) })
-        .where("id", "=", 1)
-        .execute();
+      const { body, seal } = withSeal(vault, "alertStates", { id: 1, body: JSON.stringify(next) });
+      await db.updateTable("alertStates").set({ body, seal }).where("id", "=", 1).execute();
     },
     async list({ all, limit }) {
       let query = db.selectFrom("alerts").selectAll().orderBy("openedAt", "desc").orderBy("id").limit(limit);

@@ -116,7 +116,7 @@ export function renewalStore(db: Db, dialect: Dialect, vault: Vault): RenewalSto
       const hasUrl = (row?.orderUrl ?? null) !== null;
       const orderUrl = unseal(vault, orderIdentity(id, "url"), row?.orderUrl ?? null);
       return {
-        privateKey: sealed === null ? null : vault.open(keyIdentity(id), sealed),
+        privateKey: sealed === null ? null : vault.open(renewalKeyIdentity(id), sealed),
         orderUrl,
         // Both belong to one order.
         csr: (orderUrl === null) === hasUrl ? null : unseal(vault, orderIdentity(id, "csr"), row?.csr ?? null),
@@ -240,7 +240,7 @@ async function saveOrderState(
     .updateTable("renewals")
     .set({ fence })
     .$if(privateKey !== undefined, (query) =>
-      query.set({ sealedKey: privateKey ? vault.seal(keyIdentity(id), privateKey) : null }),
+      query.set({ sealedKey: privateKey ? vault.seal(renewalKeyIdentity(id), privateKey) : null }),
     )
     .$if(orderUrl !== undefined, (query) =>
       query.set({ orderUrl: orderUrl ? vault.seal(orderIdentity(id, "url"), new Secret(orderUrl)) : null }),
@@ -283,10 +283,12 @@ function unseal(vault: Vault, identity: string, sealed: string | null): string |
   }
 }
 
-function orderIdentity(id: string, part: "url" | "csr"): string {
+/** The same for its order. */
+export function orderIdentity(id: string, part: "url" | "csr"): string {
   return recordIdentity("renewal", id, "order", part);
 }
 
-function keyIdentity(id: string): string {
+/** What the vault binds the key of a renewal to. */
+export function renewalKeyIdentity(id: string): string {
   return recordIdentity("renewal", id, "key");
 }

@@ -102,7 +102,7 @@ export function versionStore(db: Db, dialect: Dialect, vault: Vault): VersionSto
       const leaf = JSON.stringify(version.leaf);
       const chainPem = JSON.stringify(version.chainPem);
       const droppedNames = version.droppedNames.length === 0 ? null : JSON.stringify(version.droppedNames);
-      const sealedKey = vault.seal(keyIdentity(certificate, generation), privateKey);
+      const sealedKey = vault.seal(versionKeyIdentity(certificate, generation), privateKey);
       const columns = {
         ...{ certificate, generation, issuer, directory, leaf, leafPem, chainPem },
         ...{ keyType, createdAt, verifiedAt, revokedAt, droppedNames },
@@ -126,7 +126,7 @@ export function versionStore(db: Db, dialect: Dialect, vault: Vault): VersionSto
           "request.invalid",
           `the private key of generation ${generation} of ${certificate} was erased after it expired`,
         );
-      return vault.open(keyIdentity(certificate, generation), row.sealedKey);
+      return vault.open(versionKeyIdentity(certificate, generation), row.sealedKey);
     },
     async bySerial(serial) {
       const row = await select(db)
@@ -160,7 +160,8 @@ function select(db: Db) {
   return db.selectFrom("versions").select(COLUMNS);
 }
 
-function keyIdentity(certificate: string, generation: number): string {
+/** What the vault binds the key of a version to. */
+export function versionKeyIdentity(certificate: string, generation: number): string {
   return recordIdentity("version", certificate, generation, "key");
 }
 

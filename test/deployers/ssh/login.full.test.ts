@@ -98,7 +98,7 @@ describe("logging in by ssh", () => {
       await until("ssh-agent's socket", async () => stat(socket).catch(() => null));
       await run("ssh-add", ["-q", sshd.loginKeyFile], { env: { ...process.env, SSH_AUTH_SOCK: socket } });
       const { privateKey: _, ...login } = loginTo(sshd);
-      const deployer = sshTarget({ ...login, agent: socket, directory: root, cert: "c.pem" }, {});
+      const deployer = sshTarget({ ...login, agentSocket: socket, directory: root, cert: "c.pem" }, {});
       await expect(deployer.deploy({ pair: await issue(1), previous: null }, NEVER)).resolves.toMatchObject({
         generation: 1,
       });
