@@ -16,6 +16,8 @@ import { seedFleet } from "../test/support/system/seedFleet.ts";
 import { createWebEstate } from "../test/support/system/webEstate.ts";
 
 const { values: options } = parseArgs({
+  // `npm run bench -- pages`
+  allowPositionals: true,
   options: {
     certificates: { type: "string", default: "10000" },
     past: { type: "string", default: "1" },
