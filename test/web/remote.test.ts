@@ -36,6 +36,24 @@ test("a decision is carried out there, and the history says who made it with whi
   expect(JSON.parse(resumed.stdout)).toEqual({ version: 1, certificate: "api", renewalId: null });
 });
 
+test("a renewd that has no time for readers is asked again when it says", async () => {
+  const listener = nodeListener(estate.app, estate.web.readers);
+  let refusals = 0;
+  const busy = createServer((asked, answer) => {
+    refusals += 1;
+    if (refusals > 1) return listener(asked, answer);
+    answer.writeHead(503, { "retry-after": "1", "content-type": "application/problem+json" });
+    answer.end(JSON.stringify({ detail: "more is asked for", code: "web.unavailable" }));
+  }).listen(0, "127.0.0.1");
+  await once(busy, "listening");
+  const address = `http://127.0.0.1:${(busy.address() as AddressInfo).port}`;
+  const { code, stdout } = await runCaptured(["--server", address, "--token", estate.token, "history"]);
+  busy.close();
+  busy.closeAllConnections();
+  expect(code).toBe(0);
+  expect(stdout).toContain("api");
+});
+
 describe("what goes wrong has the exit code and the message that it has there:", () => {
   test.each([
     [2, "not configured", ["pause", "wwww", "--reason", "x"]],

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
 import { RenewalError } from "../../domain/errors.ts";
 import { isErrorCode } from "../../domain/errorTable.ts";
@@ -28,6 +29,9 @@ export interface Patience {
 /** Revoking waits for the CA. */
 const TIMEOUT_MS = 90_000;
 const ANSWER_CHARACTERS_MAX = 100_000_000;
+/** How often and how long a renewd is waited for that has no time for readers. */
+const BUSY_ATTEMPTS_MAX = 6;
+const BUSY_PAUSE_MAX_S = 10;
 const MESSAGE_CHARACTERS_MAX = 2_000;
 
 const problem = z.looseObject({
@@ -83,11 +87,21 @@ async function answered(base: URL, path: string, init: RequestInit): Promise<Res
   for (let attempt = 1; ; attempt += 1) {
     try {
       // A redirect could send the token anywhere.
-      return await fetch(target, { signal: AbortSignal.timeout(TIMEOUT_MS), ...init, redirect: "error" });
+      const response = await fetch(target, { signal: AbortSignal.timeout(TIMEOUT_MS), ...init, redirect: "error" });
+      const pauseMs = busyPauseMs(response);
+      if (pauseMs === null || attempt === BUSY_ATTEMPTS_MAX) return response;
+      await response.body?.cancel();
+      await delay(pauseMs, undefined, init.signal ? { signal: init.signal } : {});
     } catch (cause) {
-      if (attempt === 2 || init.method !== "POST") throw unreachable(base, cause);
+      if (attempt >= 2 || init.method !== "POST") throw unreachable(base, cause);
     }
   }
+}
+
+/** Renewals go before readers there: it says when to come back. null: it does not. */
+function busyPauseMs({ status, headers }: Response): number | null {
+  const seconds = Number(headers.get("retry-after"));
+  return status === 503 && seconds > 0 && seconds <= BUSY_PAUSE_MAX_S ? seconds * 1_000 : null;
 }
 
 function unreachable(base: URL, cause: unknown): RenewalError {
