@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { get } from "node:http";
 import { connect } from "node:net";
-import { IDENTITY_PATH } from "../web/http01.ts";
+import { IDENTITY_PATH } from "../domain/challengeToken.ts";
 import type { ListeningAddress } from "../web/listen.ts";
 import type { ProblemNote } from "./beats.ts";
 

@@ -24,7 +24,7 @@ export const http01: Plugin<z.infer<typeof options>, Pick<SolverDependencies, "c
   create: (_options, { challenges, now }) => ({
     challengeType: "http-01",
     needsResponder: "http01",
-    preflight: (identifier, signal) => examineHttp(identifier, signal),
+    preflight: (identifier, signal) => examineHttp(identifier, signal, { responder: true }),
     async present({ token, keyAuthorization }, signal) {
       signal.throwIfAborted();
       await challenges.put(checkToken(token), keyAuthorization, now() + EXPIRES_AFTER_MS);

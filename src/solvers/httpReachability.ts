@@ -1,5 +1,6 @@
-import { request } from "node:http";
+import { type IncomingMessage, request } from "node:http";
 import { connect, isIP } from "node:net";
+import { CHALLENGE_PATH, IDENTITY_PATH } from "../domain/challengeToken.ts";
 import type { Identifier } from "../domain/identifier.ts";
 import type { Concern } from "../domain/issuer.ts";
 import { sanitize } from "../domain/text.ts";
@@ -12,27 +13,30 @@ const HTTP_PORT = 80;
 const TLS_PORT = 443;
 const TIMEOUT_MS = 4_000;
 const ADDRESSES_MAX = 16;
+const ANSWER_MAX = 100;
 /** Nobody has this token: what matters is that an HTTP server answers at all. */
-const PATH = "/.well-known/acme-challenge/renewd-check";
+const PATH = `${CHALLENGE_PATH}renewd-check`;
+/** What a responder says there: the id of its installation. */
+const IDENTITY = /^[0-9a-f-]{36}$/;
 
 interface ReachabilityOptions {
   readonly lookup?: Lookup;
   readonly port?: number;
+  /** renewd's own responder has to answer there, itself or behind a server that forwards to it. */
+  readonly responder?: boolean;
 }
 
 /**
- * Whether the name answers over HTTP at every address. Seen from here, so it proves nothing about the Internet: it only
+ * Whether the name answers over HTTP at every address, and renewd's responder where it has to. Seen from here, so it proves nothing about the Internet: it only
  * warns. CAs try IPv6 first, so an address that nobody listens on is worth a warning although others answer.
  */
 export function examineHttp(
   identifier: Identifier,
   signal: AbortSignal,
-  { lookup = createLookup(), port = HTTP_PORT }: ReachabilityOptions = {},
+  { lookup = createLookup(), port = HTTP_PORT, responder = false }: ReachabilityOptions = {},
 ): Promise<readonly Concern[]> {
-  return examine(identifier, signal, lookup, {
-    check: "http",
-    dial: (address) => dial(identifier.value, address, port, signal),
-  });
+  const at = { name: identifier.value, port, responder };
+  return examine(identifier, signal, lookup, { check: "http", dial: (address) => dial(address, at, signal) });
 }
 
 /** The same of the port where CAs validate by tls-alpn-01. Only connects: before an order nothing answers there. */
@@ -80,21 +84,32 @@ async function addressesOf(lookup: Lookup, name: string, signal: AbortSignal): P
   return failed && found.length === 0 ? null : [...new Set(found)].slice(0, ADDRESSES_MAX);
 }
 
-function dial(name: string, address: string, port: number, signal: AbortSignal): Promise<Concern[]> {
+function dial(
+  address: string,
+  { name, port, responder }: { readonly name: string; readonly port: number; readonly responder: boolean },
+  signal: AbortSignal,
+): Promise<Concern[]> {
   const { promise, resolve, reject } = Promise.withResolvers<Concern[]>();
   const concern = (message: string): void => resolve([{ check: "http", message, fatal: false }]);
   const outgoing = request({
     host: address,
     port,
-    path: PATH,
+    path: responder ? IDENTITY_PATH : PATH,
     headers: { host: name },
     agent: false,
     timeout: TIMEOUT_MS,
     signal,
   });
   outgoing.on("response", (response) => {
-    response.destroy();
-    resolve([]);
+    if (!responder) {
+      response.destroy();
+      return resolve([]);
+    }
+    void beginning(response).then((text) => {
+      const why = notOurs(response.statusCode ?? 0, text);
+      if (why === null) resolve([]);
+      else concern(`http://${name}${CHALLENGE_PATH} at ${address} ${why}`);
+    });
   });
   outgoing.on("timeout", () => {
     concern(`port ${port} of ${address} does not answer within ${TIMEOUT_MS / 1_000} s`);
@@ -106,6 +121,29 @@ function dial(name: string, address: string, port: number, signal: AbortSignal):
   });
   outgoing.end();
   return promise;
+}
+
+/** null: renewd's responder has answered, or a redirect leads somewhere that only the CA follows. */
+function notOurs(status: number, text: string): string | null {
+  if ((status >= 300 && status < 400) || (status === 200 && IDENTITY.test(text))) return null;
+  return status >= 500
+    ? `is answered with status ${status}: does an ACME worker run where that server forwards to?`
+    : `is answered with status ${status} by a server that is not renewd: let it forward this path (docs/port80.md)`;
+}
+
+/** As much of the body as tells the responder from any other server. */
+async function beginning(response: IncomingMessage): Promise<string> {
+  let text = "";
+  response.setEncoding("latin1");
+  try {
+    for await (const piece of response) {
+      text += piece;
+      if (text.length > ANSWER_MAX) break;
+    }
+  } catch {
+    // What has come so far is what it is judged by.
+  }
+  return text;
 }
 
 function reach(address: string, port: number, signal: AbortSignal): Promise<Concern[]> {

@@ -1,15 +1,13 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { CHALLENGE_PATH, IDENTITY_PATH } from "../domain/challengeToken.ts";
 import type { ChallengeResponses } from "../domain/issuer.ts";
 import type { Log } from "../domain/log.ts";
 import { type ConnectionLimits, limitConnections } from "./connectionLimits.ts";
 import { type Listener, type ListenerWords, type ListeningAddress, listen } from "./listen.ts";
 
-const PREFIX = "/.well-known/acme-challenge/";
 /** base64url (RFC 8555 §8.3). The bound keeps rubbish away from the database. */
 const TOKEN = /^[A-Za-z0-9_-]{16,256}$/;
-/** No CA asks for it: a token that no order has. */
-export const IDENTITY_PATH = `${PREFIX}renewd-installation`;
 const HEADERS_TIMEOUT_MS = 3_000;
 const LIMITS: ConnectionLimits = {
   connectionsMax: 1_000,
@@ -89,9 +87,9 @@ async function answer(
 }
 
 function tokenOf({ method, url = "" }: IncomingMessage): string | null {
-  if ((method !== "GET" && method !== "HEAD") || !url.startsWith(PREFIX)) return null;
+  if ((method !== "GET" && method !== "HEAD") || !url.startsWith(CHALLENGE_PATH)) return null;
   // A query is not ours, but some middle boxes add one.
-  const token = url.slice(PREFIX.length).split("?", 1)[0] ?? "";
+  const token = url.slice(CHALLENGE_PATH.length).split("?", 1)[0] ?? "";
   return TOKEN.test(token) ? token : null;
 }
 

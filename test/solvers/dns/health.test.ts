@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -7,6 +8,7 @@ import { compareDelegation, examineDns } from "../../../src/solvers/dns/health.t
 import { createLookup, type Lookup } from "../../../src/solvers/dns/lookup.ts";
 import { parseResolver } from "../../../src/solvers/dns/options.ts";
 import { examineHttp, examineTls } from "../../../src/solvers/httpReachability.ts";
+import { startHttp01Responder } from "../../../src/web/http01.ts";
 import { type NameServer, startNameServer, type TestRecord } from "../../support/dns/nameServer.ts";
 
 const ZONE = "example.org";
@@ -125,6 +127,16 @@ describe("http-01 seen from here", () => {
       { check: "http", message: expect.stringContaining(`port ${port} of 127.0.0.3 cannot be reached`), fatal: false },
     ]);
     expect(await look(`none.${ZONE}`)).toMatchObject([{ message: "none.example.org has no address in DNS" }]);
+    // A server that does not forward to renewd would answer the CA just so.
+    const own = { lookup, port, responder: true };
+    expect(await examineHttp({ type: "ip", value: "127.0.0.1" }, signal(), own)).toMatchObject([
+      { check: "http", message: expect.stringMatching(/status 404 by a server that is not renewd: let it forward/) },
+    ]);
+    const challenges = { get: async () => null };
+    const responder = await startHttp01Responder({ host: "127.0.0.1", port: 0, challenges, identity: randomUUID() });
+    const ours = { ...own, port: responder.port };
+    expect(await examineHttp({ type: "ip", value: "127.0.0.1" }, signal(), ours)).toEqual([]);
+    await responder.close();
     // The same of the port of tls-alpn-01, to which it only connects.
     const tls = (value: string) => examineTls({ type: "dns", value }, signal(), { lookup, port });
     expect(await tls(`www.${ZONE}`)).toMatchObject([
