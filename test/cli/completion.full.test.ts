@@ -71,6 +71,8 @@ describe("fish", () => {
     ["renewd history --fai", ["--failed"]],
     ["renewd pause --js", ["--json"]],
     ["renewd completion z", ["zsh"]],
+    ["renewd revoke www --reason super", ["superseded"]],
+    ["renewd -c renewd.yaml errors web.unt", ["web.untrusted"]],
   ])("after `%s` offers %j", async (line, expected) => {
     expect(await fish(line)).toEqual(expected);
   });
@@ -86,6 +88,8 @@ describe("zsh", () => {
     ["renewd worker pl", "<<renewd worker planner >>"],
     ["renewd history --fai", "<<renewd history --failed >>"],
     ["renewd plan ww", "<<renewd plan www >>"],
+    ["renewd --config=x plan ww", "<<renewd --config=x plan www >>"],
+    ["renewd revoke www --reason supers", "<<renewd revoke www --reason superseded >>"],
   ])("completes `%s` to %s", async (line, expected) => {
     expect(await zsh(line)).toContain(expected);
   });

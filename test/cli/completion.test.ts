@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are variables of the shell.
 import { execFile } from "node:child_process";
-import { mkdtemp, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -33,8 +33,40 @@ describe("completion", () => {
     [["renewd", "worker", "pl"], ["planner"]],
     [["renewd", "-c", "/etc/x.yaml", "history", "--fai"], ["--failed"]],
     [["renewd", "pause", "--js"], ["--json"]],
+    [["renewd", "errors", "web.unt"], ["web.untrusted"]],
+    [["renewd", "revoke", "www", "--reason", "super"], ["superseded"]],
+    [["renewd", "revoke", "--reason", "x", "--ye"], ["--yes"]],
+    [["renewd", "plan", "--against", "package-l"], ["package-lock.json"]],
+    [["renewd", "restore", "package-l"], ["package-lock.json"]],
+    [["renewd", "replace", "start", "--serials", "package-l"], ["package-lock.json"]],
+    [["renewd", "pause", "www", "--reason", "p"], [""]],
   ])("bash, after %j, offers %j", async (words, expected) => {
     expect(await offered(words)).toEqual(expected);
+  });
+
+  test("bash asks the configuration or the server of the line for names, a URL included", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "renewd-completion-"));
+    await writeFile(join(directory, "script"), (await runCaptured(["completion", "bash"])).stdout);
+    await writeFile(
+      join(directory, "renewd"),
+      '#!/bin/sh\necho "$@" > "$0.asked"\nprintf \'"certificate": "www",\\n\'\n',
+      { mode: 0o755 },
+    );
+    const line = "renewd --server http://127.0.0.1:8280 --token file:/t renew w";
+    const script = `source "$1/script"; COMP_LINE="$2"; COMP_POINT=\${#2}; _renewd; printf "%s\\n" "\${COMPREPLY[@]}"`;
+    const env = { PATH: `${directory}:${process.env.PATH}` };
+    const { stdout } = await promisify(execFile)("bash", ["-euc", script, "bash", directory, line], { env });
+    expect(stdout.trim()).toBe("www");
+    const asked = await readFile(join(directory, "renewd.asked"), "utf8");
+    expect(asked.trim()).toBe("--server http://127.0.0.1:8280 --token file:/t certificates --json");
+  });
+
+  test("descriptions are whole", async () => {
+    const { stdout } = await runCaptured(["completion", "fish"]);
+    for (const [, about = ""] of stdout.matchAll(/ -d '([^']*)'/g)) {
+      expect(about).toBe(about.trim());
+      expect(about.split("(").length, about).toBe(about.split(")").length);
+    }
   });
 
   test.each(["bash", "zsh", "fish"])("%s knows every command", async (shell) => {

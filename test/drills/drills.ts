@@ -1,4 +1,5 @@
 // The catalogue, in the order it is run.
+import { API_DRILLS } from "./apiDrills.ts";
 import { BUSY_DRILLS } from "./busyDrills.ts";
 import { CA_DRILLS } from "./caDrills.ts";
 import { CLOCK_DRILLS } from "./clockDrills.ts";
@@ -34,4 +35,5 @@ export const DRILLS: readonly Drill[] = [
   ...SWAP_DRILLS,
   ...NIGHT_DRILLS,
   ...LOAD_DRILLS,
+  ...API_DRILLS,
 ];

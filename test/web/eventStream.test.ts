@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { EventType } from "../../src/domain/event.ts";
-import { createWebEstate, type WebEstate } from "../support/system/webEstate.ts";
+import { createEventFeed } from "../../src/web/eventFeed.ts";
+import { createWebEstate, WEB_ORIGIN, type WebEstate } from "../support/system/webEstate.ts";
 
 let estate: WebEstate;
 beforeAll(async () => {
@@ -65,6 +66,44 @@ test("events come as they are written, and after Last-Event-ID those that were m
   const [missed] = await take(again, 1);
   expect(missed?.data).toContain('"missed"');
   await again.return(undefined);
+});
+
+test("a reader that stays over a restart of the web role gets every event once", async () => {
+  const { createApp } = await import("../../src/web/app.ts");
+  const serve = () => {
+    const web = { ...estate.web, events: createEventFeed(estate.web.renewal) };
+    return { app: createApp(web), events: web.events };
+  };
+  const open = async (
+    { app }: ReturnType<typeof serve>,
+    lastEventId: string | null,
+  ): Promise<AsyncGenerator<Frame>> => {
+    const headers = { authorization: `Bearer ${estate.token}`, ...(lastEventId && { "last-event-id": lastEventId }) };
+    return frames(await app.request(`${WEB_ORIGIN}/api/v1/events/stream?certificate=restarted`, { headers }));
+  };
+  const seen: Frame[] = [];
+  const expected: string[] = [];
+  const write = async (why: string): Promise<void> => {
+    expected.push(why);
+    await append("restarted", why);
+  };
+  for (const round of ["a", "b", "c"]) {
+    const served = serve();
+    const stream = await open(served, seen.at(-1)?.id ?? "0");
+    await write(`${round} while it is read`);
+    // Only some of what there is by then was read when the role stops.
+    seen.push(...(await take(stream, 2 - (round === "a" ? 1 : 0))));
+    await write(`${round} perhaps on its way`);
+    served.events.close();
+    await stream.return(undefined);
+    await write(`${round} while nobody serves`);
+  }
+  const last = serve();
+  const stream = await open(last, seen.at(-1)?.id ?? "0");
+  seen.push(...(await take(stream, expected.length - seen.length)));
+  last.events.close();
+  await stream.return(undefined);
+  expect(seen.map(({ data }) => (JSON.parse(data) as { detail: { why: string } }).detail.why)).toEqual(expected);
 });
 
 test("a hundred readers get every event once, in order", async () => {

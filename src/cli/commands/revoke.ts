@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { RenewalError } from "../../domain/errors.ts";
 import { isErrorCode } from "../../domain/errorTable.ts";
 import { REVOCATION_REASONS, type RevocationReason } from "../../domain/issuer.ts";
@@ -24,7 +24,7 @@ export function addRevoke(program: Command, cli: Cli): void {
       "<NAME|SERIAL>",
       "a certificate, of which the latest generation is meant, or the serial of any generation",
     )
-    .requiredOption("--reason <reason>", `one of ${Object.keys(REVOCATION_REASONS).join(", ")}`)
+    .addOption(reasonChoices())
     .option("--yes", "do not ask");
   performAnywhere<Options>(command, cli, async ({ args: [what = ""], options, output, desk }) => {
     const reason = reasonOption(options.reason);
@@ -47,6 +47,13 @@ export function addRevoke(program: Command, cli: Cli): void {
 
 function asError({ code, message }: { readonly code: string; readonly message: string }): RenewalError {
   return new RenewalError(isErrorCode(code) ? code : "internal.bug", message);
+}
+
+/** Checked by `reasonOption`, whose message says more. */
+function reasonChoices(): Option {
+  const option = new Option("--reason <reason>", "what the CA is told (RFC 5280)").makeOptionMandatory();
+  option.argChoices = Object.keys(REVOCATION_REASONS);
+  return option;
 }
 
 function reasonOption(text: string): RevocationReason {
