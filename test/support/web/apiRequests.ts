@@ -76,7 +76,7 @@ export function randomRequest(document: ApiDocument, random: Random, without: re
   for (const { name, in: where, schema } of parameters)
     if (where === "query" && random.chance(0.4)) query.append(name, textOf(value(schema, document, random)));
   if (random.chance(0.1)) query.append(oneOf(random).toWellFormed(), oneOf(random).toWellFormed());
-  const text = [...query].map(([key, each]) => [key.toWellFormed(), each.toWellFormed()]);
+  const text = [...query].map(([key, each]): [string, string] => [key.toWellFormed(), each.toWellFormed()]);
   return {
     operation: operation.operationId,
     method: random.chance(0.03) ? random.pick(["DELETE", "PUT", "PATCH", "OPTIONS", "HEAD"]) : method.toUpperCase(),
