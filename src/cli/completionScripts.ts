@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are variables of the shell.
-import type { CompletedOption, Place, Value, Word } from "./completion.ts";
+import type { CompletedOption, Place, Value, Word } from "./completionPlaces.ts";
 
 /** Where the names are: what the line itself says. */
 const WHERE = ["-c", "--config", "--server", "--token"] as const;
