@@ -75,6 +75,8 @@ export function createCaaLookup(servers?: readonly string[]): CaaLookup {
 export interface CaaVerdict {
   readonly forbidden: string | null;
   readonly unknown: string | null;
+  /** What was found for each name, for people. */
+  readonly found: readonly { readonly identifier: string; readonly text: string }[];
 }
 
 /**
@@ -94,6 +96,7 @@ export async function checkCaa(
     return found;
   };
   let unknown: string | null = null;
+  const texts: { readonly identifier: string; readonly text: string }[] = [];
   for (const identifier of identifiers) {
     const { type, value } = identifier;
     // RFC 8659 is about domains; there is no CAA for addresses.
@@ -102,16 +105,32 @@ export async function checkCaa(
     const applicant = { ...subscriber, challengeTypes };
     try {
       const found = await relevant(value.replace(/^\*\./, ""), records);
+      texts.push({ identifier: value, text: recordsText(found, value.startsWith("*.")) });
       const obstacle = found === null ? null : obstacleIn(found.records, applicant, value.startsWith("*."));
       if (found !== null && obstacle !== null)
-        return { forbidden: `the CAA record of ${found.name} ${obstacle}`, unknown };
+        return { forbidden: `the CAA record of ${found.name} ${obstacle}`, unknown, found: texts };
     } catch (error) {
       signal.throwIfAborted();
       const why = error instanceof RenewalError ? `: ${error.message}` : "";
       unknown ??= `the CAA record of ${value} could not be looked up${why}`;
+      texts.push({ identifier: value, text: "not looked up: no server answered" });
     }
   }
-  return { forbidden: null, unknown };
+  return { forbidden: null, unknown, found: texts };
+}
+
+const TEXT_CHARACTERS_MAX = 300;
+
+function recordsText(
+  found: { readonly name: string; readonly records: readonly CaaRecord[] } | null,
+  wildcard: boolean,
+): string {
+  if (found === null) return "no record: any CA may issue";
+  const wild = found.records.filter(({ tag }) => tag === "issuewild");
+  const rules = wildcard && wild.length > 0 ? wild : found.records.filter(({ tag }) => tag === "issue");
+  if (rules.length === 0) return `${found.name} restricts no CA`;
+  const values = rules.map(({ tag, value }) => `${tag} ${value === "" ? ";" : value}`);
+  return sanitize(`${found.name}: ${values.join(", ")}`, TEXT_CHARACTERS_MAX);
 }
 
 /** Climbs the tree to the first name that has any (RFC 8659 §3). */

@@ -36,10 +36,11 @@ export async function eligibilityOf(
   const identities = (meta?.caaIdentities ?? []).map((identity) => sanitize(identity, 253));
   if (identities.length === 0)
     return { obstacle: null, notes: ["it does not say by which name CAA records permit it"] };
-  const { forbidden, unknown } = await checkCaa(identifiers, { ...caa, identities }, caa.lookup, signal);
+  const { forbidden, unknown, found } = await checkCaa(identifiers, { ...caa, identities }, caa.lookup, signal);
   return {
     obstacle: forbidden,
     ...(forbidden !== null && { isCaa: true }),
     notes: unknown === null ? [] : [unknown],
+    caa: found,
   };
 }

@@ -28,6 +28,9 @@ export const withdrawAlertAcknowledgement = late(
   async () => (await import("../actions/alerts.ts")).withdrawAlertAcknowledgement,
 );
 export const testAlertRule = late(async () => (await import("../actions/alerts.ts")).testAlertRule);
+export const checkTarget = late(async () => (await import("../actions/checks.ts")).checkTarget);
+export const testChannels = late(async () => (await import("../actions/checks.ts")).testChannels);
+export const recordAudit = late(async () => (await import("../actions/recordAudit.ts")).recordAudit);
 export const dial = late(async () => (await import("../actions/dial.ts")).dial);
 export const pause = late(async () => (await import("../actions/pause.ts")).pause);
 export const rehearse = late(async () => (await import("../actions/rehearse.ts")).rehearse);

@@ -44,7 +44,6 @@ export const waitForRequest = late(async () => (await import("./requests.ts")).w
 export const auditReport = late(async () => (await import("./inquiries.ts")).auditReport);
 export const auditReportOf = late(async () => (await import("./inquiries.ts")).auditReportOf);
 export const checkReport = late(async () => (await import("./inquiries.ts")).checkReport);
-export const notifyReport = late(async () => (await import("./inquiries.ts")).notifyReport);
 export const challengesReport = late(async () => (await import("./inquiries.ts")).challengesReport);
 export const removeForeign = late(async () => (await import("./inquiries.ts")).removeForeign);
 export const leftoversReport = late(async () => (await import("./inquiries.ts")).leftoversReport);

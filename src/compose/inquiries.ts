@@ -3,9 +3,8 @@ import type { Config } from "../config/config.ts";
 import { isPublicSuffix } from "../config/publicSuffix.ts";
 import type { Certificate } from "../domain/certificate.ts";
 import type { Clock } from "../domain/clock.ts";
-import { RenewalError, toRenewalError } from "../domain/errors.ts";
+import { RenewalError } from "../domain/errors.ts";
 import { leftPlaces } from "../domain/leftTarget.ts";
-import type { Channel } from "../domain/notification.ts";
 import type { Store } from "../domain/store.ts";
 import type { ConfiguredServices } from "../renewal/context.ts";
 import { findForeignAnswers, removeForeignAnswers } from "../renewal/operator/foreignAnswers.ts";
@@ -16,7 +15,6 @@ import type { ChallengeEntry, ChallengesReport } from "../reports/challenges.ts"
 import type { CheckEntry, CheckReport } from "../reports/check.ts";
 import { iso } from "../reports/instant.ts";
 import type { LeftoversReport } from "../reports/leftovers.ts";
-import type { NotifyEntry, NotifyReport } from "../reports/notifyTest.ts";
 import { accountAdmin } from "./accounts.ts";
 import type { Cleaned } from "./leftovers.ts";
 import { auditConfigured } from "./storeTasks.ts";
@@ -40,7 +38,6 @@ export interface Source {
 
 /** One certificate with many names. */
 const CHECK_TIMEOUT_MS = 300_000;
-const SEND_TIMEOUT_MS = 60_000;
 const RECORDS_MAX = 10_000;
 
 /** What a CA would check, without an order. `name` null: every certificate, one after another. */
@@ -80,46 +77,6 @@ function ofNames({ name: certificate, identifiers }: Certificate): CheckEntry[] 
   return identifiers
     .filter(isPublicSuffix)
     .map(({ value }) => ({ certificate, name: value, solver: null, check: "name", result: "refused", message }));
-}
-
-/** Sends a test message by one channel, or by each. Throws `request.invalid` when there is none. */
-export async function notifyReport(source: Source, name: string | null): Promise<NotifyReport> {
-  const { config, services } = source;
-  const channels = [...services.channels()].filter(([each]) => name === null || each === name);
-  if (channels.length === 0) {
-    const what = name === null ? "no channel is configured" : `channel "${name.slice(0, 80)}" is not configured`;
-    throw new RenewalError("request.invalid", `${what}: add it under \`notifications\` in ${config.file}`);
-  }
-  const entries = await Promise.all(channels.map(([channel, { send }]) => sendTest(source, channel, send)));
-  return { version: 1, channels: entries };
-}
-
-async function sendTest({ store, clock }: Source, channel: string, send: Channel["send"]): Promise<NotifyEntry> {
-  const at = clock.now();
-  const test = {
-    id: `test-${at}`,
-    at,
-    severity: "info",
-    event: "test",
-    certificate: null,
-    renewalId: null,
-    target: null,
-    action: null,
-    alert: "test",
-    message: `renewd: a test message by channel ${channel}`,
-    // So that it leaves no open alert behind.
-    resolves: true,
-    responsibility: null,
-  } as const;
-  try {
-    await send(test, AbortSignal.timeout(SEND_TIMEOUT_MS));
-    // It works again: what it could not deliver need not wait for the end of its back-off.
-    await store.cursors.retryNow(channel);
-    return { channel, sent: true, error: null };
-  } catch (thrown) {
-    const { code, message, facts } = toRenewalError(thrown);
-    return { channel, sent: false, error: { code, message, action: facts.action } };
-  }
 }
 
 /** What answers challenges in DNS. `own`: only what renewd wrote down, which asks no DNS provider. */

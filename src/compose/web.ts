@@ -111,7 +111,6 @@ function inquiriesOf({ store, services, clock }: Context, config: () => Config):
       return (await import("./doctor/index.ts")).examine(config().file, signal, { targets: false });
     },
     check: async (certificate, signal) => (await load()).checkReport(source(), certificate, signal),
-    notify: async (channel) => (await load()).notifyReport(source(), channel),
     challenges: async (of, signal) => (await load()).challengesReport(source(), of, signal),
     removeForeign: async (what, signal) => (await load()).removeForeign(source(), what, signal),
     leftovers: async () => (await load()).leftoversReport(source()),

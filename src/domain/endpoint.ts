@@ -81,6 +81,9 @@ export interface Observation {
   readonly durationMs: number;
   /** null: no handshake completed, and `problem` says why. */
   readonly served: ServedCertificate | null;
+  /** What was agreed on, such as `TLSv1.3`; left out: no handshake completed. */
+  readonly protocol?: string | undefined;
+  readonly cipher?: string | undefined;
   /** Code and message of what is wrong; null: the address served the expected certificate with its full chain. */
   readonly problem: ObservationProblem | null;
 }

@@ -116,6 +116,8 @@ export interface Eligibility {
   readonly isCaa?: boolean;
   /** What could not be found out, such as a CAA record that no server returned. */
   readonly notes: readonly string[];
+  /** What CAA records say about each name, as far as they were looked up. */
+  readonly caa?: readonly { readonly identifier: string; readonly text: string }[];
 }
 
 /** An ACME CA with an account (RFC 8555). */

@@ -44,3 +44,20 @@ export interface AcceptedChange {
 export function isWhole({ faults, headProblem, lostHeads, rows }: AuditReport): boolean {
   return faults.length === 0 && headProblem === null && lostHeads.length === 0 && rows.length === 0;
 }
+
+const FAULTS_SHOWN = 3;
+
+/** What is wrong, in one line; "": nothing. */
+export function auditFaults(report: AuditReport): string {
+  const { faults, headProblem, lostHeads, rows } = report;
+  const all = [
+    ...(headProblem === null ? [] : [`the record of which events there must be is ${headProblem}`]),
+    ...lostHeads.map((head) => `event ${head} is gone`),
+    ...faults.map(({ kind, from, to }) =>
+      from === to ? `event ${from} is ${kind}` : `events ${from} to ${to} are ${kind}`,
+    ),
+    ...rows.map(({ row, kind }) => `${row} is ${kind}`),
+  ];
+  const more = all.length > FAULTS_SHOWN ? `; and ${all.length - FAULTS_SHOWN} more` : "";
+  return `${all.slice(0, FAULTS_SHOWN).join("; ")}${more}`;
+}

@@ -10,7 +10,7 @@ import { renewalWindow } from "../renewal/rules/window.ts";
 import { stoppedBy, unprovedEndpoints } from "./failures.ts";
 import { loadFleet, type Member, progressOf } from "./fleet.ts";
 import { iso } from "./instant.ts";
-import { earliestExpiries } from "./inUse.ts";
+import { earliestPairs } from "./inUse.ts";
 import { isQuarantined } from "./problems.ts";
 import { type UnmanagedEntry, unmanagedEntries } from "./unmanaged.ts";
 
@@ -125,10 +125,10 @@ export async function certificatesReport(
     const members = fleet.slice(from, from + NAMES_MAX);
     const names = members.map(({ certificate }) => certificate.name);
     const observed = Map.groupBy(await store.observations.allObservations(names), ({ certificate }) => certificate);
-    const expiries = await earliestExpiries(store, members);
+    const earliest = await earliestPairs(store, members);
     for (const member of members) {
       const { name } = member.certificate;
-      entries.push(entryOf(member, observed.get(name) ?? [], expiries.get(name) ?? null, now));
+      entries.push(entryOf(member, observed.get(name) ?? [], earliest.get(name)?.notAfter ?? null, now));
       await turn();
     }
   }

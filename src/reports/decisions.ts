@@ -24,6 +24,9 @@ const DECISIONS: readonly EventType[] = [
   "config.reloaded",
   "config.refused",
   "store.restored",
+  "access.granted",
+  "access.ended",
+  "access.refused",
 ];
 
 export interface DecisionEntry {

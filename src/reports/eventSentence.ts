@@ -60,6 +60,10 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
     `to be rehearsed${optional(detail, "by", ", asked for by ")}${optional(detail, "why", ": ")}`,
   "certificate.rehearsed": (detail, { detail: { passed } }) =>
     passed === true ? "rehearsal passed" : `rehearsal failed: ${detail("failed")}`,
+  "certificate.checked": (detail, { detail: { passed } }) =>
+    passed === true
+      ? `checked as a CA would: nothing would stop an order${optional(detail, "concerns", "; ")}`
+      : `checked as a CA would: an order would be refused: ${detail("concerns")}`,
   "certificate.overtaken": (detail) =>
     `${detail("endpoint")} at ${detail("address")} serves a newer certificate of the same CA ` +
     `(serial ${detail("serial")}) than the database knows: an older state of it was put back`,
@@ -80,6 +84,8 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
     optional(detail, "connections", ", connections in a row: ") +
     optional(detail, "notDialled", "; cannot be dialled from here: "),
   "verify.stale": (detail) => `${detail("endpoint")} not proved: ${detail("message")}`,
+  "target.checked": (detail, { target, detail: { passed } }) =>
+    `target ${target} ${passed === true ? "is ready to be deployed to" : "is not ready"}: ${detail("message")}`,
   "target.left": (detail, { target }) =>
     `target ${target} left the configuration or writes elsewhere now; a pair is still at ${detail("places")}`,
   "target.returned": (detail, { target }) => `what target ${target} holds is in use again: ${detail("why")}`,
@@ -117,6 +123,18 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
     `retention has stopped at event ${detail("number")}, which is not as renewd wrote it`,
   "history.accepted": (detail) =>
     `what somebody changed in the database was accepted: ${detail("reason")}${optional(detail, "by", ", by ")}`,
+  "history.audited": (detail, { detail: { whole } }) =>
+    whole === true
+      ? `the history was audited: all ${detail("events")} events and every row are as renewd wrote them`
+      : `the history was audited and is not as renewd wrote it: ${detail("message")}`,
+  "channel.tested": (detail, { detail: { sent } }) =>
+    sent === true
+      ? `a test message went out by channel ${detail("channel")}${optional(detail, "by", ", asked for by ")}`
+      : `channel ${detail("channel")} failed its test: ${detail("message")}`,
+  "access.granted": (detail) => `${detail("by")} signed in`,
+  "access.ended": (detail) => `${detail("by")} signed out`,
+  "access.refused": (detail, { detail: { refusals } }) =>
+    `${refusals === 1 ? "a request was" : `${detail("refusals")} requests were`} refused: ${detail("why")}`,
   "store.rolledBack": (detail) =>
     `the history was put back or deleted behind renewd's back: event ${detail("number")} is gone`,
   "store.restored": (_detail, { detail: all }) =>

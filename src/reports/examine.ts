@@ -3,7 +3,7 @@ import { takingTurns } from "../domain/turns.ts";
 import type { PlanDecision } from "../renewal/rules/decide.ts";
 import { type Member, planDecisionOf } from "./fleet.ts";
 import type { Need } from "./health.ts";
-import { earliestExpiries } from "./inUse.ts";
+import { earliestPairs } from "./inUse.ts";
 import { problemsOf } from "./problems.ts";
 import type { Examined } from "./summary.ts";
 
@@ -24,7 +24,7 @@ export async function examineFleet(
     const ended = new Map(last.map((renewal) => [renewal.certificate, renewal]));
     const renewalOf = (member: Member) => member.active ?? ended.get(member.certificate.name) ?? null;
     const lastEventAt = await store.events.lastOf(members.flatMap((member) => renewalOf(member)?.id ?? []));
-    const expiries = await earliestExpiries(store, members);
+    const earliest = await earliestPairs(store, members);
     for (const member of members) {
       const renewal = renewalOf(member);
       const facts = {
@@ -32,7 +32,8 @@ export async function examineFleet(
         decision: attemptDecision(member, now),
         renewal,
         lastEventAt: renewal === null ? null : (lastEventAt.get(renewal.id) ?? null),
-        expiresAt: expiries.get(member.certificate.name) ?? null,
+        expiresAt: earliest.get(member.certificate.name)?.notAfter ?? null,
+        earliest: earliest.get(member.certificate.name) ?? null,
         missing,
         now,
       };

@@ -1,5 +1,6 @@
 import { endpointKey } from "../domain/endpoint.ts";
 import type { Store } from "../domain/store.ts";
+import type { Leaf } from "../domain/version.ts";
 import { isWatchedOnly } from "../renewal/rules/served.ts";
 import { type Member, progressOf } from "./fleet.ts";
 
@@ -8,14 +9,14 @@ type Reading = {
   readonly observations: Pick<Store["observations"], "allObservations">;
 };
 
+export type Validity = Pick<Leaf, "notBefore" | "notAfter">;
+
 /**
- * The earliest expiry of what is in use of each certificate: after a failed deployment the previous version still is.
- * null: no version was ever issued, and nothing was seen of one that renewd only observes. At most `NAMES_MAX` certificates; two statements, and none where all is well.
+ * Of the pairs in use of each certificate the one that ends first: after a failed deployment the previous one still is.
+ * null: no version was ever issued, and nothing was seen of one that renewd only observes. At most `NAMES_MAX`
+ * certificates; two statements, and none where all is well.
  */
-export async function earliestExpiries(
-  store: Reading,
-  members: readonly Member[],
-): Promise<Map<string, number | null>> {
+export async function earliestPairs(store: Reading, members: readonly Member[]): Promise<Map<string, Validity | null>> {
   const issued = members.filter(({ version }) => version !== null).map((member) => ({ member, ...progressOf(member) }));
   const behind = issued.filter(({ targets, targetsDeployed }) => targetsDeployed < targets).map(({ member }) => member);
   const older = new Map(behind.map((member) => [member.certificate.name, olderHeld(member)]));
@@ -33,20 +34,18 @@ export async function earliestExpiries(
       const { name, endpoints } = certificate;
       const keys = endpoints.map(endpointKey);
       const served = (servedBy.get(name) ?? []).flatMap(({ endpoint, observation }) =>
-        observation.served !== null && keys.includes(endpoint) ? [observation.served.notAfter] : [],
+        observation.served !== null && keys.includes(endpoint) ? [observation.served] : [],
       );
-      if (version === null) return [name, served.length === 0 ? null : Math.min(...served)];
+      if (version === null) return [name, firstToEnd(served)];
       const generations = older.get(name) ?? [];
-      const instants = [
-        version.leaf.notAfter,
-        ...(heldBy.get(name) ?? [])
-          .filter(({ generation }) => generations.includes(generation))
-          .map(({ leaf }) => leaf.notAfter),
-        ...served,
-      ];
-      return [name, Math.min(...instants)];
+      const held = (heldBy.get(name) ?? []).filter(({ generation }) => generations.includes(generation));
+      return [name, firstToEnd([version.leaf, ...held.map(({ leaf }) => leaf), ...served])];
     }),
   );
+}
+
+function firstToEnd(pairs: readonly Validity[]): Validity | null {
+  return pairs.toSorted((a, b) => a.notAfter - b.notAfter)[0] ?? null;
 }
 
 /** Generations before the latest that targets of the configuration hold. */

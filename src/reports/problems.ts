@@ -10,6 +10,7 @@ import { expiryWarningAt, renewalWindow } from "../renewal/rules/window.ts";
 import { type Failure, stoppedBy, unprovedEndpoints, waitsUntil } from "./failures.ts";
 import { type Member, progressOf } from "./fleet.ts";
 import type { Need } from "./health.ts";
+import type { Validity } from "./inUse.ts";
 
 /** Worst first: the first one is the headline. */
 const PROBLEM_KINDS = [
@@ -46,6 +47,8 @@ export interface Case {
   readonly lastEventAt: number | null;
   /** Earliest expiry among the latest version and whatever targets and endpoints still hold, ms since epoch. */
   readonly expiresAt: number | null;
+  /** The pair that it is of. Left out: not known. */
+  readonly earliest?: Validity | null;
   /** Roles that no process serves. */
   readonly missing: readonly Need[];
   readonly now: number;

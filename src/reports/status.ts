@@ -62,6 +62,8 @@ export interface ProcessEntry {
   readonly process: string;
   readonly role: string;
   readonly version: string;
+  /** A deployer deploys to these targets alone; empty: to all that have no agent. */
+  readonly targets: readonly string[];
   readonly running: boolean;
   readonly startedAt: string;
   readonly lastReportAt: string;
@@ -189,11 +191,12 @@ function acknowledgedOf({ by, reason, at, until }: Acknowledgement): Acknowledge
 }
 
 function processOf(beat: Heartbeat, now: number): ProcessEntry {
-  const { process, role, version, startedAt, beatAt, usefulAt } = beat;
+  const { process, role, version, targets, startedAt, beatAt, usefulAt } = beat;
   return {
     process,
     role,
     version,
+    targets,
     running: isLive(beat, now),
     startedAt: iso(startedAt),
     lastReportAt: iso(beatAt),

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { sql } from "kysely";
 import type { HistoryMark } from "../domain/event.ts";
 import type { EventStore } from "../domain/store.ts";
@@ -114,6 +115,8 @@ async function* everyEvent(reader: Db, signal: AbortSignal): AsyncGenerator<Sche
       .limit(PAGE_ROWS)
       .execute();
     yield* rows;
+    // Of a process that also answers pages.
+    await nextTurn();
     after = rows.at(-1)?.seq ?? after;
     full = rows.length === PAGE_ROWS;
   }

@@ -7,7 +7,7 @@ import type { Version } from "../domain/version.ts";
 import { addressesOf, isOwnAddress, type Resolve, systemResolve } from "./addresses.ts";
 import { checkServed, type ExpectedCertificate } from "./checks.ts";
 import { createProtocolFinder } from "./expectedProtocol.ts";
-import { type KeyKind, shakeHands } from "./handshake.ts";
+import { type Handshake, type KeyKind, shakeHands } from "./handshake.ts";
 import { codeOf, reasonOf, SilentError } from "./reasons.ts";
 import { chainToServe, describeServed } from "./served.ts";
 
@@ -48,18 +48,24 @@ export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOp
       const started = performance.now();
       const limitMs = endpoint.handshakeTimeoutMs ?? timeoutMs;
       const deadline = AbortSignal.timeout(limitMs);
-      const observed = (served: ServedCertificate | null, problem: ObservationProblem | null): Observation => ({
+      const observed = (
+        served: ServedCertificate | null,
+        problem: ObservationProblem | null,
+        { protocol = null, cipher = null }: Partial<Omit<Handshake, "leaf">> = {},
+      ): Observation => ({
         address,
         port: endpoint.port,
         sni: endpoint.sni,
         at,
         durationMs: Math.round(performance.now() - started),
         served,
+        ...(protocol !== null && { protocol }),
+        ...(cipher !== null && { cipher }),
         problem,
       });
       try {
-        const leaf = await serveWanted(endpoint, address, wanted, AbortSignal.any([signal, deadline]));
-        const served = describeServed(leaf);
+        const handshake = await serveWanted(endpoint, address, wanted, AbortSignal.any([signal, deadline]));
+        const served = describeServed(handshake.leaf);
         protocols.answered(endpoint, address);
         return observed(
           served,
@@ -70,6 +76,7 @@ export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOp
             covered: namesCover(served.subjectAltNames, endpoint.sni),
             now: at,
           }),
+          handshake,
         );
       } catch (error) {
         // renewd is shutting down. That says nothing about the peer.
@@ -116,14 +123,11 @@ async function serveWanted(
   address: string,
   wanted: Wanted | null,
   signal: AbortSignal,
-): Promise<X509Certificate> {
+): Promise<Handshake> {
   const request = { endpoint, address };
-  const { leaf } = await shakeHands({ ...request, keyKind: null }, signal);
-  if (!wanted || keyKindOf(leaf) === wanted.keyKind) return leaf;
-  return await shakeHands({ ...request, keyKind: wanted.keyKind }, signal).then(
-    (second) => second.leaf,
-    () => leaf,
-  );
+  const first = await shakeHands({ ...request, keyKind: null }, signal);
+  if (!wanted || keyKindOf(first.leaf) === wanted.keyKind) return first;
+  return await shakeHands({ ...request, keyKind: wanted.keyKind }, signal).catch(() => first);
 }
 
 /** null: Node does not know this kind of key. */

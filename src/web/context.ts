@@ -9,7 +9,6 @@ import type { ChallengesReport } from "../reports/challenges.ts";
 import type { CheckReport } from "../reports/check.ts";
 import type { DoctorReport } from "../reports/doctor.ts";
 import type { LeftoversReport } from "../reports/leftovers.ts";
-import type { NotifyReport } from "../reports/notifyTest.ts";
 import type { Actor } from "./auth/actor.ts";
 import type { EventFeed } from "./eventFeed.ts";
 import type { ReaderGate } from "./readerGate.ts";
@@ -19,8 +18,6 @@ export interface Inquiries {
   audit(head: string | null, signal: AbortSignal): Promise<AuditReport>;
   doctor(signal: AbortSignal): Promise<DoctorReport>;
   check(certificate: string, signal: AbortSignal): Promise<CheckReport>;
-  /** Sends a test message; null: by each channel. */
-  notify(channel: string | null): Promise<NotifyReport>;
   challenges(
     of: { readonly certificate: string | null; readonly own: boolean },
     signal: AbortSignal,

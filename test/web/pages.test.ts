@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { replace } from "../../src/actions/replace.ts";
 import { seedFleet } from "../support/system/seedFleet.ts";
 import { createWebEstate, type WebEstate } from "../support/system/webEstate.ts";
 import { csvRows, linksOf } from "../support/web/crawl.ts";
@@ -13,6 +14,24 @@ const ACTIVE = /\p{Cf}|(?!\n)\p{Cc}/u;
 const MARKUP = '"><script>alert(3)</script><img src=x onerror=alert(4)>';
 const NAMED = { owner: `alice ${MARKUP}`, team: `web ${MARKUP}` };
 
+const REPLACING = {
+  ...{ issuer: "ca", serials: null, san: null, intermediate: null, profile: null, to: null },
+  ...{ waves: [1], deadline: "5d", dryRun: false },
+};
+
+/** What strangers said to the buttons that try something. */
+async function recordFindings({ events }: WebEstate["store"]): Promise<void> {
+  const about = { at: Date.now(), certificate: null, renewalId: null, target: null } as const;
+  const failed = { passed: false, message: HOSTILE, code: "deploy.unreachable", by: HOSTILE };
+  await events.append({ ...about, type: "target.checked", target: "lb", detail: failed });
+  const test = { channel: "ops", sent: false, message: HOSTILE, code: "notify.failed" };
+  await events.append({ ...about, type: "channel.tested", detail: test });
+  const checked = { passed: false, concerns: [HOSTILE], caa: [`c3.example.org ${HOSTILE}`] };
+  await events.append({ ...about, type: "certificate.checked", certificate: "c3", detail: checked });
+  await events.append({ ...about, type: "history.audited", detail: { whole: false, message: HOSTILE, events: 9 } });
+  await events.append({ ...about, type: "access.granted", detail: { by: HOSTILE } });
+}
+
 let estate: WebEstate;
 beforeAll(async () => {
   const names = Array.from({ length: 20 }, (_, index) => `c${index}`);
@@ -20,8 +39,13 @@ beforeAll(async () => {
     { certificates: ["c1"], ...NAMED, criticality: "critical", labels: { app: MARKUP } },
     { certificates: ["c1*"], ...NAMED, runbook: "https://wiki.example.org/tls?a=1&b=2" },
   ];
-  estate = await createWebEstate({ names, planned: false, sections: { responsibility } });
-  await seedFleet(estate.store, estate.web.estate().certificates, { now: Date.now(), past: 1, text: HOSTILE });
+  const notifications = { ops: { type: "command", command: ["/bin/true"] } };
+  estate = await createWebEstate({ names, planned: false, sections: { responsibility, notifications } });
+  const { certificates } = estate.web.estate();
+  await seedFleet(estate.store, certificates, { now: Date.now(), past: 1, text: HOSTILE });
+  const report = await replace(estate.web, REPLACING, { by: MARKUP, reason: MARKUP });
+  expect(report.certificates.length).toBeGreaterThan(0);
+  await recordFindings(estate.store);
 });
 afterAll(() => estate[Symbol.asyncDispose]());
 
@@ -33,8 +57,12 @@ async function pageAt(path: string): Promise<string> {
 
 const PAGES = [
   ...["/", "/certificates", "/history", "/history?view=events", "/calendar", "/endpoints", "/targets", "/issuers"],
-  ...["/replacements", "/alerts", "/report"],
+  ...["/replacements", "/alerts", "/report", "/processes"],
 ];
+/** Of each kind one at least is followed. */
+const DETAILS = ["certificates", "renewals", "targets", "endpoints", "issuers", "replacements", "alerts/channels"];
+const DETAIL = new RegExp(`^/(${DETAILS.join("|")})/[^?#]+$`);
+const EACH_MAX = 25;
 
 /** How many rows a link leads to, counted in the rows themselves. */
 async function rowsAt(href: string): Promise<number> {
@@ -51,35 +79,42 @@ test("every number on every page is a link to exactly that many rows", async () 
   const seen = new Map<string, number>();
   const visited = new Set<string>();
   const waiting = [...PAGES];
+  const followed = new Map<string, Set<string>>();
   for (let path = waiting.shift(); path !== undefined; path = waiting.shift()) {
     if (visited.has(path)) continue;
     visited.add(path);
     const page = await pageAt(path);
     for (const { href, count, text } of linksOf(page)) {
-      const isDetail = /^\/(certificates|renewals)\/[^/?#]+$/.test(href);
-      // A detail of each kind of trouble, and the filters of each list once.
-      if (isDetail && visited.size < 60) waiting.push(href);
+      const isDetail = DETAIL.test(href) && !href.endsWith(".json");
+      // Details of each kind of trouble, and the filters of each list once.
+      const kind = DETAIL.exec(href)?.[1] ?? "";
+      if (isDetail && (followed.get(kind)?.size ?? 0) < EACH_MAX)
+        followed.set(kind, (followed.get(kind) ?? new Set()).add(href));
+      if (followed.get(kind)?.has(href) === true) waiting.push(href);
       if (count === null) continue;
       if (!isDetail) expect(text.replaceAll(",", ""), `${path} ${href}`).toMatch(new RegExp(`(^|\\D)${count}(\\D|$)`));
       if (seen.has(href)) expect(count, `${path} says another number for ${href}`).toBe(seen.get(href));
       else seen.set(href, count);
     }
   }
+  for (const kind of DETAILS)
+    expect(
+      [...visited].some((path) => path.startsWith(`/${kind}/`)),
+      kind,
+    ).toBe(true);
   for (const [href, count] of seen) expect(await rowsAt(href), href).toBe(count);
   expect(seen.size).toBeGreaterThan(40);
 });
 
 describe("what strangers write", () => {
   test("is text on every page, in every list and file", async () => {
-    const details = linksOf(await pageAt("/")).map(({ href }) => href);
+    const lists = ["/", "/targets", "/endpoints", "/issuers", "/replacements", "/alerts", "/certificates"];
+    const details: string[] = [];
+    for (const path of lists) details.push(...linksOf(await pageAt(path)).map(({ href }) => href));
     const renewals = linksOf(await pageAt("/history"))
       .map(({ href }) => href)
       .filter((href) => href.startsWith("/renewals/"));
-    const paths = [
-      ...PAGES,
-      ...details.filter((href) => /^\/(certificates|renewals)/.test(href)),
-      ...renewals.slice(0, 8),
-    ];
+    const paths = [...PAGES, ...details.filter((href) => DETAIL.test(href)), ...renewals.slice(0, 8)];
     let shown = 0;
     for (const path of new Set(paths.map((href) => href.split("#")[0] ?? ""))) {
       const page = await pageAt(path);

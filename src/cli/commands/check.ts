@@ -1,9 +1,11 @@
 import type { Command } from "commander";
+import type { TargetCheckReport } from "../../actions/checks.ts";
 import { RenewalError } from "../../domain/errors.ts";
+import { inert } from "../../domain/text.ts";
 import type { CheckReport } from "../../reports/check.ts";
 import { type Cli, performAnywhere } from "../command.ts";
 import { interruptible } from "../interruptible.ts";
-import type { Screen } from "../terminal/style.ts";
+import { paint, type Screen } from "../terminal/style.ts";
 import { type Cell, renderTable } from "../terminal/table.ts";
 
 export function addCheck(program: Command, cli: Cli): void {
@@ -14,9 +16,18 @@ export function addCheck(program: Command, cli: Cli): void {
         "DNS provider, delegation, name servers, DNSSEC, CAA, and whether each name answers over HTTP.",
     )
     .argument("[NAME]", "a certificate of the configuration")
-    .option("--all", "every certificate, one after another");
-  performAnywhere<{ readonly all?: boolean }>(command, cli, ({ args: [name], options, output, desk }) =>
+    .option("--all", "every certificate, one after another")
+    .option("--target <name>", "instead of names: whether this target can be deployed to, without touching it")
+    .option("--reason <text>", "why, for the history");
+  performAnywhere<CheckOptions>(command, cli, ({ args: [name], options, output, desk }) =>
     interruptible(async (signal) => {
+      if (options.target !== undefined) {
+        if (name !== undefined || options.all === true)
+          throw new RenewalError("request.invalid", "--target is about a target: leave out the certificate and --all");
+        const report = await desk.checkTarget(options.target, options.reason ?? null);
+        output.report(report, renderTarget);
+        return report.passed ? "ok" : "wrong";
+      }
       if ((name === undefined) !== (options.all ?? false))
         throw new RenewalError("request.invalid", "name a certificate or give --all");
       const report = await desk.check(name ?? null, signal);
@@ -24,6 +35,18 @@ export function addCheck(program: Command, cli: Cli): void {
       return report.passed ? "ok" : "wrong";
     }),
   );
+}
+
+interface CheckOptions {
+  readonly all?: boolean;
+  readonly target?: string;
+  readonly reason?: string;
+}
+
+function renderTarget({ target, passed, message, error }: TargetCheckReport, screen: Screen): string {
+  const verdict = passed ? paint(screen, "strong", "ready") : paint(screen, "wrong", "not ready");
+  const advice = error === null ? [] : [inert(error.action)];
+  return [`${inert(target)}: ${verdict}: ${inert(message)}`, ...advice].join("\n");
 }
 
 const RESULT = {

@@ -1,5 +1,6 @@
 import type { AcknowledgeReport, AcknowledgeRequest } from "../../actions/acknowledge.ts";
 import type { AlertAcknowledgeReport, AlertTestReport } from "../../actions/alerts.ts";
+import type { TargetCheckReport } from "../../actions/checks.ts";
 import type { DialReport } from "../../actions/dial.ts";
 import type { PauseReport, PauseRequest } from "../../actions/pause.ts";
 import type { RehearseReport } from "../../actions/rehearse.ts";
@@ -60,6 +61,7 @@ export interface Desk extends AsyncDisposable {
   check(name: string | null, signal: AbortSignal): Promise<CheckReport>;
   /** Sends a test message; null: by each channel. */
   notify(channel: string | null): Promise<NotifyReport>;
+  checkTarget(target: string, reason: string | null): Promise<TargetCheckReport>;
   challenges(of: ChallengesWish, signal: AbortSignal): Promise<ChallengesReport>;
   removeForeign(what: ForeignWish, signal: AbortSignal): Promise<readonly Pick<ChallengeEntry, "name" | "value">[]>;
   leftovers(): Promise<LeftoversReport>;

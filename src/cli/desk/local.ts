@@ -8,7 +8,6 @@ import {
   examine,
   forgetLeftovers,
   leftoversReport,
-  notifyReport,
   openContext,
   openContextToLook,
   openViewer,
@@ -25,6 +24,7 @@ import {
   acknowledgeAlert,
   cancelReplacement,
   certificatesReport,
+  checkTarget,
   deploy,
   dial,
   historyReport,
@@ -32,6 +32,7 @@ import {
   listAlerts,
   pause,
   planReport,
+  recordAudit,
   rehearse,
   renew,
   replace,
@@ -44,6 +45,7 @@ import {
   showReport,
   statusReport,
   testAlertRule,
+  testChannels,
   withdrawAcknowledgement,
   withdrawAlertAcknowledgement,
 } from "../doors.ts";
@@ -113,10 +115,18 @@ export function localDesk(configFile: string, note: (text: string) => void): Des
     cancelReplacement: (id, reason) => act((context) => cancelReplacement(context, id, decision(reason))),
     rehearse: (name, reason) => act((context) => rehearse(context, name, decision(reason))),
     dial: (name, signal) => act((context) => dial(context, name, signal)),
-    audit: (head, signal) => auditReport(configFile, head, signal),
+    async audit(head, signal) {
+      const report = await auditReport(configFile, head, signal);
+      // A history that cannot take the finding is what the finding is about: it is printed all the same.
+      await act(({ renewal: { store, clock } }) => recordAudit(store, report, requestedBy(), clock.now())).catch(
+        () => {},
+      );
+      return report;
+    },
     doctor: (signal) => examine(configFile, signal),
     check: async (name, signal) => checkReport(await app(), name, signal),
-    notify: async (channel) => notifyReport(await app(), channel),
+    notify: (channel) => act((context) => testChannels(context, channel, decision(null))),
+    checkTarget: (target, reason) => act((context) => checkTarget(context, target, decision(reason))),
     challenges: async (of, signal) => challengesReport(await app(), of, signal),
     removeForeign: async (what, signal) => removeForeign(await creating(), what, signal),
     leftovers: async () => leftoversReport(await app()),

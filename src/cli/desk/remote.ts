@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
 import type { AcknowledgeReport } from "../../actions/acknowledge.ts";
+import type { TargetCheckReport } from "../../actions/checks.ts";
 import type { PauseReport } from "../../actions/pause.ts";
 import type { RenewReport } from "../../actions/renew.ts";
 import type { ReplaceCancelReport, ReplaceReport } from "../../actions/replace.ts";
@@ -65,6 +66,8 @@ export function remoteDesk(at: Server): Desk {
     rehearse: (name, reason) => rehearsed(server, name, reason),
     ...inquiriesAt(server),
     ...alertsAt(server),
+    checkTarget: (target, reason) =>
+      server.post(`/targets/${encodeURIComponent(target)}/check`, said(reason), document<TargetCheckReport>(1)),
     followed: async () => followedAt(server),
     async [Symbol.asyncDispose]() {},
   };

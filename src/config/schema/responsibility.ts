@@ -12,7 +12,7 @@ const word = z
   .regex(/^[^\p{Cc}\p{Cf}]+$/u, "must be one line of plain text");
 const patterns = z.array(z.string().min(1).max(255)).min(1).max(1_000).optional();
 
-/** What a certificate, a target and the defaults may say, and what a pattern sets. */
+/** What a certificate, a target (below `responsibility`) and the defaults may say, and what a pattern sets. */
 export const responsibilityKeys = {
   owner: word.optional().describe("Who answers for it, such as `alice@example.org`."),
   team: word.optional().describe("The team that answers for it."),

@@ -28,10 +28,14 @@ export interface CertificateRow {
   /** The lowest of its targets and endpoints; null: there are none of them. */
   readonly generations: Generations;
   readonly life: Life | null;
+  /** Of the older pair that some clients still get; null: all get the latest. */
+  readonly clientsLife: Life | null;
   /** When the first of what clients get expires; null: nothing was issued. */
   readonly expiresAt: number | null;
   readonly next: { readonly at: number | null; readonly what: string };
   readonly waitingOn: WaitingOn;
+  /** By a person, or by renewd after workers kept dying; null: it is not. */
+  readonly paused: { readonly since: number; readonly until: number | null; readonly reason: string } | null;
   readonly provedAt: number | null;
   readonly inFlight: boolean;
   /** Of the renewal in flight, or of the last one that failed. */
@@ -66,7 +70,7 @@ export function certificateRow(
   trouble: Trouble | undefined,
   replacements: readonly string[] = [],
 ): CertificateRow {
-  const { member, decision, now, problems, expiresAt } = examined;
+  const { member, now, problems, expiresAt } = examined;
   const { certificate, version, active } = member;
   const waits = waitingOn(examined);
   const { provedAt } = progressOf(member);
@@ -84,11 +88,10 @@ export function certificateRow(
     targets: certificate.targets,
     generations: generationsOf(examined),
     life: lifeOf(examined),
+    clientsLife: clientsLifeOf(examined),
+    paused: pauseOf(examined),
     expiresAt,
-    next:
-      decision !== null && !decision.due && active === null && waits !== "person"
-        ? { at: decision.until === null ? null : Math.max(now, decision.until), what: whatNext(decision.detail, waits) }
-        : parsed(nextOf(examined)),
+    next: nextFor(examined, waits),
     waitingOn: waits,
     provedAt,
     inFlight: active !== null,
@@ -99,6 +102,23 @@ export function certificateRow(
     unready: unreadyFor47Days(examined),
     responsibility: certificate.responsibility,
   };
+}
+
+function nextFor(examined: Examined, waits: WaitingOn): CertificateRow["next"] {
+  const { member, decision, now } = examined;
+  const pause = pauseOf(examined);
+  if (waits === "paused" && pause !== null)
+    return { at: pause.until, what: pause.until === null ? "nothing until it is resumed" : "its pause ends" };
+  if (decision === null || decision.due || member.active !== null || waits === "person")
+    return parsed(nextOf(examined));
+  const at = decision.until === null ? null : Math.max(now, decision.until);
+  return { at, what: whatNext(decision.detail, waits) };
+}
+
+function pauseOf({ member: { record }, now }: Examined): CertificateRow["paused"] {
+  if (record === null || record.pausedAt === null || (record.pausedUntil ?? Number.POSITIVE_INFINITY) <= now)
+    return null;
+  return { since: record.pausedAt, until: record.pausedUntil, reason: record.pausedReason ?? "no reason was given" };
 }
 
 /** The instant is shown beside it. */
@@ -150,6 +170,13 @@ function lifeOf({ member: { certificate, version, renewalInfo } }: Examined): Li
     emergencyAt,
     suggested: suggested && { from: suggested.start, to: suggested.end, at: suggested.renewAt },
   };
+}
+
+function clientsLifeOf({ member: { certificate, version }, earliest = null }: Examined): Life | null {
+  if (version === null || earliest === null || earliest.notAfter >= version.leaf.notAfter) return null;
+  const { notBefore, notAfter } = earliest;
+  const { opensAt, dueAt, emergencyAt } = renewalWindow({ ...version.leaf, notBefore, notAfter }, certificate.policy);
+  return { from: notBefore, to: notAfter, windowOpensAt: opensAt, dueAt, emergencyAt, suggested: null };
 }
 
 /** Eight renewals a year leave no room for work by hand: each of these needs a person or proves nothing. */

@@ -31,9 +31,10 @@ export interface DeploymentRow {
 export type TargetResponsibility = (target: string) => Responsibility | null;
 
 export function deploymentRows(
-  { member: { certificate, version, deployments } }: Examined,
+  { member, now }: Examined,
   ofTarget: TargetResponsibility = () => null,
 ): DeploymentRow[] {
+  const { certificate, version, deployments } = member;
   return certificate.targets.map((target) => {
     const row = deployments.find((each) => each.target === target);
     const issued = version?.generation ?? 0;
@@ -52,13 +53,26 @@ export function deploymentRows(
       deployed,
       deployedAt: row?.deployedAt ?? null,
       behindSince: deployed < issued ? (version?.createdAt ?? null) : null,
-      nextAttemptAt: row?.exhausted ? null : (row?.nextAttemptAt ?? null),
+      nextAttemptAt: nextAttemptOf(member, row, now),
       attempts: row?.attempts ?? 0,
       errorCode: row?.errorCode ?? null,
       message: row?.errorMessage ?? row?.inspectionProblem ?? null,
       responsibility: answering(ofTarget(target), certificate.responsibility),
     };
   });
+}
+
+/** The renewal that gave it up is followed by the next one, which the planner begins after its back-off. */
+function nextAttemptOf(
+  { active, record }: Examined["member"],
+  row: Examined["member"]["deployments"][number] | undefined,
+  now: number,
+): number | null {
+  if (row === undefined || row.errorCode === null) return row?.nextAttemptAt ?? null;
+  const own = row.exhausted ? null : row.nextAttemptAt;
+  const at =
+    own ?? active?.retryAt ?? (active === null ? (record?.nextAttemptAt ?? record?.nextCheckAt ?? null) : null);
+  return at !== null && at > now ? at : null;
 }
 
 function answering(ofTarget: Responsibility | null, ofCertificate: Responsibility): Responsibility {

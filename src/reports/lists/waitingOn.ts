@@ -32,6 +32,12 @@ export function waitingOn({ member, decision, now }: Examined): WaitingOn {
     if (waitsUntil(member, now) !== null) return stoppedBy(member).length > 0 ? "retry" : "bake";
     return isClaimed(member, now) ? "work" : "worker";
   }
+  // Whatever else it waits for, nothing happens before somebody ends the pause.
+  if (decision?.due === false && isPaused(record, now)) return "paused";
   if (decision === null || decision.due || decision.blockedBy === "inFlight") return "planner";
   return decision.blockedBy ?? "window";
+}
+
+function isPaused(record: Examined["member"]["record"], now: number): boolean {
+  return record !== null && record.pausedAt !== null && (record.pausedUntil ?? Number.POSITIVE_INFINITY) > now;
 }

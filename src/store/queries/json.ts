@@ -45,6 +45,8 @@ export const observationJson: z.ZodType<Observation> = z.object({
       chain: z.array(z.string()),
     })
     .nullable(),
+  protocol: z.string().optional(),
+  cipher: z.string().optional(),
   problem: z.object({ code: z.string(), message: z.string() }).nullable(),
 });
 

@@ -6,6 +6,7 @@ import { isLoopback } from "../../domain/loopback.ts";
 import type { WebContext, WebEnv } from "../context.ts";
 import { HttpProblem } from "../problem.ts";
 import { identify } from "./actor.ts";
+import { recordRefusal } from "./refusals.ts";
 import { ACKNOWLEDGE_PATH, SIGN_IN_PATH } from "./session.ts";
 
 /** They go without a token: probes have none, and the way in cannot need what it gives. */
@@ -47,6 +48,7 @@ export function guard(web: WebContext): MiddlewareHandler<WebEnv> {
     const cookie = bearer === null ? (getCookie(request, cookieName(web)) ?? null) : null;
     const onBehalfOf = request.req.header("renewd-user") ?? null;
     const actor = await identify({ bearer, cookie, onBehalfOf }, access, web.renewal.clock.now());
+    if (actor === null && bearer !== null) await recordRefusal(web, "token");
     if (actor === null) throw new HttpProblem(401, whyUnknown(bearer, cookie), { action: ADVICE });
     const permission = SAFE_METHODS.has(request.req.method) ? "read" : "act";
     if (!actor.permissions.has(permission))

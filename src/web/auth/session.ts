@@ -25,8 +25,14 @@ export async function createCode({ store, clock }: SignIn, actor: string): Promi
   return code;
 }
 
+export interface SignedIn {
+  readonly cookie: string;
+  /** Who made the link. */
+  readonly actor: string;
+}
+
 /** The cookie's value for a code; null: the code is not known, was used, or has expired. */
-export async function redeemCode({ store, clock }: SignIn, code: string): Promise<string | null> {
+export async function redeemCode({ store, clock }: SignIn, code: string): Promise<SignedIn | null> {
   const now = clock.now();
   const grant = await store.webAccess.take(digestOf(code), now);
   if (grant === null) return null;
@@ -39,5 +45,5 @@ export async function redeemCode({ store, clock }: SignIn, code: string): Promis
     createdAt: now,
     expiresAt: now + SESSION_MS,
   });
-  return cookie;
+  return { cookie, actor };
 }

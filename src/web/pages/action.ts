@@ -4,10 +4,11 @@ import { RenewalError } from "../../domain/errors.ts";
 import { certificateList } from "../../reports/lists/certificateList.ts";
 import { allOf, readQuery } from "../../reports/lists/list.ts";
 import { HttpProblem } from "../problem.ts";
-import { ACTION_TEXTS, type PlanLine } from "./actionPlans.ts";
+import { ACTION_TEXTS } from "./actionPlans.ts";
 import { type ActionInput, CERTIFICATES_MAX, REASON_LENGTH_MAX, readInput } from "./actions/input.ts";
 import type { ActionName } from "./actions/names.ts";
 import type { ActionOutcome } from "./actions/perform.ts";
+import type { PlanLine } from "./actionText.ts";
 import type { PageFacts } from "./facts.ts";
 import { heading, layout } from "./layout.ts";
 import { advice, certificateHref, foreign, formatNumber, type Html, NOTHING, renewalHref } from "./parts/markup.ts";
@@ -28,7 +29,7 @@ export async function actionPage(facts: PageFacts, name: ActionName): Promise<Ht
       <form class="action" method="post" action="/actions/${name}">
         <input type="hidden" name="key" value="${randomUUID()}" />
         <input type="hidden" name="back" value="${back}" />
-        ${hidden("certificate", input.certificates)} ${hidden("subject", input.subjects)} ${hidden("target", input.targets)}
+        ${hidden("certificate", input.certificates)} ${hidden("subject", input.subjects)} ${hidden("target", input.targets)} ${hidden("channel", input.channels)}
         ${hidden("generation", input.generation === null ? [] : [String(input.generation)])}
         ${hidden("replacement", input.replacement.id === "" ? [] : [input.replacement.id])}
         ${text.fields?.(input) ?? NOTHING}

@@ -4,42 +4,20 @@ import { RenewalError, toRenewalError } from "../../domain/errors.ts";
 import { formatInstant } from "../../domain/time.ts";
 import { headline } from "../../renewal/rules/alerts/messages.ts";
 import { nextVersionOf } from "../../reports/lists/nextVersion.ts";
-import type { Examined } from "../../reports/summary.ts";
 import type { ActionInput } from "./actions/input.ts";
 import type { ActionName } from "./actions/names.ts";
 import { replaceRequest } from "./actions/perform.ts";
+import { type ActionText, type PlanLine, perCertificate, refusal } from "./actionText.ts";
+import { CHECK_TEXTS } from "./checkPlans.ts";
 import type { PageFacts } from "./facts.ts";
 import { type Html, NOTHING, plural } from "./parts/markup.ts";
-
-export interface PlanLine {
-  readonly subject: string;
-  /** What the action would do to it. */
-  readonly outcome: string;
-  /** Why it would be refused; null: it would not be, as far as is known now. */
-  readonly refused: string | null;
-}
-
-interface Plan {
-  readonly sentence: string;
-  readonly lines: readonly PlanLine[];
-  /** What keeps all of it from being done; null: nothing. */
-  readonly problem: string | null;
-}
-
-interface ActionText {
-  readonly title: string;
-  /** On the button. */
-  readonly verb: string;
-  readonly needsReason: boolean;
-  plan(facts: PageFacts, input: ActionInput): Plan | Promise<Plan>;
-  fields?(input: ActionInput): Html;
-}
 
 const untilField = (label: string, input: ActionInput, hint: string): Html =>
   html`<p><label for="until">${label}</label> <input id="until" name="until" placeholder="2d, or 2026-12-01" maxlength="40" value="${input.until === null ? "" : formatInstant(input.until).replace(" ", "T")}" /> <span class="quiet">${hint}</span></p>`;
 
 /** What each page of an action says. */
 export const ACTION_TEXTS: Readonly<Record<ActionName, ActionText>> = {
+  ...CHECK_TEXTS,
   renew: {
     title: "Renew now",
     verb: "Renew",
@@ -116,28 +94,6 @@ export const ACTION_TEXTS: Readonly<Record<ActionName, ActionText>> = {
       if ((member.version?.generation ?? 0) < 2) return refusal("there is no earlier pair");
       return `the pair before generation ${member.version?.generation} goes to ${member.certificate.targets.join(", ")}`;
     }),
-  },
-  rehearse: {
-    title: "Rehearse",
-    verb: "Rehearse",
-    needsReason: false,
-    plan: perCertificate(
-      "tries everything a renewal does but touch production; takes up to a minute",
-      ({ member: { certificate } }) =>
-        `an order at the staging directory of ${certificate.issuer}, preflight of ${certificate.targets.join(", ") || "no target"}, a handshake with ${certificate.endpoints.length} ${plural(certificate.endpoints.length, "endpoint")}`,
-    ),
-  },
-  dial: {
-    title: "Dial now",
-    verb: "Dial",
-    needsReason: false,
-    plan: perCertificate(
-      "shakes hands with every address once and shows what answers; proves nothing",
-      ({ member: { certificate } }) =>
-        certificate.endpoints.length === 0
-          ? refusal("it has no endpoint")
-          : certificate.endpoints.map(({ host, port }) => `${host}:${port}`).join(", "),
-    ),
   },
   acknowledge: {
     title: "Acknowledge",
@@ -240,31 +196,6 @@ function replacementFields({ replacement: { issuer, san, to, waves } }: ActionIn
     ${field("waves", "Waves", waves.join(","), "1,20: one first, then twenty, then the rest")}
     <p><label for="until">Deadline</label> <input id="until" name="until" placeholder="5d" maxlength="40" /> <span class="quiet">empty: in five days</span></p>
     <p><button class="button plain" formmethod="get" formaction="/actions/replace" formnovalidate>Show the plan</button></p>`;
-}
-
-type Line = string | { readonly refused: string };
-
-function refusal(refused: string): Line {
-  return { refused };
-}
-
-function perCertificate(what: string, line: (examined: Examined, input: ActionInput) => Line): ActionText["plan"] {
-  return ({ snapshot }, input) => {
-    const lines = input.certificates.map((subject): PlanLine => {
-      const examined = snapshot.byName.get(subject);
-      if (examined === undefined) return { subject, outcome: "", refused: "is no certificate of the configuration" };
-      const found = line(examined, input);
-      return typeof found === "string"
-        ? { subject, outcome: found, refused: null }
-        : { subject, outcome: "", refused: found.refused };
-    });
-    const count = input.certificates.length;
-    return {
-      sentence: count === 0 ? "No certificate is selected." : `This ${what}.`,
-      lines,
-      problem: count === 0 ? "Select certificates in the list first." : null,
-    };
-  };
 }
 
 async function alertLine({ renewal }: PageFacts["web"], subject: string, outcome: string): Promise<PlanLine> {

@@ -3,6 +3,7 @@ import { type AlertRow, alertList } from "../../reports/lists/alertList.ts";
 import { pageOf, readQuery, writeQuery } from "../../reports/lists/list.ts";
 import { actionHref } from "./actionLinks.ts";
 import { causesPanel, rulesPanel } from "./alertCauses.ts";
+import { channels } from "./channels.ts";
 import type { PageFacts } from "./facts.ts";
 import { heading, layout } from "./layout.ts";
 import { heading as columnHeading, facetPanel, type ListView, pager, toolbar } from "./parts/list.ts";
@@ -51,29 +52,4 @@ function table(view: ListView<AlertRow>, { now, here, snapshot }: PageFacts): Ht
       }</td>
     </tr>`,
     )}</tbody></table>`;
-}
-
-/** Whether each way to reach people works: a channel that fails in silence is how outages last hours. */
-async function channels({ web, now }: PageFacts): Promise<Html> {
-  const configured = web.config().notifications;
-  const cursors = new Map((await web.renewal.store.cursors.list()).map((cursor) => [cursor.channel, cursor]));
-  const [newest] = await web.renewal.store.events.list({ limit: 1 });
-  return html`<section class="panel"><h2>Channels</h2>
-    ${
-      configured.size === 0
-        ? html`<p class="bad-text">No channel is configured: nobody is called. Add one below <code>notifications</code>.</p>`
-        : html`<ul class="rows">${[...configured].map(([name, { type, from }]) => {
-            const cursor = cursors.get(name);
-            const behind = cursor === undefined ? 0 : (newest?.seq ?? 0) - cursor.seq;
-            const state =
-              cursor === undefined
-                ? tag("not used yet")
-                : cursor.failures > 0
-                  ? tag("fails", "bad")
-                  : tag("reachable", "busy");
-            return html`<li>${state} <b>${foreign(name)}</b> <span class="quiet">${foreign(type)}, from ${from} · ${behind <= 0 ? "has every event" : `${formatNumber(behind)} events to go`}</span>
-            ${cursor?.lastErrorMessage == null ? NOTHING : html`<br /><span class="bad-text">${foreign(cursor.lastErrorMessage)}</span>${cursor.nextAttemptAt === null ? NOTHING : html`, tries again ${relative(cursor.nextAttemptAt, now)}`}`}</li>`;
-          })}</ul><p class="quiet">Try one: <code>renewd notify NAME</code> sends a test message.</p>`
-    }
-  </section>`;
 }

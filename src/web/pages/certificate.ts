@@ -1,22 +1,22 @@
 import { html } from "hono/html";
 import { DAY_MS } from "../../domain/time.ts";
-import type { Version } from "../../domain/version.ts";
 import { type CertificateEntry, certificatesReport } from "../../reports/certificates.ts";
-import type { CertificateRow } from "../../reports/lists/certificateRow.ts";
+import type { CertificateRow, Life } from "../../reports/lists/certificateRow.ts";
 import { proofStrips, STRIP_DAYS } from "../../reports/proofStrip.ts";
-import { readLeaf } from "../../x509/leaf.ts";
 import { HttpProblem } from "../problem.ts";
 import { actionHref } from "./actionLinks.ts";
+import { generations } from "./certificateGenerations.ts";
+import { chain, names, readNameFacts } from "./certificateNames.ts";
 import { generationsText } from "./certificates.ts";
 import type { PageFacts } from "./facts.ts";
 import { heading, layout } from "./layout.ts";
 import { lifeBar } from "./parts/lifeBar.ts";
-import { advice, count, foreign, type Html, NOTHING, plural } from "./parts/markup.ts";
+import { advice, count, foreign, type Html, NOTHING, pathOf, plural } from "./parts/markup.ts";
 import { renewalTable } from "./parts/renewals.ts";
 import { isAnswered, responsible } from "./parts/responsibility.ts";
 import { CERTIFICATE_LOOK, DEPLOYMENT_LOOK, ENDPOINT_LOOK, pill } from "./parts/state.ts";
 import { strip } from "./parts/strip.ts";
-import { instant, relative, short } from "./parts/time.ts";
+import { instant, lifetime, relative } from "./parts/time.ts";
 
 const RENEWALS_SHOWN = 8;
 const PROOFS_MAX = 2_000;
@@ -43,6 +43,8 @@ export async function certificatePage(facts: PageFacts, name: string): Promise<H
     ...{ certificate: name, types: ["verify.converged", "verify.stale"] },
     ...{ since: now - STRIP_DAYS * DAY_MS, limit: PROOFS_MAX },
   });
+  const nameFacts = await readNameFacts(facts, name);
+  const pausedBy = row.paused === null ? null : await whoPaused(facts, name);
   const trouble = snapshot.status.problems.find((each) => each.certificate === name);
   return layout(facts, {
     title: name,
@@ -56,14 +58,12 @@ export async function certificatePage(facts: PageFacts, name: string): Promise<H
             ${trouble.acknowledged === null ? NOTHING : html`<p>Acknowledged by ${foreign(trouble.acknowledged.by ?? "somebody")} until ${instant(Date.parse(trouble.acknowledged.until))}: ${foreign(trouble.acknowledged.reason)}</p>`}
           </section>`
       }
+      ${pause(row, pausedBy, now)}
       ${isAnswered(row.responsibility) ? html`<p class="responsible">${responsible(row.responsibility)}</p>` : NOTHING}
       ${life(row, now)}
       ${blastRadius(row, facts)}
       <div class="columns">${targets(row, facts)}${endpoints(entry, facts, proofStrips(proofs, now))}</div>
-      <div class="columns">${names(
-        certificate.identifiers.map(({ value }) => value),
-        latest,
-      )}${chain(latest, now)}</div>
+      <div class="columns">${names(certificate, latest, nameFacts, facts)}${chain(latest, now)}</div>
       ${generations(versions, row, facts)}
       <section class="panel">
         <h2>History</h2>
@@ -84,6 +84,18 @@ function verdict(row: CertificateRow, now: number): Html {
   }${expiresAt === null ? NOTHING : html` · expires ${relative(expiresAt, now)}`} · ${foreign(next.what)}${next.at === null ? NOTHING : html` ${relative(next.at, now)}`}`;
 }
 
+async function whoPaused({ web }: PageFacts, certificate: string): Promise<string | null> {
+  const [event] = await web.renewal.store.events.list({ certificate, types: ["certificate.paused"], limit: 1 });
+  return typeof event?.detail.by === "string" ? event.detail.by : null;
+}
+
+function pause({ paused }: CertificateRow, by: string | null, now: number): Html {
+  if (paused === null) return NOTHING;
+  const until = paused.until === null ? html`until somebody resumes it` : html`until ${instant(paused.until)}`;
+  return html`<p class="card warn-card">Paused ${until}${by === null ? "" : `, by ${foreign(by)}`}
+    ${relative(paused.since, now)}: ${foreign(paused.reason)}</p>`;
+}
+
 function actions({ certificate, waitingOn, inFlight, state }: CertificateRow, { here }: PageFacts): Html {
   const of = { certificate: [certificate], back: here };
   const link = (action: Parameters<typeof actionHref>[0], word: string, kind = "plain"): Html =>
@@ -94,21 +106,30 @@ function actions({ certificate, waitingOn, inFlight, state }: CertificateRow, { 
     ${isHeld ? NOTHING : link("pause", "Pause")} ${link("rehearse", "Rehearse")} ${link("dial", "Dial now")}`;
 }
 
-function life({ life: bar, generations }: CertificateRow, now: number): Html {
+function life({ life: bar, clientsLife, generations }: CertificateRow, now: number): Html {
   if (bar === null) return html`<p class="empty">Nothing was issued yet.</p>`;
   const { from, to, windowOpensAt, dueAt, suggested } = bar;
   return html`<section class="panel wide-life">
+    ${clientsLife === null ? NOTHING : olderLife(clientsLife, generations.issued, now)}
     ${lifeBar(bar, now, "page")}
     <dl class="facts">
       <div><dt>Issued</dt><dd>${instant(from)}</dd></div>
       <div><dt>Window opens</dt><dd>${relative(windowOpensAt, now)}</dd></div>
       <div><dt>${suggested === null ? "Its own instant" : "The CA suggests"}</dt>
         <dd>${relative(suggested?.at ?? dueAt, now)}</dd></div>
-      <div><dt>Expires</dt><dd>${instant(to)} (${relative(to, now)})</dd></div>
-      <div><dt>Lifetime</dt><dd>${short(to - from)}</dd></div>
-      <div><dt>Generation</dt><dd>${generationsText(generations)}</dd></div>
+      <div><dt>${clientsLife === null ? "Expires" : "The new pair expires"}</dt><dd>${instant(to)} (${relative(to, now)})</dd></div>
+      <div><dt>Lifetime</dt><dd>${lifetime(to - from)}</dd></div>
+      <div><dt>Generation</dt><dd>${generationsText(generations)} <small>issued/deployed/observed</small></dd></div>
     </dl>
   </section>`;
+}
+
+/** Two pairs are in use, and the older one is what hurts. */
+function olderLife(older: Life, issued: number, now: number): Html {
+  return html`<p><b>Clients still get an older pair</b>, which expires ${relative(older.to, now)}
+      (${instant(older.to)}):</p>
+    ${lifeBar(older, now, "page")}
+    <p>Generation ${issued}, issued and not everywhere yet:</p>`;
 }
 
 /** What is at stake, and what else would be hit by the same fault. */
@@ -125,7 +146,7 @@ function blastRadius({ names: own, targets: at, issuer, certificate }: Certifica
     ${foreign(issuer)} serves ${count(snapshot.certificates.filter((row) => row.issuer === issuer).length, `/certificates?issuer=${encodeURIComponent(issuer)}`)}.</p>`;
 }
 
-function targets({ certificate, generations }: CertificateRow, { snapshot, now, here }: PageFacts): Html {
+function targets({ certificate, generations: held }: CertificateRow, { snapshot, now, here }: PageFacts): Html {
   const rows = snapshot.deployments.filter((row) => row.certificate === certificate);
   return html`<section class="panel">
     <h2>Targets</h2>
@@ -136,10 +157,10 @@ function targets({ certificate, generations }: CertificateRow, { snapshot, now, 
           <th scope="col">Holds</th><th scope="col">Since</th></tr></thead>
           <tbody>${rows.map(
             (row) => html`<tr>
-                <th scope="row" data-label="Target"><a href="/targets?target=${encodeURIComponent(row.target)}">${foreign(row.target)}</a></th>
+                <th scope="row" data-label="Target"><a href="${pathOf("targets", row.target)}">${foreign(row.target)}</a></th>
                 <td data-label="State">${pill(DEPLOYMENT_LOOK[row.state])}${row.message === null ? NOTHING : html`<small class="bad-text">${foreign(row.message)} <code>${row.errorCode}</code></small>`}
                 ${row.nextAttemptAt !== null && row.nextAttemptAt > now ? html`<small>tries again ${relative(row.nextAttemptAt, now)}</small>` : NOTHING}</td>
-                <td data-label="Holds">generation ${row.deployed} of ${generations.issued}</td>
+                <td data-label="Holds">generation ${row.deployed} of ${held.issued}</td>
                 <td data-label="Since">${relative(row.deployedAt, now)} ${row.state === "current" ? NOTHING : html`<a href="${actionHref("deploy", { certificate: [certificate], target: row.target, back: here })}">deploy</a>`}</td>
               </tr>`,
           )}</tbody></table>`
@@ -162,7 +183,7 @@ function endpoints(
       </thead>
       <tbody>${rows.map((row) => {
         const seen = entry.endpoints.find(({ endpoint }) => endpoint === row.endpoint);
-        return html`<tr class="group"><th scope="rowgroup" colspan="2"><a href="/endpoints?q=${encodeURIComponent(row.endpoint)}">${foreign(row.endpoint)}</a> ${pill(ENDPOINT_LOOK[row.state])} ${strip(strips.get(row.endpoint))}
+        return html`<tr class="group"><th scope="rowgroup" colspan="2"><a href="${pathOf("endpoints", row.certificate, row.endpoint)}">${foreign(row.endpoint)}</a> ${pill(ENDPOINT_LOOK[row.state])} ${strip(strips.get(row.endpoint))}
             ${row.errorMessage === null ? NOTHING : html`<small class="bad-text">${foreign(row.errorMessage)} <code>${row.errorCode}</code></small>`}</th><td>${relative(row.checkedAt, now, "never")}</td></tr>
           ${seen?.addresses.map(
             ({ address, serial, expiresAt, problem, at, dialable, connections }) => html`<tr>
@@ -173,61 +194,4 @@ function endpoints(
           )}`;
       })}</tbody></table>
   </section>`;
-}
-
-function names(wanted: readonly string[], latest: Version | null): Html {
-  const issued = new Set((latest?.leaf.identifiers ?? []).map(({ value }) => value));
-  const extra = [...issued].filter((name) => !wanted.includes(name));
-  return html`<section class="panel"><h2>Names</h2><ul class="names">
-    ${wanted.map((name) => html`<li><code>${foreign(name)}</code> ${issued.has(name) ? NOTHING : html`<small class="bad-text">${latest?.droppedNames.includes(name) ? "left out: its validation kept failing" : "not in the latest version"}</small>`}</li>`)}
-    ${extra.map((name) => html`<li><code>${foreign(name)}</code> <small>no longer configured</small></li>`)}
-  </ul></section>`;
-}
-
-/** A chain that ends earlier than the leaf ends the leaf. */
-function chain(latest: Version | null, now: number): Html {
-  if (latest === null) return NOTHING;
-  const links = [latest.leafPem, ...latest.chainPem].flatMap((pem) => {
-    try {
-      return [readLeaf(pem)];
-    } catch {
-      return [];
-    }
-  });
-  return html`<section class="panel"><h2>Chain</h2><ol class="names">
-    ${links.map(({ issuerName, notAfter, serial }, index) => html`<li>${index === 0 ? "leaf" : "intermediate"} <code>${foreign(serial)}</code> <small>signed by ${foreign(issuerName)}, ends ${relative(notAfter, now)}</small></li>`)}
-    ${links.length === 0 ? html`<li class="quiet">cannot be read</li>` : NOTHING}
-  </ol></section>`;
-}
-
-function generations(versions: readonly Version[], { certificate }: CertificateRow, { now, here }: PageFacts): Html {
-  if (versions.length === 0) return NOTHING;
-  return html`<section class="panel"><h2>Generations</h2>
-    <table class="list"><thead><tr><th scope="col">Generation</th><th scope="col">Serial</th><th scope="col">Issued</th>
-      <th scope="col">Valid until</th><th scope="col">First proved</th><th scope="col">Changed</th><th scope="col"><span class="visually-hidden">Action</span></th>
-        </tr></thead>
-    <tbody>${versions.toReversed().map((version, index, all) => {
-      const isUsable = version.leaf.notAfter > now && version.revokedAt === null && index > 0;
-      return html`<tr><th scope="row" data-label="Generation">${version.generation}</th>
-        <td data-label="Serial"><code>${foreign(version.leaf.serial)}</code></td>
-        <td data-label="Issued">${relative(version.createdAt, now)} <small>${foreign(version.issuer)}</small></td>
-        <td data-label="Valid until">${relative(version.leaf.notAfter, now)}</td>
-        <td data-label="First proved">${version.revokedAt === null ? relative(version.verifiedAt, now, "never") : html`<b class="bad-text">revoked ${relative(version.revokedAt, now)}</b>`}</td>
-        <td data-label="Changed"><small>${difference(version, all[index + 1])}</small></td>
-        <td>${isUsable ? html`<a href="${actionHref("deploy", { certificate: [certificate], generation: String(version.generation), back: here })}">deploy again</a>` : NOTHING}</td></tr>`;
-    })}</tbody></table></section>`;
-}
-
-function difference(version: Version, before: Version | undefined): string {
-  if (before === undefined) return "first";
-  const of = ({ leaf }: Version): string[] => leaf.identifiers.map(({ value }) => value);
-  const added = of(version).filter((name) => !of(before).includes(name));
-  const removed = of(before).filter((name) => !of(version).includes(name));
-  const parts = [
-    ...added.map((name) => `+${name}`),
-    ...removed.map((name) => `−${name}`),
-    version.keyType === before.keyType ? "" : `${before.keyType} → ${version.keyType}`,
-    version.issuer === before.issuer ? "" : `${before.issuer} → ${version.issuer}`,
-  ].filter((part) => part !== "");
-  return parts.length === 0 ? "same names, key type and issuer" : foreign(parts.join(", "));
 }

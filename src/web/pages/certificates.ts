@@ -108,7 +108,7 @@ function line(row: CertificateRow, { now }: PageFacts): Html {
       <small>${criticalityTag(responsibility.criticality)}${namesText(names, certificate)}${foreign(issuer)}${responsibility.owner === null ? NOTHING : html` · ${foreign(responsibility.owner)}`}</small>
       ${what === null ? NOTHING : html`<small class="bad-text">${foreign(what)}</small>`}
     </th>
-    <td data-label="Runway">${life === null ? html`<span class="quiet">nothing issued</span>` : lifeBar(life, now)}</td>
+    <td data-label="Runway">${life === null ? html`<span class="quiet">nothing issued</span>` : lifeBar(row.clientsLife ?? life, now)}${row.clientsLife === null ? NOTHING : html` <small>of the older pair that clients get</small>`}</td>
     <td data-label="Expires">${relative(expiresAt, now)}</td>
     <td data-label="Next">${next.at === null ? NOTHING : html`${relative(next.at, now)} `}<small>${foreign(next.what)}</small></td>
     <td data-label="Generation">${generationsText(generations)}</td>

@@ -1,11 +1,14 @@
 import { html } from "hono/html";
+import { inertLines } from "../../domain/text.ts";
+import { adoptionSnippet } from "../../reports/adopt.ts";
 import { type EndpointRow, endpointList } from "../../reports/lists/endpointList.ts";
 import { pageOf, readQuery, writeQuery } from "../../reports/lists/list.ts";
+import { unmanagedEntries } from "../../reports/unmanaged.ts";
 import { actionHref } from "./actionLinks.ts";
 import type { PageFacts } from "./facts.ts";
 import { heading, layout } from "./layout.ts";
 import { heading as columnHeading, facetPanel, type ListView, pager, toolbar } from "./parts/list.ts";
-import { advice, certificateHref, foreign, formatNumber, type Html, NOTHING } from "./parts/markup.ts";
+import { certificateHref, foreign, formatNumber, type Html, NOTHING, pathOf } from "./parts/markup.ts";
 import { ENDPOINT_LOOK, pill } from "./parts/state.ts";
 import { relative } from "./parts/time.ts";
 import { savedViews } from "./savedViews.ts";
@@ -16,7 +19,7 @@ const WORDS = {
 };
 
 /** What clients meet, by handshakes alone. */
-export function endpointsPage(facts: PageFacts): Html {
+export async function endpointsPage(facts: PageFacts): Promise<Html> {
   const { snapshot, parameters } = facts;
   const query = readQuery(endpointList, parameters);
   const page = pageOf(endpointList, snapshot.endpoints, query);
@@ -24,21 +27,31 @@ export function endpointsPage(facts: PageFacts): Html {
     ...{ list: endpointList, query, page, path: "/endpoints", words: WORDS },
     facets: ["state", "error", "criticality", "owner", "team", "label", "protocol", "target"],
   };
-  const unmanaged = snapshot.status.notices.filter(({ kind }) => kind === "unmanaged");
   return layout(facts, {
     title: "Endpoints",
     body: html`${heading("Endpoints")} ${savedViews(facts, "endpoints", writeQuery(endpointList, query))}
       ${toolbar(view, "Host, server name or certificate")}
       <div class="with-facets">${facetPanel(view)}<div>${pager(view, "endpoints")}${table(view, facts)}
-        ${
-          unmanaged.length === 0
-            ? NOTHING
-            : html`<section class="panel"><h2>Served, but managed by nobody</h2>
-          <ul class="rows">
-            ${unmanaged.map(({ what, action }) => html`<li>${foreign(what)} <span class="quiet">${advice(action)}</span></li>`)}</ul></section>`
-        }
+        ${await adoptable(facts)}
       </div></div>`,
   });
+}
+
+/** What left the configuration while clients met it, with what brings it back. */
+async function adoptable({ web, snapshot, now }: PageFacts): Promise<Html> {
+  if (!snapshot.status.notices.some(({ kind }) => kind === "unmanaged")) return NOTHING;
+  const { store } = web.renewal;
+  const issuers = [...web.config().issuers.keys()];
+  const items: Html[] = [];
+  for (const { certificate, servedAt, expiresAt } of await unmanagedEntries(store, web.estate().certificates, now)) {
+    const version = await store.versions.latest(certificate).catch(() => null);
+    if (version === null) continue;
+    items.push(html`<li><b>${foreign(certificate)}</b> at ${foreign(servedAt.join(", "))}, expires
+      ${relative(Date.parse(expiresAt), now)}: nothing renews it
+      <details><summary>Adopt</summary><p>Put this into the configuration and reload renewd:</p>
+        <pre><code>${inertLines(adoptionSnippet(version, servedAt, issuers))}</code></pre></details></li>`);
+  }
+  return html`<section class="panel"><h2>Served, but managed by nobody</h2><ul class="rows">${items}</ul></section>`;
 }
 
 function table(view: ListView<EndpointRow>, { now, here }: PageFacts): Html {
@@ -63,7 +76,7 @@ function line(
   const { sni, host, port, starttls, target } = definition;
   return html`<tr>
     <td data-label="State">${pill(ENDPOINT_LOOK[state])}</td>
-    <th scope="row" data-label="Endpoint">${foreign(sni)} <small>${foreign(host === sni ? `port ${port}` : `${host}:${port}`)}${starttls === undefined ? "" : `, STARTTLS ${starttls}`}${target === null ? "" : foreign(`, from ${target}`)}</small>
+    <th scope="row" data-label="Endpoint"><a href="${pathOf("endpoints", certificate, endpoint)}">${foreign(sni)}</a> <small>${foreign(host === sni ? `port ${port}` : `${host}:${port}`)}${starttls === undefined ? "" : `, STARTTLS ${starttls}`}${target === null ? "" : foreign(`, from ${target}`)}</small>
       ${errorMessage === null ? NOTHING : html`<small class="bad-text">${foreign(errorMessage)} <code>${errorCode}</code></small>`}</th>
     <td data-label="Certificate"><a href="${certificateHref(certificate)}">${foreign(certificate)}</a></td>
     <td data-label="Generation">${generation}</td>

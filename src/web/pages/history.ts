@@ -15,6 +15,7 @@ import {
 import { TOKENS, valuesOf, withToken } from "../../reports/lists/historyTokens.ts";
 import type { PageFacts } from "./facts.ts";
 import { heading, layout } from "./layout.ts";
+import { auditVerdict } from "./parts/auditVerdict.ts";
 import {
   certificateHref,
   count,
@@ -36,11 +37,13 @@ export async function historyPage(facts: PageFacts): Promise<Html> {
   const query = readHistoryQuery(parameters, now);
   const { store } = web.renewal;
   const histogram = await histogramOf(store, query, now);
+  const [audited = null] = await store.events.list({ types: ["history.audited"], limit: 1 });
   return layout(facts, {
     title: "History",
     body: html`${heading("History")} ${savedViews(facts, "history", writeHistoryQuery({ ...query, after: null }))}
       ${search(query)} ${views(query)} ${bars(histogram, query)}
-      ${query.view === "renewals" ? await renewals(facts, query, histogram) : await events(facts, query)}`,
+      ${query.view === "renewals" ? await renewals(facts, query, histogram) : await events(facts, query)}
+      ${auditVerdict(audited, now)}`,
   });
 }
 

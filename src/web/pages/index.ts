@@ -33,6 +33,26 @@ export function pageRoutes(web: WebContext): WebRoutes {
   page("/history", async (facts) => (await import("./history.ts")).historyPage(facts));
   page("/calendar", async (facts) => (await import("./calendar.ts")).calendarPage(facts));
   page("/endpoints", async (facts) => (await import("./endpoints.ts")).endpointsPage(facts));
+  page("/endpoints/:certificate/:endpoint", async (facts, request) =>
+    (await import("./endpoint.ts")).endpointPage(
+      facts,
+      request.req.param("certificate") ?? "",
+      request.req.param("endpoint") ?? "",
+    ),
+  );
+  page("/targets/:name", async (facts, request) =>
+    (await import("./target.ts")).targetPage(facts, request.req.param("name") ?? ""),
+  );
+  page("/issuers/:name", async (facts, request) =>
+    (await import("./issuers.ts")).issuerPage(facts, request.req.param("name") ?? ""),
+  );
+  page("/replacements/:id", async (facts, request) =>
+    (await import("./replacements.ts")).replacementPage(facts, request.req.param("id") ?? ""),
+  );
+  page("/alerts/channels/:name", async (facts, request) =>
+    (await import("./channels.ts")).channelPage(facts, request.req.param("name") ?? ""),
+  );
+  page("/processes", async (facts) => (await import("./processes.ts")).processesPage(facts));
   page("/targets", async (facts) => (await import("./targets.ts")).targetsPage(facts));
   page("/issuers", async (facts) => (await import("./issuers.ts")).issuersPage(facts));
   page("/replacements", async (facts) => (await import("./replacements.ts")).replacementsPage(facts));

@@ -1,10 +1,12 @@
 import { html } from "hono/html";
 import { iso } from "../../reports/instant.ts";
 import { BOARD_MS, type Gauge, issuerBoard } from "../../reports/issuerBoard.ts";
+import { HttpProblem } from "../problem.ts";
 import { actionHref } from "./actionLinks.ts";
 import type { PageFacts } from "./facts.ts";
 import { heading, layout } from "./layout.ts";
-import { count, foreign, formatNumber, type Html, NOTHING } from "./parts/markup.ts";
+import { count, foreign, formatNumber, type Html, NOTHING, pathOf } from "./parts/markup.ts";
+import { renewalTable } from "./parts/renewals.ts";
 import { tag } from "./parts/state.ts";
 import { relative, short } from "./parts/time.ts";
 
@@ -22,6 +24,35 @@ export async function issuersPage(facts: PageFacts): Promise<Html> {
   });
 }
 
+/** One issuer: its card, what went wrong there lately, and what it is configured as. */
+export async function issuerPage(facts: PageFacts, name: string): Promise<Html> {
+  const { web, now, here } = facts;
+  const configured = web.config().issuers.get(name);
+  if (configured === undefined)
+    throw new HttpProblem(404, `"${name.slice(0, 100)}" is no issuer of the configuration`, {
+      action: "See the list of issuers.",
+    });
+  const { store } = web.renewal;
+  const since = now - BOARD_MS;
+  const filter = { issuers: [name], since, states: ["failed", "held", "rolledBack"] } as const;
+  const failed = await store.search.renewals(filter, { limit: FAILED_SHOWN, after: null });
+  const q = `issuer:${/\s/.test(name) ? `"${name}"` : name} since:${iso(since)}`;
+  return layout(facts, {
+    title: name,
+    body: html`${heading(
+      name,
+      html`The last ${Math.round(BOARD_MS / 86_400_000)} days, and what it allows now.`,
+      html`<a class="button plain" href="${actionHref("replace", { issuer: name, back: here })}">Replace its certificates</a>`,
+    )}
+      ${await card(facts, name, since)}
+      <section class="panel"><h2>What did not succeed</h2>
+        ${failed.length === 0 ? html`<p class="quiet">Every renewal succeeded, or none ended.</p>` : renewalTable(failed, now, { withCertificate: true })}
+        <p><a href="/history?q=${encodeURIComponent(q)}">every renewal of it</a></p></section>`,
+  });
+}
+
+const FAILED_SHOWN = 20;
+
 async function card({ web, snapshot, now }: PageFacts, name: string, since: number): Promise<Html> {
   const configured = web.config().issuers.get(name);
   const board = await issuerBoard(web.renewal.store, name, web.estate().budget(name), snapshot, { since, now });
@@ -32,7 +63,7 @@ async function card({ web, snapshot, now }: PageFacts, name: string, since: numb
     `/history?q=${encodeURIComponent(`issuer:${/\s/.test(name) ? `"${name}"` : name} since:${iso(since)} state:${state}`)}`;
   const ended = succeeded + failed;
   return html`<section class="panel">
-    <div class="card-head"><h2>${foreign(name)}</h2>${configured?.distrusted ? tag("distrusted", "bad") : NOTHING}</div>
+    <div class="card-head"><h2><a href="${pathOf("issuers", name)}">${foreign(name)}</a></h2>${configured?.distrusted ? tag("distrusted", "bad") : NOTHING}</div>
     <p class="quiet"><code>${foreign(configured?.directory ?? "")}</code></p>
     <dl class="facts">
       <div><dt>Certificates</dt><dd>${count(own.length, of)}</dd></div>

@@ -112,7 +112,7 @@ function causeCard(cause: CauseRow, { snapshot, now, here }: PageFacts): Html {
     <dl class="facts">
       <div><dt>${others ? "Soonest expiry" : "Expires"}</dt>
         <dd>${relative(cause.soonestExpiry, now, "never issued")}${others ? html` · <a href="${certificateHref(example)}">${foreign(example)}</a>` : NOTHING}</dd></div>
-      <div><dt>Runway</dt><dd>${row === undefined ? NOTHING : lifeBar(row.life, now)}</dd></div>
+      <div><dt>Runway</dt><dd>${row === undefined ? NOTHING : lifeBar(row.clientsLife ?? row.life, now)}</dd></div>
       <div><dt>Tried</dt>
         <dd>${cause.attempts === 0 ? "not yet" : `${cause.attempts} ${plural(cause.attempts, "attempt")}`}${cause.lastTriedAt === null ? NOTHING : html`, last ${relative(cause.lastTriedAt, now)}`}</dd></div>
       <div><dt>Next</dt>

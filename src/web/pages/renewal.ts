@@ -1,5 +1,5 @@
 import { html } from "hono/html";
-import { ERRORS, isErrorCode } from "../../domain/errorTable.ts";
+import { ERRORS, type ErrorClass, isErrorCode } from "../../domain/errorTable.ts";
 import type { HistoryEvent } from "../../domain/event.ts";
 import { isActive, type Renewal } from "../../domain/renewal.ts";
 import { formatDuration, formatInstant } from "../../domain/time.ts";
@@ -127,14 +127,14 @@ function attempts(failures: readonly HistoryEvent[], now: number): Html {
     })}</ul></section>`;
 }
 
-const CLASS_WORDS: Readonly<Record<string, string>> = {
+const CLASS_WORDS: Readonly<Record<ErrorClass, string>> = {
   transient: "may go away by itself",
   rateLimited: "a limit of the CA",
+  validation: "in a validation",
+  caa: "a CAA record forbids it",
   target: "at the target",
   configuration: "in the configuration",
-  authorization: "in a validation",
-  permanent: "does not go away by itself",
-  bug: "a bug of renewd",
+  internal: "a bug of renewd",
 };
 
 function served(events: readonly HistoryEvent[]): Html {

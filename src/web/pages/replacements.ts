@@ -1,10 +1,12 @@
 import { html } from "hono/html";
+import type { CertificateRow } from "../../reports/lists/certificateRow.ts";
 import type { ReplacementEntry } from "../../reports/replacements.ts";
+import { HttpProblem } from "../problem.ts";
 import { actionHref } from "./actionLinks.ts";
 import type { PageFacts } from "./facts.ts";
 import { heading, layout } from "./layout.ts";
-import { certificateHref, count, foreign, type Html, NOTHING } from "./parts/markup.ts";
-import { tag } from "./parts/state.ts";
+import { certificateHref, count, foreign, type Html, NOTHING, pathOf } from "./parts/markup.ts";
+import { CERTIFICATE_LOOK, pill, tag } from "./parts/state.ts";
 import { instant, relative, short } from "./parts/time.ts";
 
 /** Many certificates against a deadline: how far each effort has come, and what the rest waits on. */
@@ -21,6 +23,39 @@ export function replacementsPage(facts: PageFacts): Html {
   });
 }
 
+const ROWS_SHOWN = 200;
+
+/** One replacement: its board, and every certificate of it, those that wait first. */
+export function replacementPage(facts: PageFacts, id: string): Html {
+  const { snapshot, now } = facts;
+  const entry = snapshot.replacements.find((each) => each.id === id);
+  if (entry === undefined)
+    throw new HttpProblem(404, "there is no replacement of this id", { action: "See the list of replacements." });
+  const rows = snapshot.certificates.filter(({ replacements }) => replacements.includes(id));
+  const stage = (row: CertificateRow): number =>
+    ["waiting", "inFlight", "done"].findIndex((each) => row.replacements.includes(`${id} ${each}`));
+  const ordered = rows.toSorted((a, b) => stage(a) - stage(b) || (a.expiresAt ?? 0) - (b.expiresAt ?? 0));
+  return layout(facts, {
+    title: "Replacement",
+    body: html`${heading("Replacement", html`Asked for ${relative(Date.parse(entry.startedAt), now)}.`)} ${board(entry, facts)}
+      <section class="panel"><h2>Certificates</h2>
+        <table class="list"><thead><tr><th scope="col">Certificate</th><th scope="col">Progress</th>
+          <th scope="col">State</th><th scope="col">Expires</th><th scope="col">Next</th></tr></thead>
+        <tbody>${ordered.slice(0, ROWS_SHOWN).map(
+          (row) => html`<tr>
+            <th scope="row" data-label="Certificate"><a href="${certificateHref(row.certificate)}">${foreign(row.certificate)}</a></th>
+            <td data-label="Progress">${PROGRESS[stage(row)] ?? html`<span class="quiet">left it</span>`}</td>
+            <td data-label="State">${pill(CERTIFICATE_LOOK[row.state])}</td>
+            <td data-label="Expires">${relative(row.expiresAt, now)}</td>
+            <td data-label="Next">${row.next.at === null ? NOTHING : html`${relative(row.next.at, now)} `}<small>${foreign(row.next.what)}</small></td></tr>`,
+        )}</tbody></table>
+        ${ordered.length > ROWS_SHOWN ? html`<p><a href="/certificates?replacement=${encodeURIComponent(id)}">all of them</a></p>` : NOTHING}
+      </section>`,
+  });
+}
+
+const PROGRESS = [tag("waiting", "warn"), tag("in flight", "busy"), tag("done", "good")] as const;
+
 function board(entry: ReplacementEntry, { snapshot, now }: PageFacts): Html {
   const { id, selection, startedAt, deadline, cancelled, waiting, projectedAt, needPerson, inTime } = entry;
   const of = (mark: string): number =>
@@ -30,7 +65,7 @@ function board(entry: ReplacementEntry, { snapshot, now }: PageFacts): Html {
   const [done, inFlight, left] = [of(`${id} done`), of(`${id} inFlight`), of(`${id} waiting`)];
   const deadlineAt = Date.parse(deadline);
   return html`<section class="panel">
-    <div class="card-head"><h2>${foreign(selection)}</h2>${verdict(entry, done === all)}</div>
+    <div class="card-head"><h2><a href="${pathOf("replacements", id)}">${foreign(selection)}</a></h2>${verdict(entry, done === all)}</div>
     ${progress(done, inFlight, Math.max(1, all))}
     <dl class="facts">
       <div><dt>Certificates</dt><dd>${count(all, href(id))}</dd></div>

@@ -5,9 +5,11 @@ import { lifetimeOf } from "../../reports/lists/certificateRow.ts";
 import { countOf, readQuery } from "../../reports/lists/list.ts";
 import { NOBODYS } from "../../reports/lists/responsibility.ts";
 import { type Month, type MonthReport, monthOf, monthReport } from "../../reports/month.ts";
+import { actionHref } from "./actionLinks.ts";
 import { CERTIFICATE_WORDS } from "./certificates.ts";
 import type { PageFacts } from "./facts.ts";
 import { heading, layout } from "./layout.ts";
+import { auditVerdict } from "./parts/auditVerdict.ts";
 import { count, foreign, formatNumber, type Html, NOTHING, plural } from "./parts/markup.ts";
 import { pill, RENEWAL_LOOK } from "./parts/state.ts";
 import { clockTime, day } from "./parts/time.ts";
@@ -96,11 +98,14 @@ function ready({ snapshot }: PageFacts): Html {
   </section>`;
 }
 
-async function audit({ web }: PageFacts): Promise<Html> {
+async function audit({ web, now }: PageFacts): Promise<Html> {
+  const [last] = await web.renewal.store.events.list({ types: ["history.audited"], limit: 1 });
   const mark = await web.renewal.store.events.mark();
   const pruned = await web.renewal.store.events.prunedTo();
   return html`<section class="panel" id="audit"><h2>Audit of the history</h2>
-    <p>Every event is sealed and numbered; <code>renewd audit verify</code> names whatever was changed, removed or put back.</p>
+    ${auditVerdict(last ?? null, now)}
+    <p>Every event is sealed and numbered: an audit names what was changed, removed or put back.
+      <a href="${actionHref("audit", { back: "/report#audit" })}">Audit now</a>, or run <code>renewd audit verify</code>.</p>
     ${mark === null ? html`<p class="quiet">No sealed event yet.</p>` : html`<p>Newest event: <code>${mark.seq}:${mark.seal}</code><br /><span class="quiet">Keep it elsewhere: <code>renewd audit verify --head</code> proves later that nothing before it was changed.</span></p>`}
     ${pruned === 0 ? NOTHING : html`<p>Retention removed every event up to number ${formatNumber(pruned)}.</p>`}
   </section>`;

@@ -47,6 +47,7 @@ const BUILT_IN: Readonly<Record<string, readonly (readonly [string, string])[]>>
     ["Last 24 hours", "?q=since%3A24h"],
     ["By people", "?q=trigger%3Arequest"],
     ["Decisions", "?q=certificate.&view=events"],
+    ["Sign-ins", "?q=access.&view=events"],
   ],
 };
 

@@ -2,6 +2,7 @@ import type { Operation } from "../operation.ts";
 import { actionOperations } from "./actions.ts";
 import { alertOperations } from "./alerts.ts";
 import { certificateOperations } from "./certificates.ts";
+import { checkOperations } from "./checks.ts";
 import { documentOperations } from "./documents.ts";
 import { historyOperations } from "./history.ts";
 import { inquiryOperations } from "./inquiries.ts";
@@ -19,4 +20,5 @@ export const OPERATIONS: readonly Operation[] = [
   ...inquiryOperations,
   ...actionOperations,
   ...alertOperations,
+  ...checkOperations,
 ];

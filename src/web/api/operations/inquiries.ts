@@ -1,7 +1,9 @@
 import { z } from "zod";
+import { testChannels } from "../../../actions/checks.ts";
 import { dial } from "../../../actions/dial.ts";
 import { inTurn } from "../inTurn.ts";
 import { operation } from "../operation.ts";
+import { reasonBody } from "./bodies.ts";
 import { assertConfigured, certificateParams } from "./subjects.ts";
 
 const name = z.string().min(1).max(100);
@@ -114,10 +116,10 @@ export const inquiryOperations = [
     path: "/channels/test",
     tag: "Act",
     summary: "Send a test message by each channel, or by one: `renewd notify`.",
-    body: z.strictObject({ channel: name.optional().describe("Only this one.") }),
+    body: reasonBody.extend({ channel: name.optional().describe("Only this one.") }),
     answer: { document: "NotifyReport" },
     reachesOut: true,
-    run: ({ web, body: { channel = null } }) => web.inquiries.notify(channel),
+    run: ({ web, body: { channel = null }, decision }) => testChannels(web, channel, decision),
   }),
   operation({
     id: "getAccount",

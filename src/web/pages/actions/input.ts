@@ -21,6 +21,8 @@ export interface ActionInput {
   readonly targets: readonly string[];
   /** null: the latest. */
   readonly generation: number | null;
+  /** Ways to reach people; empty: all. */
+  readonly channels: readonly string[];
   /** Of findings: names of certificates, or ids of findings about renewd itself. */
   readonly subjects: readonly string[];
   /** Of replacements. */
@@ -43,6 +45,7 @@ const fields = z.object({
   until: z.string().max(40),
   force: z.boolean(),
   target: z.array(name).max(CERTIFICATES_MAX),
+  channel: z.array(name).max(CERTIFICATES_MAX),
   generation: z.string().regex(/^([1-9]\d{0,8})?$/, "must be a number such as 12"),
   subject: z.array(z.string().min(1).max(500)).max(CERTIFICATES_MAX),
   replacement: z.string().max(36),
@@ -57,7 +60,7 @@ export function readInput(parameters: URLSearchParams, now: number): ActionInput
   const one = (key: string): string => parameters.get(key) ?? "";
   const all = (key: string): string[] => [...new Set(parameters.getAll(key).filter((value) => value !== ""))];
   const read = fields.safeParse({
-    ...{ certificate: all("certificate"), target: all("target"), subject: all("subject") },
+    ...{ certificate: all("certificate"), target: all("target"), subject: all("subject"), channel: all("channel") },
     ...{ reason: one("reason"), until: one("until"), force: one("force") === "yes", generation: one("generation") },
     ...{ replacement: one("replacement"), issuer: one("issuer"), san: one("san"), to: one("to"), waves: one("waves") },
   });
@@ -66,9 +69,10 @@ export function readInput(parameters: URLSearchParams, now: number): ActionInput
       "request.invalid",
       read.error.issues.map(({ path, message }) => `${path[0]?.toString() ?? ""}: ${message}`).join("; "),
     );
-  const { certificate, reason, until, force, target, generation, subject, replacement, issuer, san, to, waves } =
-    read.data;
+  const { certificate, reason, until, force, target, channel, generation, subject, replacement, issuer } = read.data;
+  const { san, to, waves } = read.data;
   return {
+    channels: channel,
     ...{ certificates: certificate, reason, until: readUntil(until, now), force, targets: target, subjects: subject },
     generation: generation === "" ? null : Number(generation),
     replacement: { id: replacement, issuer, san, to, waves: waves === "" ? [] : waves.split(",").map(Number) },

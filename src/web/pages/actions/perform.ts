@@ -1,5 +1,6 @@
 import { acknowledge, withdrawAcknowledgement } from "../../../actions/acknowledge.ts";
 import { acknowledgeAlert, withdrawAlertAcknowledgement } from "../../../actions/alerts.ts";
+import { beginCheck, checkTarget, testChannels } from "../../../actions/checks.ts";
 import { certificateNamed, type Decision } from "../../../actions/context.ts";
 import { pause } from "../../../actions/pause.ts";
 import { requestRehearsal } from "../../../actions/rehearse.ts";
@@ -12,6 +13,7 @@ import { tryEndpoints } from "../../../renewal/watch/tryEndpoints.ts";
 import { iso } from "../../../reports/instant.ts";
 import type { WebContext } from "../../context.ts";
 import { fleetOf } from "../../fleet.ts";
+import { beginAudit } from "./audit.ts";
 import type { ActionInput } from "./input.ts";
 import type { ActionName } from "./names.ts";
 
@@ -125,6 +127,32 @@ const PERFORM: Readonly<Record<ActionName, Perform>> = {
       action: error?.facts.action ?? null,
     };
   }),
+  check: each(async (request, name) => {
+    beginCheck(request.web, name, decisionOf(request));
+    return done(name, "is being checked; what is found is on its page within a minute", null);
+  }),
+  "check-target": (request) =>
+    settle(request.input.targets, async (target) => {
+      const { passed, message, error } = await checkTarget(request.web, target, decisionOf(request));
+      const [code, action] = [error?.code ?? null, error?.action ?? null];
+      return { subject: target, done: passed, what: message, renewalId: null, code, action };
+    }),
+  async "test-channel"(request) {
+    const { channels: wanted } = request.input;
+    const reports = await Promise.all(
+      (wanted.length === 0 ? [null] : wanted).map((channel) => testChannels(request.web, channel, decisionOf(request))),
+    );
+    return reports
+      .flatMap(({ channels }) => channels)
+      .map(({ channel, sent, error }) => ({
+        ...{ subject: channel, done: sent, what: error === null ? "took the test message" : error.message },
+        ...{ renewalId: null, code: error?.code ?? null, action: error?.action ?? null },
+      }));
+  },
+  async audit({ web, by }) {
+    beginAudit(web, by);
+    return [done("The history", "is being audited; the verdict is here within minutes, with its time", null)];
+  },
   async acknowledge(request) {
     const { web, input } = request;
     const until = input.until === null ? ACKNOWLEDGED_FOR : iso(input.until);

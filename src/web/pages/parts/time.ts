@@ -38,3 +38,8 @@ export function day(at: number): Html {
   const text = new Date(at).toISOString().slice(0, 10);
   return html`<time datetime="${text}">${text}</time>`;
 }
+
+/** A validity: certificates of 90 days often last a second less. */
+export function lifetime(durationMs: number): string {
+  return durationMs >= 2 * DAY_MS ? `${Math.round(durationMs / DAY_MS)} d` : short(durationMs);
+}

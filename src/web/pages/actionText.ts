@@ -1,0 +1,57 @@
+import type { Examined } from "../../reports/summary.ts";
+import type { ActionInput } from "./actions/input.ts";
+import type { PageFacts } from "./facts.ts";
+import type { Html } from "./parts/markup.ts";
+
+export interface PlanLine {
+  readonly subject: string;
+  /** What the action would do to it. */
+  readonly outcome: string;
+  /** Why it would be refused; null: it would not be, as far as is known now. */
+  readonly refused: string | null;
+}
+
+export interface Plan {
+  readonly sentence: string;
+  readonly lines: readonly PlanLine[];
+  /** What keeps all of it from being done; null: nothing. */
+  readonly problem: string | null;
+}
+
+export interface ActionText {
+  readonly title: string;
+  /** On the button. */
+  readonly verb: string;
+  readonly needsReason: boolean;
+  plan(facts: PageFacts, input: ActionInput): Plan | Promise<Plan>;
+  fields?(input: ActionInput): Html;
+}
+
+/** What would happen to it, or why it would be refused. */
+export type Line = string | { readonly refused: string };
+
+export function refusal(refused: string): Line {
+  return { refused };
+}
+
+export function perCertificate(
+  what: string,
+  line: (examined: Examined, input: ActionInput) => Line,
+): ActionText["plan"] {
+  return ({ snapshot }, input) => {
+    const lines = input.certificates.map((subject): PlanLine => {
+      const examined = snapshot.byName.get(subject);
+      if (examined === undefined) return { subject, outcome: "", refused: "is no certificate of the configuration" };
+      const found = line(examined, input);
+      return typeof found === "string"
+        ? { subject, outcome: found, refused: null }
+        : { subject, outcome: "", refused: found.refused };
+    });
+    const count = input.certificates.length;
+    return {
+      sentence: count === 0 ? "No certificate is selected." : `This ${what}.`,
+      lines,
+      problem: count === 0 ? "Select certificates in the list first." : null,
+    };
+  };
+}
