@@ -1,8 +1,10 @@
 import { connect, type Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { RenewalError } from "../../domain/errors.ts";
 
 /** A list of 50,000 certificates fits. */
 const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
+const LOCKED_POLL_MS = 20;
 
 /** Names that a command can hold as they are. */
 export const COMMAND_SAFE: RegExp = /^[^\s;\\*#]+$/;
@@ -29,7 +31,7 @@ export interface LoadedCertificate {
 export async function haproxyCommand(address: RuntimeAddress, commands: string, signal: AbortSignal): Promise<string> {
   signal.throwIfAborted();
   const timeout = AbortSignal.timeout(address.timeoutMs);
-  const answer = await exchange(address, commands, AbortSignal.any([signal, timeout])).catch((cause) => {
+  const answer = await inTurn(address, commands, AbortSignal.any([signal, timeout])).catch((cause) => {
     signal.throwIfAborted();
     if (timeout.aborted)
       throw new RenewalError(
@@ -78,6 +80,18 @@ export async function showCertificate(
 export async function showPid(address: RuntimeAddress, signal: AbortSignal): Promise<number | null> {
   const pid = /^Pid: (\d+)$/m.exec(await haproxyCommand(address, "show info\n", signal))?.[1];
   return pid === undefined ? null : Number(pid);
+}
+
+/**
+ * HAProxy gives up its lock on certificates some time after the connection that held it was closed, and has no queue for
+ * it: a command that meets the lock changes nothing and is to be sent again (`ckch_lock` in HAProxy's ssl_ckch.c).
+ */
+async function inTurn(address: RuntimeAddress, commands: string, signal: AbortSignal): Promise<string> {
+  for (;;) {
+    const answer = await exchange(address, commands, signal);
+    if (!answer.includes("Operations on certificates are currently locked!")) return answer;
+    await delay(LOCKED_POLL_MS, undefined, { signal });
+  }
 }
 
 function exchange({ socket: path }: RuntimeAddress, commands: string, signal: AbortSignal): Promise<string> {
