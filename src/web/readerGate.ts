@@ -7,7 +7,7 @@ const WAIT_MAX_MS = 3_000;
 const RETRY_AFTER_S = 3;
 /** Of the time, while the thread has nothing else to do, and while it has its hands full: it also renews and deploys. */
 const SHARE_IDLE = 0.6;
-const SHARE_BUSY = 0.08;
+const SHARE_BUSY = 0.1;
 /** How long it is looked at what else the thread does. */
 const WINDOW_MS = 250;
 /** What readers may take at once after they have asked for nothing: some dozen pages. */

@@ -27,13 +27,19 @@ function read(path: string): void {
   const count = (what: string): void => {
     met.answers[what] = (met.answers[what] ?? 0) + 1;
   };
-  get(`${url}${path}`, { agent, headers: { authorization: `Bearer ${token}`, accept: "text/html" } }, (response) => {
-    response.resume().on("end", () => {
-      count(String(response.statusCode));
-      if (response.statusCode === 200) answeredMs.push(performance.now() - at);
-      if (response.statusCode === 503 && response.headers["retry-after"] === undefined) met.withoutRetryAfter += 1;
-    });
-  }).on("error", () => count("error"));
+  const asking = get(
+    `${url}${path}`,
+    { agent, headers: { authorization: `Bearer ${token}`, accept: "text/html" } },
+    (response) => {
+      response.resume().on("end", () => {
+        count(String(response.statusCode));
+        if (response.statusCode === 200) answeredMs.push(performance.now() - at);
+        if (response.statusCode === 503 && response.headers["retry-after"] === undefined) met.withoutRetryAfter += 1;
+      });
+    },
+  );
+  // The server may close a connection that was idle for long in the moment in which it is used again.
+  asking.on("error", () => count(asking.reusedSocket ? "closed" : "error"));
 }
 
 const ticking = setInterval(() => {

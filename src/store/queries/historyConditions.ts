@@ -169,7 +169,8 @@ function withEvent(
       .selectFrom("events")
       .select("events.renewalId")
       .where(typeIn(types))
-      .where("events.renewalId", "is not", null)
+      // Where nothing else narrows the search, this would look like what does.
+      .$if(types !== null, (query) => query.where("events.renewalId", "is not", null))
       .where((event) => condition(event)),
   );
 }

@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { toRenewalError } from "../../domain/errors.ts";
+import type { Totals } from "../../domain/totals.ts";
 import type { WebContext, WebEnv, WebRoutes } from "../context.ts";
 import { fleetOf } from "../fleet.ts";
 import { textStream } from "../textStream.ts";
@@ -8,8 +9,10 @@ import { ownProcess } from "./ownProcess.ts";
 import { createScrape, labels } from "./registry.ts";
 import { budgetMetrics, channelMetrics, processMetrics, queueMetrics, totalMetrics, workMetrics } from "./work.ts";
 
+/** In one transaction: others wait for it. */
+const EVENTS_COUNTED_MAX = 1_000;
 /** More follow with the next scrape: a scrape is answered within its usual ten seconds. */
-const EVENTS_COUNTED_MAX = 20_000;
+const COUNTS_MAX = 20;
 const REDIS_TIMEOUT_MS = 1_000;
 const TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -28,8 +31,7 @@ export function metricsRoutes(web: WebContext): WebRoutes {
 export async function metricsLines(web: WebContext, signal: AbortSignal): Promise<Iterable<string>> {
   const { store, clock, log } = web.renewal;
   const snapshot = await fleetOf(web).read();
-  await store.totals.count(EVENTS_COUNTED_MAX);
-  const totals = await store.totals.read();
+  const totals = await countedTotals(store);
   const now = clock.now();
   const queues = await web.queues(signal).catch((thrown: unknown) => {
     log.debug({ err: toRenewalError(thrown) }, "metrics without queues");
@@ -56,6 +58,14 @@ export async function metricsLines(web: WebContext, signal: AbortSignal): Promis
   channelMetrics(scrape, await store.cursors.list(), totals.lastSeq);
   processMetrics(scrape, snapshot);
   return both(scrape.lines(), await (await ownProcess()).metrics());
+}
+
+async function countedTotals({ totals }: Pick<WebContext["renewal"]["store"], "totals">): Promise<Totals> {
+  for (let count = 1; ; count += 1) {
+    await totals.count(EVENTS_COUNTED_MAX);
+    const read = await totals.read();
+    if (count === COUNTS_MAX || read.countedSeq >= read.lastSeq) return read;
+  }
 }
 
 function* both(lines: Iterable<string>, more: string): Generator<string> {
