@@ -190,6 +190,33 @@ describe("every operation of the document", () => {
   );
 });
 
+const LISTS = operations.filter(({ id }) =>
+  /^list(?!Renewals$|Events$|RenewalEvents$|Challenges$|Leftovers$)/.test(id),
+);
+
+test.each(LISTS.map((each) => [each.id, each] as const))("%s comes in pages that fit together", async (_, each) => {
+  interface Page {
+    readonly items: readonly unknown[];
+    readonly total: number;
+    readonly next: string | null;
+  }
+  const read = async (query: string): Promise<Page> =>
+    (await (await estate.ask(`${pathOf(each)}${query}`)).json()) as Page;
+  const whole = await read("?limit=200");
+  expect(whole.items).toHaveLength(whole.total);
+  const pages: unknown[] = [];
+  for (let after = ""; ; ) {
+    const page = await read(`?limit=1${after}`);
+    pages.push(...page.items);
+    if (page.next === null) break;
+    after = `&after=${encodeURIComponent(page.next)}`;
+  }
+  const timeless = (items: unknown): string => JSON.stringify(items).replace(/\d+ (ms|s|min|h|d)\b/g, "LONG");
+  expect(timeless(pages)).toBe(timeless(whole.items));
+  const etag = (await estate.ask(pathOf(each))).headers.get("etag") ?? "";
+  expect((await estate.ask(pathOf(each), { headers: { "if-none-match": etag } })).status).toBe(304);
+});
+
 test("the reference page names every operation and every error code", async () => {
   const page = await (await estate.ask("/api/v1/reference")).text();
   for (const { id } of operations) expect(page).toContain(`id="${id}"`);

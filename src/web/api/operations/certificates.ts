@@ -4,10 +4,11 @@ import { pageOf, readQuery } from "../../../reports/lists/list.ts";
 import type { WebContext } from "../../context.ts";
 import { fleetOf } from "../../fleet.ts";
 import { HttpProblem } from "../../problem.ts";
+import { observationList, versionList } from "../itemLists.ts";
 import { toCertificate, toObservation, toVersion } from "../items.ts";
 import { operation } from "../operation.ts";
 import { certificateItem, observationItem, versionItem } from "../schemas.ts";
-import { listQuery, pageAnswer, pageSchema } from "./lists.ts";
+import { itemPage, listQuery, pageAnswer, pageSchema } from "./lists.ts";
 import { assertCertificate, certificateParams } from "./subjects.ts";
 
 export async function certificateOf(web: WebContext, name: string): Promise<z.output<typeof certificateItem>> {
@@ -57,11 +58,12 @@ export const certificateOperations = [
     tag: "See",
     summary: "Its pairs, newest first, without their keys.",
     params: certificateParams,
-    answer: z.object({ items: z.array(versionItem) }),
-    async run({ web, params: { certificate } }) {
+    query: listQuery(versionList),
+    answer: pageSchema(versionItem),
+    async run({ web, params: { certificate }, search }) {
       await assertCertificate(web, certificate);
       const versions = await web.renewal.store.versions.list(certificate);
-      return { items: versions.toReversed().map(toVersion) };
+      return itemPage(versionList, versions.map(toVersion), search);
     },
   }),
   operation({
@@ -85,10 +87,12 @@ export const certificateOperations = [
     tag: "See",
     summary: "What the last handshake with each address of its endpoints saw.",
     params: certificateParams,
-    answer: z.object({ items: z.array(observationItem) }),
-    async run({ web, params: { certificate } }) {
+    query: listQuery(observationList),
+    answer: pageSchema(observationItem),
+    async run({ web, params: { certificate }, search }) {
       await assertCertificate(web, certificate);
-      return { items: (await web.renewal.store.observations.observations(certificate)).map(toObservation) };
+      const seen = await web.renewal.store.observations.observations(certificate);
+      return itemPage(observationList, seen.map(toObservation), search);
     },
   }),
 ];

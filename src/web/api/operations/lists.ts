@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type Facet, LIMIT_MAX } from "../../../reports/lists/list.ts";
+import { type Facet, LIMIT_MAX, type List, pageOf, readQuery } from "../../../reports/lists/list.ts";
 
 const TEXT_MAX = 200;
 const CURSOR_MAX = 1_000;
@@ -51,6 +51,11 @@ interface Page<Row> {
   readonly rows: readonly Row[];
   readonly total: number;
   readonly next: string | null;
+}
+
+/** A page of items that are all at hand. */
+export function itemPage<Item>(list: List<Item>, items: readonly Item[], search: URLSearchParams) {
+  return pageAnswer(pageOf(list, items, readQuery(list, search)), (item) => item);
 }
 
 export function pageAnswer<Row, Item>({ rows, total, next }: Page<Row>, toItem: (row: Row) => Item) {

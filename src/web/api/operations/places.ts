@@ -1,12 +1,12 @@
-import { z } from "zod";
 import { deploymentList } from "../../../reports/lists/deploymentList.ts";
 import { endpointList } from "../../../reports/lists/endpointList.ts";
 import { pageOf, readQuery } from "../../../reports/lists/list.ts";
 import { fleetOf } from "../../fleet.ts";
+import { targetList } from "../itemLists.ts";
 import { toDeployment, toEndpoint } from "../items.ts";
 import { operation } from "../operation.ts";
 import { deploymentItem, endpointItem, targetItem } from "../schemas.ts";
-import { listQuery, pageAnswer, pageSchema } from "./lists.ts";
+import { itemPage, listQuery, pageAnswer, pageSchema } from "./lists.ts";
 
 export const placeOperations = [
   operation({
@@ -15,8 +15,9 @@ export const placeOperations = [
     path: "/targets",
     tag: "See",
     summary: "Targets of the configuration, and how many certificates each holds.",
-    answer: z.object({ items: z.array(targetItem) }),
-    async run({ web }) {
+    query: listQuery(targetList),
+    answer: pageSchema(targetItem),
+    async run({ web, search }) {
       const { deployments } = await fleetOf(web).read();
       const byTarget = Map.groupBy(deployments, ({ target }) => target);
       const items = [...web.config().targets.values()].map(({ name, type, agent, responsibility }) => {
@@ -26,7 +27,7 @@ export const placeOperations = [
         const answers = { ...responsibility, labels: { ...responsibility.labels } };
         return { target: name, type, agent, certificates: rows.length, ...counts, responsibility: answers };
       });
-      return { items };
+      return itemPage(targetList, items, search);
     },
   }),
   operation({

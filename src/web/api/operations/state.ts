@@ -7,9 +7,10 @@ import type { ReplacementEntry } from "../../../reports/replacements.ts";
 import type { WebContext } from "../../context.ts";
 import { fleetOf } from "../../fleet.ts";
 import { HttpProblem } from "../../problem.ts";
+import { issuerList, replacementList } from "../itemLists.ts";
 import { operation } from "../operation.ts";
 import { alertItem, issuerItem } from "../schemas.ts";
-import { listQuery, pageAnswer, pageSchema } from "./lists.ts";
+import { itemPage, listQuery, pageAnswer, pageSchema } from "./lists.ts";
 import { replacementParams } from "./subjects.ts";
 
 /** Of one limit: the fullest first. */
@@ -48,8 +49,9 @@ export const stateOperations = [
     path: "/replacements",
     tag: "See",
     summary: "Replacements and how far each has come, newest first.",
-    answer: z.object({ items: z.array(z.looseObject({ id: z.string() })) }),
-    run: async ({ web }) => ({ items: (await fleetOf(web).read()).replacements }),
+    query: listQuery(replacementList),
+    answer: pageSchema(z.looseObject({ id: z.string() })),
+    run: async ({ web, search }) => itemPage(replacementList, (await fleetOf(web).read()).replacements, search),
   }),
   operation({
     id: "getReplacement",
@@ -67,8 +69,9 @@ export const stateOperations = [
     path: "/issuers",
     tag: "See",
     summary: "Issuers of the configuration, and how much of each CA's limits is used.",
-    answer: z.object({ items: z.array(issuerItem) }),
-    async run({ web }) {
+    query: listQuery(issuerList),
+    answer: pageSchema(issuerItem),
+    async run({ web, search }) {
       const { store, clock } = web.renewal;
       const now = clock.now();
       const buckets = await store.ledger.list(now);
@@ -93,7 +96,7 @@ export const stateOperations = [
             })),
         })),
       }));
-      return { items };
+      return itemPage(issuerList, items, search);
     },
   }),
 ];
