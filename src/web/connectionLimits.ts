@@ -8,8 +8,8 @@ export interface ConnectionLimits {
   readonly incompletePerAddressMax: number;
   /** From the connection to the end of the request's headers. */
   readonly headersMaxMs: number;
-  /** From the connection to its end, however slowly the answer is read. */
-  readonly connectionMaxMs: number;
+  /** From the connection to its end, however slowly the answer is read; null: it may stay, as streams of events do. */
+  readonly connectionMaxMs: number | null;
 }
 
 /** A request that has just arrived may still lie unread in the kernel: a burst of a CA is no attack. */
@@ -17,6 +17,7 @@ const GRACE_MS = 250;
 
 interface Connection {
   readonly socket: Socket;
+  readonly peer: string;
   readonly address: string;
   readonly openedAt: number;
 }
@@ -29,17 +30,21 @@ interface Connection {
 export function limitConnections(server: Server, limits: ConnectionLimits): void {
   /** By address; within one, oldest first. */
   const incomplete = new Map<string, Set<Connection>>();
-  const bySocket = new Map<Socket, Connection>();
+  /** By the peer's address and port: behind TLS, a request has another socket than the connection. */
+  const byPeer = new Map<string, Connection>();
 
   const completed = (connection: Connection): void => {
     const own = incomplete.get(connection.address);
     own?.delete(connection);
     if (own?.size === 0) incomplete.delete(connection.address);
   };
+  const forget = (connection: Connection): void => {
+    if (byPeer.get(connection.peer) === connection) byPeer.delete(connection.peer);
+  };
   const evict = (connection: Connection | undefined): void => {
     if (connection === undefined) return;
     completed(connection);
-    bySocket.delete(connection.socket);
+    forget(connection);
     connection.socket.destroy();
   };
 
@@ -49,30 +54,36 @@ export function limitConnections(server: Server, limits: ConnectionLimits): void
     if (own !== undefined && oldest !== undefined && own.size > limits.incompletePerAddressMax) {
       if (performance.now() - oldest.openedAt > GRACE_MS) evict(oldest);
     }
-    if (bySocket.size > limits.connectionsMax) evict(oldestOfLargest(incomplete) ?? bySocket.values().next().value);
+    if (byPeer.size > limits.connectionsMax) evict(oldestOfLargest(incomplete) ?? byPeer.values().next().value);
   };
 
   server.on("connection", (socket: Socket) => {
-    const connection = { socket, address: networkOf(socket.remoteAddress ?? ""), openedAt: performance.now() };
-    bySocket.set(socket, connection);
+    const address = networkOf(socket.remoteAddress ?? "");
+    const connection = { socket, peer: peerOf(socket), address, openedAt: performance.now() };
+    byPeer.set(connection.peer, connection);
     const own = incomplete.get(connection.address) ?? new Set();
     incomplete.set(connection.address, own.add(connection));
     const headersTimer = setTimeout(() => {
       if (incomplete.get(connection.address)?.has(connection)) evict(connection);
     }, limits.headersMaxMs);
-    const connectionTimer = setTimeout(() => evict(connection), limits.connectionMaxMs);
+    const { connectionMaxMs } = limits;
+    const connectionTimer = connectionMaxMs === null ? undefined : setTimeout(() => evict(connection), connectionMaxMs);
     socket.once("close", () => {
       clearTimeout(headersTimer);
       clearTimeout(connectionTimer);
       completed(connection);
-      bySocket.delete(socket);
+      forget(connection);
     });
     makeRoom(connection.address);
   });
   server.prependListener("request", ({ socket }: IncomingMessage) => {
-    const connection = bySocket.get(socket);
+    const connection = byPeer.get(peerOf(socket));
     if (connection !== undefined) completed(connection);
   });
+}
+
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }
 
 /** Of the address with most incomplete requests; of several such, the oldest. */

@@ -3,7 +3,7 @@ import type { Server } from "node:net";
 import { RenewalError } from "../domain/errors.ts";
 
 /** Connections that the kernel keeps while we accept others; it takes no more than net.core.somaxconn. */
-const BACKLOG = 4_096;
+export const BACKLOG = 4_096;
 const ANY_ADDRESS = "::";
 const ANY_IPV4_ADDRESS = "0.0.0.0";
 const WITHOUT_IPV6: readonly string[] = ["EAFNOSUPPORT", "EADDRNOTAVAIL"];

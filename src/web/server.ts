@@ -4,11 +4,19 @@ import { createServer as createHttpsServer, type Server as SecureServer, type Se
 import { createSecureContext } from "node:tls";
 import { RenewalError } from "../domain/errors.ts";
 import type { Log } from "../domain/log.ts";
+import { type ConnectionLimits, limitConnections } from "./connectionLimits.ts";
+import { BACKLOG } from "./listen.ts";
 
 /** Of the default port and its successors. */
 const PORTS_TRIED_MAX = 100;
-const CONNECTIONS_MAX = 1_000;
 const HEADERS_TIMEOUT_MS = 10_000;
+/** A proxy before it brings all connections from one address, each with its request. */
+const LIMITS: ConnectionLimits = {
+  connectionsMax: 1_000,
+  incompletePerAddressMax: 100,
+  headersMaxMs: HEADERS_TIMEOUT_MS,
+  connectionMaxMs: null,
+};
 const REQUEST_TIMEOUT_MS = 30_000;
 /** Certificate files are read again this often. */
 const TLS_CHECK_MS = 60_000;
@@ -42,7 +50,7 @@ export async function startWebServer(parts: ServerParts): Promise<WebServer> {
   const pair = tls === null ? null : await readPair(tls);
   const secure = pair === null ? null : secureServer({ ...options, ...pair }, listener);
   const server = secure ?? createHttpServer(options, listener);
-  server.maxConnections = CONNECTIONS_MAX;
+  limitConnections(server, LIMITS);
   const port = await listenSomewhere(server, parts);
   server.on("error", (err) => log.error({ err }, "web server failed"));
   const refreshing = tls === null || secure === null ? null : refreshPair(secure, tls, parts);
@@ -137,7 +145,7 @@ function listenAt(server: Server | SecureServer, host: string, port: number): Pr
     const listening = (): void => settle(null);
     server.once("error", failed);
     server.once("listening", listening);
-    server.listen({ host, port });
+    server.listen({ host, port, backlog: BACKLOG });
   });
 }
 

@@ -1,28 +1,65 @@
 import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { get } from "node:http";
+import { get as getSecurely } from "node:https";
 import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { connect as connectTls } from "node:tls";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { startHttp01Responder } from "../../src/web/http01.ts";
-import type { Listener } from "../../src/web/listen.ts";
+import { startWebServer } from "../../src/web/server.ts";
+import { startTlsAlpn01Responder } from "../../src/web/tlsAlpn01.ts";
+import { createRoot } from "../support/ca/pki.ts";
+import { freePort } from "../support/freePort.ts";
 import { until } from "../support/until.ts";
 
 const TOKEN = "LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0";
 const PATH = `/.well-known/acme-challenge/${TOKEN}`;
+const HALF_REQUEST = "GET /.well-known/acme";
+/** The beginning of a record with a ClientHello of TLS. */
+const HALF_HELLO = Uint8Array.of(0x16, 3, 1, 2, 0, 1);
 const SLOW = 2_000;
 const REAL = 200;
 /** As long as Let's Encrypt waits. */
 const ANSWER_MAX_MS = 10_000;
 
-let responder: Listener;
+interface Door {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+let responder: Door;
 const open = new Set<Socket>();
 
+const challenges = { get: async () => `${TOKEN}.thumb` };
+const HERE = { host: "127.0.0.1", port: 0 };
+const log = { debug() {}, info() {}, warn() {}, error() {} };
+const listener = (_: unknown, answer: { end(text: string): unknown }): void => void answer.end("here");
+
+async function web(tls: { readonly certificate: string; readonly key: string } | null): Promise<Door> {
+  const port = await freePort();
+  const server = await startWebServer({ host: "127.0.0.1", port, tls, firstPort: port, listener, log });
+  return { port, close: () => server.close() };
+}
+
+async function secureWeb(): Promise<Door> {
+  const { certPem, keyPem } = await (await createRoot()).issue({ names: ["localhost"] });
+  const files = { certificate: join(directory, "web.pem"), key: join(directory, "web.key") };
+  await writeFile(files.certificate, certPem);
+  await writeFile(files.key, keyPem);
+  return web(files);
+}
+
+let directory: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "renewd-slow-"));
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
 beforeEach(async () => {
-  responder = await startHttp01Responder({
-    host: "127.0.0.1",
-    port: 0,
-    challenges: { get: async () => `${TOKEN}.thumb` },
-  });
+  responder = await startHttp01Responder({ ...HERE, challenges });
 });
 
 afterEach(async () => {
@@ -32,31 +69,60 @@ afterEach(async () => {
 });
 
 /** Begins a request and never ends it. */
-function slow(localAddress: string): Socket {
+function slow(localAddress: string, first: string | Uint8Array = HALF_REQUEST): Socket {
   const socket = connect({ port: responder.port, host: "127.0.0.1", localAddress });
   open.add(socket);
   socket.on("error", () => {});
-  socket.once("connect", () => socket.write("GET /.well-known/acme"));
+  socket.once("connect", () => socket.write(first));
+  socket.resume();
   socket.once("close", () => open.delete(socket));
   return socket;
 }
 
-async function answered(localAddress: string): Promise<boolean> {
-  const signal = AbortSignal.timeout(ANSWER_MAX_MS);
-  const request = get({ port: responder.port, host: "127.0.0.1", path: PATH, localAddress, agent: false, signal });
-  request.on("error", () => {});
-  const [response] = await once(request, "response", { signal }).catch(() => []);
-  response?.resume();
-  return response?.statusCode === 200;
-}
+type Ask = (localAddress: string) => Promise<boolean>;
 
-it("2,000 slow connections that come back when closed leave 99 % of the CA's requests answered", async () => {
+const byHttp =
+  (ask: typeof get): Ask =>
+  async (localAddress) => {
+    const signal = AbortSignal.timeout(ANSWER_MAX_MS);
+    const options = { port: responder.port, host: "127.0.0.1", path: PATH, localAddress, agent: false, signal };
+    const unverified: object = { rejectUnauthorized: false };
+    const request = ask({ ...options, ...unverified });
+    request.on("error", () => {});
+    const [response] = await once(request, "response", { signal }).catch(() => []);
+    response?.resume();
+    return response?.statusCode === 200;
+  };
+const answered = byHttp(get);
+
+/** As a CA validates tls-alpn-01. */
+const shakesHands: Ask = async (localAddress) => {
+  const options = { port: responder.port, host: "127.0.0.1", localAddress, servername: "www.example.org" };
+  const socket = connectTls({ ...options, ALPNProtocols: ["acme-tls/1"], rejectUnauthorized: false });
+  socket.on("error", () => {});
+  const signal = AbortSignal.timeout(ANSWER_MAX_MS);
+  await once(socket, "secureConnect", { signal }).catch(() => {});
+  socket.destroy();
+  return socket.alpnProtocol === "acme-tls/1";
+};
+
+const tlsAlpn01 = () => startTlsAlpn01Responder({ ...HERE, challenges, now: Date.now });
+const DOORS = [
+  { name: "http-01", start: () => startHttp01Responder({ ...HERE, challenges }), ask: answered, first: HALF_REQUEST },
+  { name: "tls-alpn-01", start: tlsAlpn01, ask: shakesHands, first: HALF_HELLO },
+  { name: "the web port", start: () => web(null), ask: answered, first: HALF_REQUEST },
+  { name: "the web port with TLS", start: secureWeb, ask: byHttp(getSecurely), first: HALF_HELLO },
+];
+
+it.each(DOORS)("2,000 slow connections at $name leave 99 % of the others answered", async ({ start, ask, first }) => {
+  await responder.close();
+  responder = await start();
   let attacking = true;
   let opened = 0;
   // Addresses beside the CA's own, a hundred connections each.
   const attack = async (localAddress: string): Promise<void> => {
     while (attacking) {
-      const socket = slow(localAddress);
+      const socket = slow(localAddress, first);
       opened += 1;
       await once(socket, "close").catch(() => {});
       await delay(100);
@@ -66,7 +132,7 @@ it("2,000 slow connections that come back when closed leave 99 % of the CA's req
   await until("2,000 slow connections", async () => (opened >= SLOW ? opened : null));
   const results: boolean[] = [];
   for (let round = 0; round < REAL / 20; round++) {
-    const burst = Array.from({ length: 20 }, (_, index) => answered(`127.0.2.${1 + (index % 4)}`));
+    const burst = Array.from({ length: 20 }, (_, index) => ask(`127.0.2.${1 + (index % 4)}`));
     results.push(...(await Promise.all(burst)));
     await delay(100);
   }
