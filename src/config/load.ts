@@ -22,7 +22,7 @@ import { parseYaml } from "./read/document.ts";
 import { type Environment, processEnvironment } from "./read/environment.ts";
 import { createResources, type SecretsNeeded } from "./read/files.ts";
 import { type ConfigProblem, Problems } from "./read/problems.ts";
-import { readText } from "./read/readFile.ts";
+import { CONFIG_BYTES_MAX, readText } from "./read/readFile.ts";
 import { resolveIssuer, resolveMasterKey, resolveRedis, resolveStore, resolveTracing, resolveWeb } from "./resolve.ts";
 import { resolveAlerts } from "./resolveAlerts.ts";
 import { certificateSchema } from "./schema/certificate.ts";
@@ -49,7 +49,7 @@ export async function loadConfig(
   file: string,
   { registries = REGISTRIES, environment = processEnvironment, secrets = "required", directory }: LoadOptions = {},
 ): Promise<LoadResult> {
-  const source = await readText(resolve(file), "the configuration file");
+  const source = await readText(resolve(file), "the configuration file", CONFIG_BYTES_MAX);
   if ("problem" in source) {
     const hint = source.problem.endsWith("does not exist")
       ? ": `renewd init` proposes one; `-c FILE` or RENEWD_CONFIG names one elsewhere; without them it is renewd.yaml " +

@@ -6,7 +6,7 @@ import { aliasTooMany } from "./read/document.ts";
 import { processEnvironment } from "./read/environment.ts";
 import { createResources } from "./read/files.ts";
 import { Problems } from "./read/problems.ts";
-import { readText } from "./read/readFile.ts";
+import { CONFIG_BYTES_MAX, readText } from "./read/readFile.ts";
 import { resolveMasterKey, resolveStore } from "./resolve.ts";
 
 /** Where an installation keeps what people ask about. */
@@ -18,7 +18,7 @@ export type Place = Pick<Config, "file" | "dataDir" | "store" | "masterKey">;
  */
 export async function findPlace(name: string): Promise<Place | null> {
   const file = resolve(name);
-  const source = await readText(file, "the configuration file");
+  const source = await readText(file, "the configuration file", CONFIG_BYTES_MAX);
   if ("problem" in source) return null;
   const raw = understood(source.text);
   const problems = new Problems({ file, of: () => ({ line: 0, column: 0 }), ofNode: () => ({ line: 0, column: 0 }) });

@@ -48,9 +48,9 @@ describe("a file that is no configuration", () => {
     ]);
   });
 
-  test("a file of more than a megabyte", async () => {
-    await using file = await configFile(`version: 1\n#${"x".repeat(1024 * 1024)}`);
-    expect((await file.problems())[0]).toContain("more than the 1048576 allowed");
+  test("a file of more than sixteen megabytes", async () => {
+    await using file = await configFile(`version: 1\n#${"x".repeat(16 * 1024 * 1024)}`);
+    expect((await file.problems())[0]).toContain("more than the 16777216 allowed");
   });
 
   test("a missing file and a directory", async () => {

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { HistoryFilter } from "../../src/domain/historySearch.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import type { StoreBench } from "../conformance/store.ts";
-import { DAY_MS, NOW, renewal, version } from "../support/model/facts.ts";
+import { certificate, DAY_MS, NOW, renewal, version } from "../support/model/facts.ts";
 
 const HOSTILE = `100%_"\\'<b>`;
 
@@ -17,6 +17,10 @@ export function historySearchTests(bench: () => StoreBench): void {
         fingerprint: "ef".repeat(32),
         identifiers: [{ type: "dns", value: "pay.example.net" }] as const,
       };
+      await store.certificates.sync(
+        ["shop", "www", "mail"].map((name) => certificate({ name })),
+        NOW - 9 * DAY_MS,
+      );
       await store.transaction(async (tx) => {
         await tx.versions.insert(
           version({ certificate: "shop", generation: 2, issuer: "other", leaf }),
@@ -48,6 +52,10 @@ export function historySearchTests(bench: () => StoreBench): void {
         const event = { renewalId: "c", certificate: "mail", target: null, at: NOW } as const;
         await tx.events.append({ ...event, type: "renewal.planned", detail: { requestedBy: "Alice@desk" } });
         await tx.events.append({
+          ...{ ...event, renewalId: "b", certificate: "www", type: "renewal.planned" },
+          detail: { reason: "request", detail: "key leaked (by carol@desk)" },
+        });
+        await tx.events.append({
           ...event,
           type: "deploy.failed",
           target: "lb-2",
@@ -73,10 +81,12 @@ export function historySearchTests(bench: () => StoreBench): void {
       ["a part of a certificate's name", { names: ["ai"] }, "c"],
       ["a name that it was issued for, in any case", { names: ["PAY.example"] }, "a"],
       ["a serial number as browsers show it", { serials: ["0a:bc"] }, "a"],
+      ["the beginning of a serial number", { serials: ["0A:B"] }, "a"],
       ["the beginning of a fingerprint", { fingerprints: ["EF:EF"] }, "a"],
       ["the issuer that it came from", { issuers: ["other"] }, "a"],
       ["a target that it dealt with", { targets: ["lb-2"] }, "c"],
       ["who asked, in any case", { actors: ["alice"] }, "c"],
+      ["who asked, as the reason ends", { actors: ["carol"] }, "b"],
       ["the beginning of a code, its own or of a step", { errors: ["acme."] }, "b"],
       ["the code of a step", { errors: ["deploy.refused"] }, "c"],
       ["a text with the characters of patterns", { words: ["100%_"] }, "b"],

@@ -102,7 +102,7 @@ const SEARCHES: readonly HistoryFilter[] = [
 async function searches({ search }: Store, kind: StoreOptions["kind"]): Promise<void> {
   for (const filter of SEARCHES) {
     // A part of a name in JSON is looked for in every version; there it is not renewd's own process that does so.
-    if (kind === "postgresql" && (filter.names ?? filter.fingerprints) !== undefined) continue;
+    if (kind === "postgresql" && (filter.names ?? filter.fingerprints ?? filter.serials) !== undefined) continue;
     await search.renewals(filter, { limit: 9, after: { at: NOW, id: "r" } });
     await search.countRenewals(filter);
     await search.histogram(filter, { from: NOW - DAY_MS, stepMs: DAY_MS });

@@ -1,8 +1,11 @@
 import { open, stat } from "node:fs/promises";
 import { quote } from "./suggestions.ts";
 
-/** No estate needs more, and the parser's time grows with it. */
 const FILE_BYTES_MAX = 1024 * 1024;
+/** Some fifty thousand certificates; the parser's time grows with it. */
+export const CONFIG_BYTES_MAX = 16 * 1024 * 1024;
+/** What a file may have grown by since it was measured. */
+const GROWN_BYTES = 4_096;
 
 export type Source = { readonly text: string } | { readonly problem: string };
 
@@ -24,7 +27,7 @@ export async function readBytes(
     if (!found.isFile()) return { problem: `${noun} ${quote(path)} is not a regular file` };
     if (found.size > bytesMax)
       return { problem: `${noun} ${quote(path)} has ${found.size} bytes, more than the ${bytesMax} allowed` };
-    return { bytes: await readBounded(path, bytesMax) };
+    return { bytes: await readBounded(path, Math.min(bytesMax, found.size + GROWN_BYTES)) };
   } catch (error) {
     return { problem: `${noun} ${quote(path)} ${reasonOf(error)}` };
   }

@@ -8,7 +8,7 @@ import { invalid } from "./list.ts";
 export const TOKENS = {
   name: "a part of a name",
   certificate: "exactly this certificate",
-  serial: "a serial number",
+  serial: "a serial number, or its beginning",
   fp: "a SHA-256 fingerprint, or its beginning",
   target: "a target",
   actor: "who asked or decided",
@@ -73,11 +73,28 @@ function partsOf(text: string): Part[] {
   if (text.length > LENGTH_MAX) throw invalid("q", `must be at most ${LENGTH_MAX} characters`);
   const parts = [...text.matchAll(PART)].map(([whole, token, quoted, bare]): Part => {
     if (token === undefined) return { token: null, value: quoted ?? bare ?? "" };
-    // `2026-11-01T10:00` and other words with a colon are words.
-    return isToken(token) ? { token, value: quoted ?? bare ?? "" } : { token: null, value: whole };
+    if (isToken(token)) return { token, value: quoted ?? bare ?? "" };
+    // Other words with a colon are words, such as `http://ca`; one letter off is a mistake that would find nothing.
+    const meant = Object.keys(TOKENS).find((known) => isMisspelt(token, known));
+    if (meant !== undefined) throw invalid("q", `there is no "${token}:"; did you mean ${meant}:?`);
+    return { token: null, value: whole };
   });
   if (parts.length > TOKENS_MAX) throw invalid("q", `takes at most ${TOKENS_MAX} words`);
   return parts.filter(({ value }) => value !== "");
+}
+
+/** One letter missing, too many, another one, or two in the wrong order. */
+function isMisspelt(word: string, known: string): boolean {
+  if (known.length < 4 || Math.abs(word.length - known.length) > 1) return false;
+  const from = [...known].findIndex((letter, index) => letter !== word[index]);
+  if (from < 0) return true;
+  const [rest, other] = [known.slice(from), word.slice(from)];
+  return (
+    rest.slice(1) === other.slice(1) ||
+    rest.slice(1) === other ||
+    rest === other.slice(1) ||
+    (rest[0] === other[1] && rest[1] === other[0] && rest.slice(2) === other.slice(2))
+  );
 }
 
 function isToken(word: string): word is Token {

@@ -36,7 +36,14 @@ export function renewalConditions(row: Renewals, filter: HistoryFilter, dialect:
     ...(filter.types?.length ? [withEvent(row, filter.types, (event) => event.and([]))] : []),
     ...each(filter.names, (name) => sql<SqlBool>`renewals.certificate in (${certificatesNamed(dialect, name)})`),
     ...each(filter.serials, (serial) =>
-      ofVersion(row, (version) => version(json("leaf", "serial"), "=", canonicalSerial(serial))),
+      ofVersion(row, (version) =>
+        // As a whole number it has no zeros in front; as a beginning it may need them.
+        version.or(
+          [canonicalSerial(serial), serial.replaceAll(":", "").toUpperCase()].map((start) =>
+            startsWith(dialect, json("leaf", "serial"), start),
+          ),
+        ),
+      ),
     ),
     ...each(filter.fingerprints, (fingerprint) =>
       ofVersion(row, () => startsWith(dialect, json("leaf", "fingerprint"), hex(fingerprint))),
@@ -119,9 +126,8 @@ function each<T>(values: readonly T[] | undefined, condition: (value: T) => Cond
  * have the renewals and events of each.
  */
 function certificatesNamed(dialect: Dialect, name: string) {
-  return sql`${issuedFor(dialect, name)}
-    union select name from certificates where ${contains("name", name)}
-    union select certificate from renewals where ${contains("certificate", name)}`;
+  return sql`select name from certificates where ${contains("name", name)}
+    union all ${issuedFor(dialect, name)}`;
 }
 
 function issuedFor(dialect: Dialect, name: string) {
@@ -203,8 +209,9 @@ const AT_TARGETS: readonly EventType[] = [
 function byActor(event: Events, json: Json, actor: string): Condition {
   const isIn = (member: string): Condition =>
     sql<SqlBool>`lower(${json("detail", member)}) like ${`%${likeText(actor)}%`} escape '\\'`;
-  const inReason = sql<SqlBool>`lower(${json("detail", "why")}) like ${`%(by %${likeText(actor)}%)`} escape '\\'`;
-  return event.or([isIn("by"), isIn("requestedBy"), inReason]);
+  const inReason = (member: string): Condition =>
+    sql<SqlBool>`lower(${json("detail", member)}) like ${`%(by %${likeText(actor)}%)`} escape '\\'`;
+  return event.or([isIn("by"), isIn("requestedBy"), inReason("why"), inReason("detail")]);
 }
 
 function contains(column: string, text: string): Condition {

@@ -43,3 +43,14 @@ describe("what is typed into the history's search", () => {
     expect(() => readHistoryQuery(new URLSearchParams({ after }), NOW)).toThrow("after: is no cursor");
   });
 });
+
+test.each(["certifcate:www", "nmae:www", "targets:lb", "stte:failed", "errror:acme."])(
+  "%s is a mistake and finds nothing silently",
+  (q) => {
+    expect(() => readTokens(q, NOW)).toThrow("did you mean");
+  },
+);
+
+test.each(["http://ca.example", "2026-11-01T10:00", "AB:CD:EF", "fq:1"])("%s is a word", (q) => {
+  expect(readTokens(q, NOW).words).toEqual([q]);
+});
