@@ -33,6 +33,11 @@ const PAGES: readonly (readonly [string, string])[] = [
   ["replacements", "/replacements"],
   ["alerts", "/alerts"],
   ["report", "/report"],
+  ["target", "/targets/edge"],
+  ["endpoint", `/endpoints/api/${encodeURIComponent("api.example.org@192.0.2.1:443")}`],
+  ["issuer", "/issuers/letsencrypt"],
+  ["channel", "/alerts/channels/oncall"],
+  ["processes", "/processes"],
   ["action", "/actions/renew?certificate=shop&certificate=www&certificate=wiki"],
 ];
 
@@ -45,6 +50,19 @@ await using estate = await createWebEstate({
       internal: { directory: "https://ca.example.org/acme/directory", termsOfServiceAgreed: true },
     },
     defaults: { issuer: "letsencrypt", solver: "http", targets: ["lb", "edge"] },
+    notifications: {
+      oncall: { type: "ntfy", url: "https://ntfy.example.org", topic: "env:TOPIC", from: "page" },
+      team: { type: "command", command: ["/usr/local/bin/notify-team"] },
+    },
+    responsibility: [
+      {
+        ...{ certificates: ["shop", "pay", "billing"], owner: "alice@example.org", team: "shop" },
+        ...{ criticality: "critical", labels: { stage: "production" }, runbook: "https://wiki.example.org/tls" },
+      },
+      { certificates: ["edge-*", "cdn", "api"], team: "network", criticality: "high" },
+      { certificates: ["*"], team: "platform" },
+      { targets: ["edge"], owner: "bob@example.org", team: "network" },
+    ],
   },
 });
 const { store, web } = estate;

@@ -227,12 +227,32 @@ describe("an action", () => {
 
   test("without its reason is refused, and so is a name that is no certificate", async () => {
     const without = await post("/actions/pause", { certificate: "c16" });
-    expect(without.status).toBe(409);
+    expect(without.status).toBe(422);
     expect(await without.text()).toContain("say why");
     const unknown = await post("/actions/renew", { certificate: "nobody" });
-    expect(unknown.status).toBe(409);
+    expect(unknown.status).toBe(422);
     expect(await unknown.text()).toContain("is not configured");
     expect((await post("/actions/explode", { certificate: "c16" })).status).toBe(404);
+  });
+
+  test("that was filled in wrongly is shown again as it was typed, with what is wrong", async () => {
+    const fields = { certificate: "c16", reason: `moving ${MARKUP}`, until: "tomorrow", back: "/certificates?q=c16" };
+    const answer = await post("/actions/pause", fields);
+    expect(answer.status).toBe(422);
+    const text = await answer.text();
+    expect(text).toContain("until: must be 2d");
+    expect(text).toContain("moving &quot;&gt;&lt;script&gt;");
+    expect(text).toContain('value="tomorrow"');
+    expect(text).toContain('href="/certificates?q=c16"');
+    expect((await estate.store.certificates.get("c16"))?.pausedAt).toBeNull();
+  });
+
+  test("to roll back shows which pair comes back, by the rule that decides it", async () => {
+    expect(await pageAt("/actions/rollback?certificate=c15")).toContain("generation 1 comes back to");
+    expect(await pageAt("/certificates/c15")).toContain("Roll back");
+    // Nothing was ever issued.
+    expect(await pageAt("/actions/rollback?certificate=c11")).toContain("nothing was issued yet");
+    expect(await pageAt("/certificates/c11")).not.toContain("Roll back");
   });
 
   test("leads back to renewd alone", async () => {

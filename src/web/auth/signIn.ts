@@ -29,6 +29,10 @@ export function signInRoutes(web: WebContext): WebRoutes {
       const signedIn = await redeemCode({ store, clock }, code);
       // Without a code nobody tried to get in: a browser that signed out comes here.
       if (signedIn === null && code !== "") await recordRefusal(web, "link");
+      if (code === "")
+        throw new HttpProblem(401, "you are signed out", {
+          action: "To sign in: run `renewd open` on renewd's machine.",
+        });
       if (signedIn === null)
         throw new HttpProblem(401, "this link was used already, or is older than five minutes", {
           action: "Make another one: run `renewd open` on renewd's machine.",

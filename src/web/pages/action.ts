@@ -15,8 +15,12 @@ import { advice, certificateHref, foreign, formatNumber, type Html, NOTHING, ren
 import { CERTIFICATE_LOOK, pill, tag } from "./parts/state.ts";
 
 /** What the action would do, and the form that asks for a reason. Reading this page does nothing. */
-export async function actionPage(facts: PageFacts, name: ActionName): Promise<Html> {
-  const { input, back } = readAction(facts, facts.parameters);
+export async function actionPage(
+  facts: PageFacts,
+  name: ActionName,
+  { parameters, mistake }: Sent = { parameters: facts.parameters, mistake: null },
+): Promise<Html> {
+  const { input, back } = mistake === null ? readAction(facts, parameters) : readMistaken(facts, parameters);
   const text = ACTION_TEXTS[name];
   const { lines, sentence, problem } = await text.plan(facts, input);
   const possible = lines.filter(({ refused }) => refused === null).length;
@@ -24,6 +28,7 @@ export async function actionPage(facts: PageFacts, name: ActionName): Promise<Ht
     title: text.title,
     live: false,
     body: html`${heading(text.title, sentence)}
+      ${mistake === null ? NOTHING : html`<p class="card bad-card" role="alert">${foreign(mistake)}</p>`}
       ${problem === null ? NOTHING : html`<p class="card warn-card">${foreign(problem)}</p>`}
       ${planTable(lines, facts)}
       <form class="action" method="post" action="/actions/${name}">
@@ -38,6 +43,23 @@ export async function actionPage(facts: PageFacts, name: ActionName): Promise<Ht
         <p class="buttons"><button class="button"${possible === 0 && lines.length > 0 && name !== "renew" ? html` disabled` : NOTHING}>${text.verb}${possible > 1 ? ` ${formatNumber(possible)}` : ""}</button> <a class="button plain" href="${back}">Do nothing</a></p>
       </form>`,
   });
+}
+
+/** A form that was sent and refused: it is shown again as it was typed, with what is wrong. */
+interface Sent {
+  readonly parameters: URLSearchParams;
+  /** null: it was not sent yet. */
+  readonly mistake: string | null;
+}
+
+/** Fields that people type; the others come from the page before. */
+const TYPED = ["until", "waves", "reason"] as const;
+
+function readMistaken(facts: PageFacts, parameters: URLSearchParams): { input: ActionInput; back: string } {
+  const others = new URLSearchParams([...parameters].filter(([key]) => !TYPED.some((typed) => typed === key)));
+  const { input, back } = readAction(facts, others);
+  const reason = (parameters.get("reason") ?? "").slice(0, REASON_LENGTH_MAX);
+  return { input: { ...input, reason, untilText: (parameters.get("until") ?? "").slice(0, 40) }, back };
 }
 
 /** `select`: a query of the list of certificates, for all that it selects. */

@@ -3,6 +3,7 @@ import { replace } from "../../actions/replace.ts";
 import { RenewalError, toRenewalError } from "../../domain/errors.ts";
 import { formatInstant } from "../../domain/time.ts";
 import { headline } from "../../renewal/rules/alerts/messages.ts";
+import { pairBefore } from "../../renewal/steps/rollBack.ts";
 import { nextVersionOf } from "../../reports/lists/nextVersion.ts";
 import type { ActionInput } from "./actions/input.ts";
 import type { ActionName } from "./actions/names.ts";
@@ -13,7 +14,7 @@ import type { PageFacts } from "./facts.ts";
 import { type Html, NOTHING, plural } from "./parts/markup.ts";
 
 const untilField = (label: string, input: ActionInput, hint: string): Html =>
-  html`<p><label for="until">${label}</label> <input id="until" name="until" placeholder="2d, or 2026-12-01" maxlength="40" value="${input.until === null ? "" : formatInstant(input.until).replace(" ", "T")}" /> <span class="quiet">${hint}</span></p>`;
+  html`<p><label for="until">${label}</label> <input id="until" name="until" placeholder="2d, or 2026-12-01" maxlength="40" value="${input.untilText}" /> <span class="quiet">${hint}</span></p>`;
 
 /** What each page of an action says. */
 export const ACTION_TEXTS: Readonly<Record<ActionName, ActionText>> = {
@@ -89,10 +90,14 @@ export const ACTION_TEXTS: Readonly<Record<ActionName, ActionText>> = {
     title: "Roll back",
     verb: "Roll back",
     needsReason: true,
-    plan: perCertificate("puts the last pair that was proved live back everywhere", ({ member }) => {
-      if (member.certificate.mode === "observe") return refusal("it is observed only");
-      if ((member.version?.generation ?? 0) < 2) return refusal("there is no earlier pair");
-      return `the pair before generation ${member.version?.generation} goes to ${member.certificate.targets.join(", ")}`;
+    plan: perCertificate("puts the last pair that was proved live back everywhere", async (examined, _input, facts) => {
+      const { certificate, version } = examined.member;
+      if (certificate.mode === "observe") return refusal("it is observed only");
+      if (version === null) return refusal("nothing was issued yet");
+      const { store } = facts.web.renewal;
+      const to = await pairBefore(store, certificate.name, version.generation, facts.now);
+      if (to === null) return refusal("it has no earlier pair that was proved live and is still valid");
+      return `generation ${to.generation} comes back to ${certificate.targets.join(", ")} as generation ${version.generation + 1}`;
     }),
   },
   acknowledge: {

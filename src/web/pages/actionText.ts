@@ -36,17 +36,19 @@ export function refusal(refused: string): Line {
 
 export function perCertificate(
   what: string,
-  line: (examined: Examined, input: ActionInput) => Line,
+  line: (examined: Examined, input: ActionInput, facts: PageFacts) => Line | Promise<Line>,
 ): ActionText["plan"] {
-  return ({ snapshot }, input) => {
-    const lines = input.certificates.map((subject): PlanLine => {
-      const examined = snapshot.byName.get(subject);
+  return async (facts, input) => {
+    const lines: PlanLine[] = [];
+    for (const subject of input.certificates) lines.push(await planLine(subject));
+    async function planLine(subject: string): Promise<PlanLine> {
+      const examined = facts.snapshot.byName.get(subject);
       if (examined === undefined) return { subject, outcome: "", refused: "is no certificate of the configuration" };
-      const found = line(examined, input);
+      const found = await line(examined, input, facts);
       return typeof found === "string"
         ? { subject, outcome: found, refused: null }
         : { subject, outcome: "", refused: found.refused };
-    });
+    }
     const count = input.certificates.length;
     return {
       sentence: count === 0 ? "No certificate is selected." : `This ${what}.`,

@@ -42,7 +42,7 @@ function table(view: ListView<AlertRow>, { now, here, snapshot }: PageFacts): Ht
     <tbody>${page.rows.map(
       ({ subject, about, kind, what, needsPerson, acknowledged, action, expiresAt, responsibility }) => html`<tr>
       <td data-label="Calls a person">${needsPerson ? tag("yes", "bad") : tag("no")}</td>
-      <th scope="row" data-label="About">${about === "certificate" ? html`<a href="${certificateHref(subject)}">${foreign(subject)}</a>` : html`renewd itself`} <small>${foreign(about === "certificate" ? kind : subject)}</small></th>
+      <th scope="row" data-label="About">${about === "certificate" ? html`<a href="${certificateHref(subject)}">${foreign(subject)}</a>` : html`renewd itself`} <small>${foreign(kind)}</small></th>
       <td data-label="What">${foreign(what)} <small>${advice(action)}</small>${isAnswered(responsibility) ? html`<small>${responsible(responsibility, "/alerts")}</small>` : NOTHING}</td>
       <td data-label="Expires">${relative(expiresAt === null ? null : Date.parse(expiresAt), now)}</td>
       <td data-label="Acknowledged">${

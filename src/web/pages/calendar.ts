@@ -64,9 +64,9 @@ function readiness({ snapshot }: PageFacts): Html {
     ["as 47 days, from March 2029", 47],
   ] as const;
   const unready = certificates.filter((row) => row.unready.length > 0).length;
-  return html`<section class="panel"><h2>With shorter lifetimes</h2>
+  return html`<section class="panel"><h2>Renewals with shorter lifetimes</h2>
     <ul class="rows">
-      ${loads.map(([words, days]) => html`<li>${words}: <b>about ${formatNumber(Math.ceil(weeklyLoad(certificates, days)))}</b> renewals a week</li>`)}</ul>
+      ${loads.map(([words, days]) => html`<li>${words}: <b>about ${formatNumber(Math.ceil(weeklyLoad(certificates, days)))}</b> a week</li>`)}</ul>
     <p>${unready === 0 ? html`Every certificate is ready for 47 days.` : html`${count(unready, "/certificates?ready=no", `${plural(unready, "certificate")} cannot do 47 days`)} yet.`}</p>
   </section>`;
 }

@@ -1,5 +1,6 @@
 import { html } from "hono/html";
 import { DAY_MS } from "../../domain/time.ts";
+import type { Version } from "../../domain/version.ts";
 import { type CertificateEntry, certificatesReport } from "../../reports/certificates.ts";
 import type { CertificateRow, Life } from "../../reports/lists/certificateRow.ts";
 import { proofStrips, STRIP_DAYS } from "../../reports/proofStrip.ts";
@@ -48,7 +49,7 @@ export async function certificatePage(facts: PageFacts, name: string): Promise<H
   const trouble = snapshot.status.problems.find((each) => each.certificate === name);
   return layout(facts, {
     title: name,
-    body: html`${heading(name, verdict(row, now), actions(row, facts))}
+    body: html`${heading(name, verdict(row, now), actions(row, facts, hasPairBefore(versions, now)))}
       ${
         trouble === undefined
           ? NOTHING
@@ -96,13 +97,20 @@ function pause({ paused }: CertificateRow, by: string | null, now: number): Html
     ${relative(paused.since, now)}: ${foreign(paused.reason)}</p>`;
 }
 
-function actions({ certificate, waitingOn, inFlight, state }: CertificateRow, { here }: PageFacts): Html {
+/** As the action: an earlier pair that was proved live and is still valid. */
+function hasPairBefore(versions: readonly Version[], now: number): boolean {
+  return versions
+    .slice(0, -1)
+    .some(({ verifiedAt, revokedAt, leaf }) => verifiedAt !== null && revokedAt === null && leaf.notAfter > now);
+}
+
+function actions({ certificate, waitingOn, state }: CertificateRow, { here }: PageFacts, canRollBack: boolean): Html {
   const of = { certificate: [certificate], back: here };
   const link = (action: Parameters<typeof actionHref>[0], word: string, kind = "plain"): Html =>
     html`<a class="button ${kind}" href="${actionHref(action, of)}">${word}</a>`;
   const isHeld = waitingOn === "person" || waitingOn === "paused" || state === "paused";
   return html`${isHeld ? link("resume", "Resume", "") : link("retry", "Try again now", "")}
-    ${link("renew", "Renew")} ${link("deploy", "Deploy again")} ${inFlight || state === "notServed" ? link("rollback", "Roll back") : NOTHING}
+    ${link("renew", "Renew")} ${link("deploy", "Deploy again")} ${canRollBack ? link("rollback", "Roll back") : NOTHING}
     ${isHeld ? NOTHING : link("pause", "Pause")} ${link("rehearse", "Rehearse")} ${link("dial", "Dial now")}`;
 }
 

@@ -104,8 +104,8 @@ function line(row: CertificateRow, { now }: PageFacts): Html {
     <td class="check"><input type="checkbox" name="certificate" value="${certificate}" aria-label="Select ${foreign(certificate)}" /></td>
     <td data-label="State">${pill(CERTIFICATE_LOOK[state])}${isAcknowledged ? html` <small>acknowledged</small>` : NOTHING}</td>
     <th scope="row" data-label="Certificate">
-      <a href="${certificateHref(certificate)}">${foreign(certificate)}</a>
-      <small>${criticalityTag(responsibility.criticality)}${namesText(names, certificate)}${foreign(issuer)}${responsibility.owner === null ? NOTHING : html` · ${foreign(responsibility.owner)}`}</small>
+      <a href="${certificateHref(certificate)}">${foreign(certificate)}</a> ${criticalityTag(responsibility.criticality)}
+      <small>${namesText(names, certificate)}${foreign(issuer)}${responsibility.owner === null ? NOTHING : html` · ${foreign(responsibility.owner)}`}</small>
       ${what === null ? NOTHING : html`<small class="bad-text">${foreign(what)}</small>`}
     </th>
     <td data-label="Runway">${life === null ? html`<span class="quiet">nothing issued</span>` : lifeBar(row.clientsLife ?? life, now)}${row.clientsLife === null ? NOTHING : html` <small>of the older pair that clients get</small>`}</td>

@@ -1,4 +1,5 @@
 import { html } from "hono/html";
+import type { AlertReceipt } from "../../domain/alert.ts";
 import type { HistoryEvent } from "../../domain/event.ts";
 import type { ChannelCursor, Concern } from "../../domain/notification.ts";
 import { eventSentence } from "../../reports/eventSentence.ts";
@@ -13,10 +14,13 @@ import { relative } from "./parts/time.ts";
 
 const EVENTS_SHOWN = 20;
 const TESTS_MAX = 500;
+const RECEIPTS_MAX = 500;
 
 interface ChannelState {
   readonly cursor: ChannelCursor | undefined;
   readonly test: HistoryEvent | undefined;
+  /** The last message that it was sent, or that was given up. */
+  readonly receipt: AlertReceipt | undefined;
   /** Events that it has not been sent yet. */
   readonly behind: number;
 }
@@ -31,9 +35,18 @@ async function readStates({ web }: PageFacts): Promise<(name: string) => Channel
     ]),
   );
   const [newest] = await store.events.list({ limit: 1 });
+  const receipts = new Map(
+    (await store.alerts.receipts({ limit: RECEIPTS_MAX })).toReversed().map((each) => [each.channel, each]),
+  );
   return (name) => {
     const cursor = cursors.get(name);
-    return { cursor, test: tests.get(name), behind: cursor === undefined ? 0 : (newest?.seq ?? 0) - cursor.seq };
+    const receipt = receipts.get(name);
+    return {
+      cursor,
+      receipt,
+      test: tests.get(name),
+      behind: cursor === undefined ? 0 : (newest?.seq ?? 0) - cursor.seq,
+    };
   };
 }
 
@@ -103,9 +116,13 @@ function stateTag({ cursor, test }: ChannelState): Html {
   return cursor === undefined && test === undefined ? tag("not used yet") : tag("reachable", "busy");
 }
 
-function delivery({ cursor, behind }: ChannelState, _now: number): Html {
-  if (cursor === undefined) return html`nothing was sent yet`;
-  return behind <= 0 ? html`has every event` : html`${formatNumber(behind)} ${plural(behind, "event")} to go`;
+function delivery({ cursor, behind, receipt }: ChannelState, now: number): Html {
+  const last =
+    receipt === undefined
+      ? html`nothing was sent yet`
+      : html`last message ${receipt.outcome === "sent" ? "delivered" : "given up"} ${relative(receipt.at, now)}`;
+  if (cursor === undefined || behind <= 0) return last;
+  return html`${last}, ${formatNumber(behind)} ${plural(behind, "event")} to go`;
 }
 
 function tested({ test }: ChannelState, now: number): Html {

@@ -1,5 +1,6 @@
 import { Hono, type Context as Request } from "hono";
 import { html } from "hono/html";
+import { toRenewalError } from "../../domain/errors.ts";
 import type { WebContext, WebEnv, WebRoutes } from "../context.ts";
 import type { Problem } from "../problem.ts";
 import { readInput } from "./actions/input.ts";
@@ -100,14 +101,21 @@ function actionRoutes(web: WebContext): WebRoutes {
       const { performAction } = await import("./actions/perform.ts");
       const form = await formOf(request);
       const by = request.get("actor").name;
-      const input = readInput(form, web.renewal.clock.now());
       const { signal } = request.req.raw;
-      // Sent twice, by a double click or a reload, it is done once and answered twice.
-      const outcomes: readonly ActionOutcome[] = await once(
-        web,
-        { by, key: form.get("key") ?? "", request: `${name} ${form}` },
-        () => performAction(name, { web, input, by, signal }),
-      );
+      let outcomes: readonly ActionOutcome[];
+      try {
+        const input = readInput(form, web.renewal.clock.now());
+        // Sent twice, by a double click or a reload, it is done once and answered twice.
+        const sent = { by, key: form.get("key") ?? "", request: `${name} ${form}` };
+        outcomes = await once(web, sent, () => performAction(name, { web, input, by, signal }));
+      } catch (thrown) {
+        const { code, message } = toRenewalError(thrown);
+        if (code !== "request.invalid" || /sent already/.test(message)) throw thrown;
+        const { actionPage } = await import("./action.ts");
+        // Nothing is lost: the same form with what was typed, and what is wrong.
+        const again = await actionPage(await pageFacts(web, request), name, { parameters: form, mistake: message });
+        return request.html(again, 422);
+      }
       const isDone = outcomes.some(({ done }) => done);
       const answer = outcomePage(await pageFacts(web, request), name, outcomes, localPath(form.get("back")));
       return request.html(await answer, isDone ? 200 : 409);

@@ -4,6 +4,7 @@ import type { AlertRow } from "../../reports/lists/alertList.ts";
 import type { CauseRow } from "../../reports/lists/causeList.ts";
 import type { CertificateRow } from "../../reports/lists/certificateRow.ts";
 import { actionHref } from "./actionLinks.ts";
+import { channelHref } from "./channels.ts";
 import type { PageFacts } from "./facts.ts";
 import { heading, layout } from "./layout.ts";
 import { lifeBar } from "./parts/lifeBar.ts";
@@ -25,12 +26,13 @@ import { clockTime, relative, short } from "./parts/time.ts";
 /** What needs a person now, then what goes on by itself, then whether renewd itself is well. */
 export async function nowPage(facts: PageFacts): Promise<Html> {
   const { snapshot } = facts;
+  const told = await lastDelivery(facts);
   const causes = snapshot.causes.toSorted((a, b) => Number(b.needsPerson) - Number(a.needsPerson));
   const notices = snapshot.alerts.filter(({ about }) => about === "renewd");
   const pressing = notices.filter(({ needsPerson }) => needsPerson);
   return layout(facts, {
     title: titleOf(snapshot.alerts.filter(({ needsPerson }) => needsPerson).length),
-    body: html`${heading("Now", verdict(facts))}
+    body: html`${heading("Now", html`${verdict(facts)}${told}`)}
       ${
         causes.length + pressing.length === 0
           ? allClear(facts)
@@ -63,6 +65,19 @@ function verdict({ snapshot, now }: PageFacts): Html {
     ${count(proved, "/certificates?state=provedLive", `of ${formatNumber(summary.certificates)} proved live`)}${
       oldest === null ? NOTHING : html`, oldest proof ${relative(oldest, now)}`
     } · ${sweep(snapshot.status.processes, now)}`;
+}
+
+/** Whether anybody would be called at all. */
+async function lastDelivery({ web, now }: PageFacts): Promise<Html> {
+  if (web.config().notifications.size === 0)
+    return html` · <a class="bad-text" href="/alerts">no channel calls anybody</a>`;
+  const { alerts } = web.renewal.store;
+  const [last] = await alerts.receipts({ limit: 1 });
+  if (last === undefined) return html` · <a href="/alerts">no alert was delivered yet</a>`;
+  const alert = last.alert === null ? null : await alerts.get(last.alert);
+  const by = alert?.acknowledgement == null ? "" : ", acknowledged";
+  return html` · <a href="${channelHref(last.channel)}">last alert ${last.outcome === "sent" ? "delivered" : "given up"}
+    ${relative(last.at, now)}</a>${by}`;
 }
 
 function sweep(processes: PageFacts["snapshot"]["status"]["processes"], now: number): Html {

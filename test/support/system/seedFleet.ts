@@ -147,7 +147,7 @@ function observation(
     serial,
     subjectAltNames: [],
     issuer: "R11",
-    notBefore: 0,
+    notBefore: at - 30 * DAY_MS,
     notAfter: at + 60 * DAY_MS,
     chain: [],
   };

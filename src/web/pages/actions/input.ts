@@ -15,6 +15,8 @@ export interface ActionInput {
   readonly reason: string;
   /** ms since epoch; null: until somebody ends it. */
   readonly until: number | null;
+  /** As it was typed. */
+  readonly untilText: string;
   /** Issue although nothing is due. */
   readonly force: boolean;
   /** Deploy to these targets alone; empty: to all. */
@@ -73,7 +75,15 @@ export function readInput(parameters: URLSearchParams, now: number): ActionInput
   const { san, to, waves } = read.data;
   return {
     channels: channel,
-    ...{ certificates: certificate, reason, until: readUntil(until, now), force, targets: target, subjects: subject },
+    ...{
+      certificates: certificate,
+      reason,
+      until: readUntil(until, now),
+      untilText: until,
+      force,
+      targets: target,
+      subjects: subject,
+    },
     generation: generation === "" ? null : Number(generation),
     replacement: { id: replacement, issuer, san, to, waves: waves === "" ? [] : waves.split(",").map(Number) },
   };

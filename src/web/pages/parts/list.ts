@@ -127,10 +127,10 @@ export function pager<Row>(view: ListView<Row>, noun: string): Html {
   const shown =
     page.total <= page.rows.length ? NOTHING : html`, ${formatNumber(page.before + 1)}–${formatNumber(to)} shown`;
   return html`<p class="pager">
-    ${count(page.total, hrefOf(view, {}), noun)}${shown}
+    ${count(page.total, hrefOf(view, {}), page.total === 1 ? noun.replace(/s$/, "") : noun)}${shown}
     ${page.before > 0 ? html` · <a href="${hrefOf(view, {})}">first page</a>` : NOTHING}
     ${page.next === null ? NOTHING : html` · <a rel="next" href="${hrefOf(view, { after: page.next })}">next page</a>`}
-    · <a href="${csvHref(view)}" download>CSV of these ${formatNumber(page.total)}</a>
+    · <a href="${csvHref(view)}" download>CSV of ${page.total === 1 ? "it" : `these ${formatNumber(page.total)}`}</a>
   </p>`;
 }
 
