@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Plugin } from "../domain/plugin.ts";
+import { withoutMentions } from "./chatText.ts";
 import type { ChannelDependencies, Send } from "./dependencies.ts";
 import { postJson, secretOption, secureAddressOf } from "./post.ts";
 import { bySeverity, wordsOf } from "./words.ts";
@@ -24,8 +25,8 @@ export const apprise: Plugin<AppriseOptions, ChannelDependencies, Send> = {
     async (notification, signal) => {
       const { title, text } = wordsOf(notification);
       const body = {
-        title,
-        body: text,
+        title: withoutMentions(title),
+        body: withoutMentions(text),
         type: bySeverity(notification, TYPES),
         format: "text",
         ...(tag !== undefined && { tag }),

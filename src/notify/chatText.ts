@@ -12,6 +12,20 @@ export function chatText(text: string): string {
     .replaceAll("&", "&amp;")
     .replaceAll("<", "&lt;")
     .replaceAll(">", "&gt;")
-    .replace(/(?<![a-z0-9])@(?=\w)|@(?=(?:here|all|channel|everyone)\b)|@(?=\w)(?![\w-]+\.\w)/gi, "＠")
+    .replace(MENTION, "＠")
+    .replaceAll("](", "] (");
+}
+
+/** A mention, in any chat; not the at sign of a mail address. */
+const MENTION = /(?<![a-z0-9])@(?=\w)|@(?=(?:here|all|channel|everyone)\b)|@(?=\w)(?![\w-]+\.\w)/gi;
+
+/**
+ * For those that show `&lt;` as it is. Telegram makes a mention of `@name` in plain text as well, and Apprise passes the
+ * text on to chats of every kind, some of which read `<!channel>` or `[text](url)`.
+ */
+export function withoutMentions(text: string): string {
+  return text
+    .replace(MENTION, "＠")
+    .replace(/<(?=[!@#]|users\/|at>)/gi, "‹")
     .replaceAll("](", "] (");
 }

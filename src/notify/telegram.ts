@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { RenewalError } from "../domain/errors.ts";
 import type { Plugin } from "../domain/plugin.ts";
+import { withoutMentions } from "./chatText.ts";
 import type { ChannelDependencies, Send } from "./dependencies.ts";
 import { postJson, secretOption, serviceUrl } from "./post.ts";
 import { wordsOf } from "./words.ts";
@@ -20,7 +21,7 @@ const optionsSchema = z.strictObject({
 });
 type TelegramOptions = z.infer<typeof optionsSchema>;
 
-/** Plain text: without `parse_mode` nothing in it acts. */
+/** Plain text: without `parse_mode` nothing in it acts but mentions. */
 export const telegram: Plugin<TelegramOptions, ChannelDependencies, Send> = {
   type: "telegram",
   description: "Sends a message by a bot of Telegram.",
@@ -39,7 +40,10 @@ export const telegram: Plugin<TelegramOptions, ChannelDependencies, Send> = {
         );
       const body = {
         chat_id: chat,
-        text: `${text}\n${facts.map(([name, value]) => `${name}: ${value}`).join("\n")}`.slice(0, TEXT_MAX),
+        text: withoutMentions(`${text}\n${facts.map(([name, value]) => `${name}: ${value}`).join("\n")}`).slice(
+          0,
+          TEXT_MAX,
+        ),
         link_preview_options: { is_disabled: true },
         ...(topic !== undefined && { message_thread_id: topic }),
       };

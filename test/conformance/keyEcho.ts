@@ -1,4 +1,5 @@
 // A target that repeats the key it was given, in every spelling: no piece may reach a receipt, an error, history or the log.
+import { appendFile } from "node:fs/promises";
 import { Writable } from "node:stream";
 import { inspect } from "node:util";
 import { expect } from "vitest";
@@ -11,6 +12,8 @@ import { KEY_SPELLINGS, pieceFinder } from "../support/pairs/keySpellings.ts";
 
 /** How many keys each deployer is tried with, in every spelling: `npm run drills` has 300. Unset: a sample of both. */
 const KEYS_ALL = Number(process.env.RENEWD_KEYS ?? 0);
+/** File for a line about each deployer, for the drill. */
+const REPORT = process.env.RENEWD_KEYS_REPORT;
 /** Each kind tries some spellings, all kinds together every one. */
 const SAMPLE = 12;
 
@@ -30,13 +33,16 @@ export function keysFor(keyType: string): number {
 
 export async function expectNoPiece({ type, pairs, deploy, repeats }: KeyEcho): Promise<void> {
   const cases = KEYS_ALL > 0 ? everyCase(pairs) : sample(type, pairs);
+  let tried = 0;
   for (const { name, text, pair, pieces, seed } of cases) {
     const stop = await repeats(`cannot take ${text}`, seed % 3 > 0);
     const error = await deploy(pair).catch((thrown: unknown) => thrown);
     await stop();
+    tried += 1;
     expect(error, name).toBeInstanceOf(RenewalError);
     expect(pieces(shownOf(error) + recordedOf(error)), `${type}, ${name}, key ${seed}`).toEqual([]);
   }
+  if (REPORT !== undefined) await appendFile(REPORT, `${type} ${pairs.length} keys, ${tried} cases\n`);
 }
 
 interface Case {

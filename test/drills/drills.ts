@@ -8,6 +8,7 @@ import { DISK_DRILLS } from "./diskDrills.ts";
 import { DNS_DRILLS } from "./dnsDrills.ts";
 import type { Drill } from "./drill.ts";
 import { FILE_DRIFT_DRILLS } from "./fileDriftDrills.ts";
+import { KEY_ECHO_DRILLS } from "./keyEchoDrill.ts";
 import { KILL_DRILLS } from "./killDrills.ts";
 import { LOAD_DRILLS } from "./loadDrills.ts";
 import { MIXTURE_DRILLS } from "./mixtureDrills.ts";
@@ -36,4 +37,5 @@ export const DRILLS: readonly Drill[] = [
   ...NIGHT_DRILLS,
   ...LOAD_DRILLS,
   ...API_DRILLS,
+  ...KEY_ECHO_DRILLS,
 ];

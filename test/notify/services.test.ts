@@ -239,10 +239,16 @@ describe.each(TYPES)("%s", (type) => {
   });
 
   test("is sent nothing that acts or mentions, whatever a stranger wrote", async () => {
-    const message = `www: <!channel> @everyone <at>all</at> [ok](https://evil.test) *b* \u001b[31m\u202e\n[page] forged`;
-    await send(type, { ...PAGE, message });
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
-    expect(last().text).not.toMatch(/\\u001b|\u202e|[\u0000-\u001f]/i);
+    const message = `www: <!channel> @everyone <at>all</at> [ok](https://evil.test) *b* \u001b[31m\u202e\u009b2J\u0000\u2028\u200b\ud800\n[page] forged`;
+    const action = message.replace("www: ", "");
+    await send(type, { ...PAGE, message, action });
+    const strings: string[] = [];
+    JSON.stringify(last().body, (_name, value: unknown) => {
+      if (typeof value === "string") strings.push(value);
+      return value;
+    });
+    expect(strings.filter((text) => /(?!\n)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(text))).toEqual([]);
+    if (type === "telegram" || type === "apprise") expect(last().text).not.toMatch(/<!channel>|@everyone|<at>|\]\(/);
     if (type === "slack") expect(last().text).not.toMatch(/<!channel>|@everyone/);
     if (type === "teams") expect(last().text).not.toMatch(/<at>|\]\(/);
     if (type === "discord") expect(last().text).not.toMatch(/[^\\]\]\(|\[ok\]/);

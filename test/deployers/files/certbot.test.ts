@@ -28,6 +28,11 @@ deployerConformance("certbot", async () => {
     deployer: make({ directory: root, command: ["sh", gate] }),
     stored,
     served: stored,
+    async repeats(text, onStderr) {
+      await writeFile(join(root, "said"), text);
+      await writeFile(gate, `cat ${root}/said ${onStderr ? ">&2" : ""}; exit 3`);
+      return () => writeFile(gate, "exit 0");
+    },
     plant: (planted) =>
       plantFiles(planted, join(root, "live/conform/fullchain.pem"), join(root, "live/conform/privkey.pem")),
     async breakDown() {

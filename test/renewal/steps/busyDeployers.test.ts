@@ -36,6 +36,31 @@ it("keeps an issued pair while no deployer takes it for a minute, and orders no 
   expect(bench.ca.orders).toBe(1);
 });
 
+it("throws no issued pair away in an overloaded run, where the last deployment comes when its pair is due again", async () => {
+  const names = Array.from({ length: 10 }, (_, index) => `busy${index}`);
+  await using bench = await Workbench.open(
+    names.map((name) => modelCertificate(name, { targets: ["a"], endpoints: [] })),
+  );
+  bench.ca.lifetimeMs = 12 * MINUTE_MS;
+  await bench.begin();
+  // One deployment a minute: the last is taken after ten minutes, and a pair is due again after eight.
+  const taken: string[] = [];
+  for (let turn = 0; taken.length < names.length && turn < 20; turn++, bench.now += MINUTE_MS) {
+    await tick(bench, ({ kind }) => kind !== "deploy");
+    const at = bench.jobs.findIndex((job) => job.kind === "deploy" && !taken.includes(job.renewalId));
+    for (const job of at < 0 ? [] : bench.jobs.splice(at, 1)) {
+      taken.push(job.kind === "deploy" ? job.renewalId : "");
+      await bench.run(job);
+    }
+  }
+  await run(bench, ({ kind }) => kind !== "deploy" && kind !== "issue");
+  const renewals = await bench.store.renewals.list({ limit: 1_000 });
+  expect(renewals.filter(({ errorCode }) => errorCode === "deploy.unattended")).toEqual([]);
+  const first = renewals.filter(({ generation }) => generation === 1);
+  expect(first.map(({ state }) => state)).toEqual(names.map(() => "succeeded"));
+  expect(bench.now - (first.at(-1)?.createdAt ?? bench.now)).toBeGreaterThan(9 * MINUTE_MS);
+});
+
 it("does not delay the next pair for long when one of two targets never has a deployer", async () => {
   await using bench = await Workbench.open([modelCertificate("half")]);
   bench.ca.lifetimeMs = 60 * MINUTE_MS;
