@@ -3,16 +3,21 @@ import type { Config } from "../config/config.ts";
 import type { AppliedConfiguration } from "../domain/heartbeat.ts";
 import { workerName } from "../domain/workerName.ts";
 
-/** Over all that decides how certificates are renewed: equal on machines that differ in paths and secrets only. */
-export function configurationDigest({ certificates }: Config): string {
-  const known = DIGESTS.get(certificates);
+/** Over all that decides how certificates are renewed and who is notified: equal on machines that differ in paths and secrets only. */
+export function configurationDigest(config: Config): string {
+  const known = DIGESTS.get(config);
   if (known !== undefined) return known;
-  const lines = certificates.map(({ name, digest }) => `${name} ${digest}`).sort();
-  const digest = createHash("sha256").update(lines.join("\n")).digest("hex");
-  DIGESTS.set(certificates, digest);
+  const lines = config.certificates.map(({ name, digest }) => `${name} ${digest}`).sort();
+  const { planner, verification, observation, rehearsal, retry, retention, notifications } = config;
+  const channels = [...notifications].map(([name, { plugin }]) => `${name} ${plugin.type}`).sort();
+  const settings = JSON.stringify([planner, verification, observation, rehearsal, retry, retention, channels]);
+  const digest = createHash("sha256")
+    .update([...lines, settings].join("\n"))
+    .digest("hex");
+  DIGESTS.set(config, digest);
   return digest;
 }
-const DIGESTS = new WeakMap<Config["certificates"], string>();
+const DIGESTS = new WeakMap<Config, string>();
 
 /** What people are shown while the file cannot be read. Holds references to secrets, never a secret. */
 export function appliedConfiguration(config: Config, appliedAt: number): AppliedConfiguration {

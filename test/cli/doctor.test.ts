@@ -3,8 +3,11 @@ import { chmod, rm, truncate, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { configurationDigest } from "../../src/compose/applied.ts";
 import { openPatient } from "../../src/compose/doctor/patient.ts";
 import { checkClock } from "../../src/compose/doctor/services.ts";
+import { packageVersion } from "../../src/compose/packageVersion.ts";
+import { loadConfig } from "../../src/config/load.ts";
 import type { DoctorCheck, DoctorReport } from "../../src/reports/doctor.ts";
 import { heartbeat } from "../support/model/facts.ts";
 import { createPairIssuer } from "../support/pairs/issuedPairs.ts";
@@ -178,6 +181,24 @@ describe("doctor names what is wrong, and how to fix it:", () => {
       },
       { result: "warning", message: expect.stringContaining("release 0.0.1") },
     ]);
+  });
+
+  test("a channel that nobody has reloaded for, and that nothing was sent by yet", async () => {
+    const loaded = await loadConfig(installation.configFile);
+    if (!loaded.ok) throw new Error("the configuration is right");
+    const digest = configurationDigest(loaded.config);
+    const roles = ["planner", "acme", "deployer", "verifier"] as const;
+    const version = packageVersion;
+    await installation.store.health.beat(
+      roles.map((role) => heartbeat({ role, beatAt: Date.now(), usefulAt: Date.now(), digest, version })),
+    );
+    expect(inArea(await examined(), "processes")).toMatchObject([{ result: "passed" }]);
+    const notifications = { ops: { type: "command", command: ["/bin/true"] } };
+    const report = await examined({ notifications });
+    expect(inArea(report, "processes")).toMatchObject([
+      { result: "failed", message: expect.stringContaining("another configuration") },
+    ]);
+    expect(inArea(report, "channels")).toMatchObject([{ result: "notChecked" }]);
   });
 
   test("a clock that differs from the CA's", async () => {

@@ -48,12 +48,16 @@ async function checkPair(tls: NonNullable<WebConfig["tls"]>, now: number): Promi
 
 async function checkPort({ host, port }: WebConfig, dataDir: string): Promise<DoctorCheck> {
   const running = await answeringAddress(dataDir);
-  if (running !== null) return passed("web", "web role", `answers at ${running}`);
+  // Without a port of its own it takes the next free one.
+  const isThere = running !== null && (port === null || URL.parse(running)?.port === String(port));
+  if (isThere) return passed("web", "web role", `answers at ${running}`);
   try {
     const listener = (): void => {};
     const server = await startWebServer({ host, port, tls: null, firstPort: WEB_PORT, listener, log: silentLog });
     await server.close();
-    return passed("web", "web role", `can listen at ${server.url}`);
+    if (running === null) return passed("web", "web role", `can listen at ${server.url}`);
+    const message = `answers at ${running}, and the configuration says port ${port}`;
+    return warning("web", "web role", message, "Reload it: `systemctl reload renewd`, or SIGHUP to the process.");
   } catch (thrown) {
     return failedWith("web", "web role", thrown);
   }

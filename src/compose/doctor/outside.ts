@@ -98,7 +98,7 @@ export async function checkChannels({ config, viewer }: Patient): Promise<Doctor
     const subject = `channel ${name}`;
     const cursor = known.get(name);
     if (cursor === undefined)
-      return passed("channels", subject, `nothing was sent yet; \`renewd notify ${name}\` tries it`);
+      return notChecked("channels", subject, `nothing was sent yet; \`renewd notify ${name}\` tries it`);
     if (cursor.failures === 0) return passed("channels", subject, "took what was sent last");
     const message = `failed ${cursor.failures} times in a row: ${cursor.lastErrorMessage ?? "no message was recorded"}`;
     return {
