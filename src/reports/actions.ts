@@ -52,7 +52,8 @@ function filledIn({ action, where }: Failure, certificate: string): string {
 }
 
 /** Once the cause is fixed, nobody should wait for the end of a back-off. */
-function mayRetry({ member: { active, record } }: Facts, complaints: readonly Failure[]): boolean {
+function mayRetry({ member: { active, record, certificate } }: Facts, complaints: readonly Failure[]): boolean {
+  if (certificate.mode === "observe") return false;
   if (complaints.length === 0 || isQuarantined(record) || active?.state === "held") return false;
   const isLimited = ({ code }: Failure): boolean => isErrorCode(code) && ERRORS[code].class === "rateLimited";
   return complaints.some((complaint) => !isLimited(complaint) && !complaint.action.includes("renewd retry"));

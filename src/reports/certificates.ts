@@ -100,6 +100,8 @@ export interface AddressEntry {
   readonly address: string;
   readonly at: string;
   readonly serial: string | null;
+  /** Who issued what it serves. */
+  readonly issuer: string | null;
   readonly expiresAt: string | null;
   readonly problem: string | null;
   /** False: this machine has no way to the address, so it was not dialled. */
@@ -224,6 +226,7 @@ function endpointOf({ endpoints, version }: Member, endpoint: string, observatio
       address: address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`,
       at: iso(at),
       serial: served?.serial ?? null,
+      issuer: served?.issuer ?? null,
       expiresAt: iso(served?.notAfter ?? null),
       problem: problem?.message ?? null,
       dialable: problem?.code !== "verify.undialable",

@@ -119,7 +119,8 @@ function changedEntry(
     return from === to ? [] : [`${what}: ${from || "none"} → ${to || "none"}`];
   });
   const isRenamed = before.name !== after.name;
-  if (before.digest !== after.digest && differences.length === 0)
+  // A target's paths may have the name in them.
+  if (before.digest !== after.digest && differences.length === 0 && !isRenamed)
     differences.push("the definition of its issuer, solver or a target");
   if (differences.length === 0 && !isRenamed) return null;
   const orders = after.mode === "renew" && isOrdered(before, after);

@@ -65,7 +65,10 @@ describe("plan --against says what a change does:", () => {
         config.certificates.site = config.certificates.www;
         delete config.certificates.www;
       },
-      { certificates: [{ certificate: "site", change: "renamed", renamedFrom: "www", orders: false }], unchanged: 2 },
+      {
+        certificates: [{ certificate: "site", change: "renamed", renamedFrom: "www", orders: false, differences: [] }],
+        unchanged: 2,
+      },
     ],
     [
       "what holds only for later renewals does nothing at once",

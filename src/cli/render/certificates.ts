@@ -125,7 +125,7 @@ function targetLines({ targets, generation }: CertificateEntry, screen: Screen):
   return ["", ...renderTable(columns, rows, screen), ...errors];
 }
 
-function endpointLines({ endpoints }: CertificateEntry, at: string, screen: Screen): string[] {
+function endpointLines({ endpoints, generation }: CertificateEntry, at: string, screen: Screen): string[] {
   if (endpoints.length === 0) return [];
   const columns = [
     { title: "ENDPOINT", widthMin: 12 },
@@ -138,7 +138,7 @@ function endpointLines({ endpoints }: CertificateEntry, at: string, screen: Scre
     "",
     ...renderTable(
       columns,
-      endpoints.flatMap((endpoint) => addressRows(endpoint, at)),
+      endpoints.flatMap((endpoint) => addressRows(endpoint, at, generation)),
       screen,
     ),
     ...endpoints.flatMap(({ endpoint, errorMessage }) =>
@@ -154,7 +154,11 @@ function wrong(text: string, screen: Screen): string[] {
   );
 }
 
-function addressRows({ endpoint, proved, addresses, errorMessage }: EndpointEntry, at: string): Cell[][] {
+function addressRows(
+  { endpoint, proved, addresses, errorMessage }: EndpointEntry,
+  at: string,
+  generation: number | null,
+): Cell[][] {
   if (addresses.length === 0) {
     return [
       [
@@ -171,8 +175,14 @@ function addressRows({ endpoint, proved, addresses, errorMessage }: EndpointEntr
     each.address,
     each.serial ?? "-",
     fromNow(each.at, at),
-    verdict(each, proved),
+    generation === null && each.problem === null ? ofOthers(each, at) : verdict(each, proved),
   ]);
+}
+
+/** renewd has issued nothing that it could be compared with. */
+function ofOthers({ issuer, expiresAt }: AddressEntry, at: string): Cell {
+  const ends = expiresAt === null ? "" : `, expires ${fromNow(expiresAt, at)}`;
+  return { text: `by ${issuer ?? "an unknown issuer"}${ends}`, style: null };
 }
 
 /** An address may have served what was expected of an older generation: good then, no proof now. */

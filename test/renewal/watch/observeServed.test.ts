@@ -1,5 +1,6 @@
 // `mode: observe` beside other tooling: renewd has no pair of the certificate and watches what the endpoint serves.
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { renderCertificate } from "../../../src/cli/render/certificates.ts";
 import type { Observation, ServedCertificate } from "../../../src/domain/endpoint.ts";
 import type { Probe } from "../../../src/domain/probe.ts";
 import type { Context } from "../../../src/renewal/context.ts";
@@ -62,9 +63,12 @@ it("shows what the endpoint serves and when it ends, without a pair, an order or
       state: "observed",
       generation: null,
       clientsUntil: new Date(served?.notAfter ?? 0).toISOString(),
-      endpoints: [{ errorCode: null, addresses: [{ serial: served?.serial, problem: null }] }],
+      endpoints: [{ errorCode: null, addresses: [{ serial: served?.serial, issuer: "CN=Other CA", problem: null }] }],
     },
   ]);
+  const [entry = expect.unreachable()] = certificates;
+  const at = new Date(bench.now).toISOString();
+  expect(renderCertificate(entry, at, { width: 100, colours: false })).toMatch(/by CN=Other CA, expires in 40 d/);
   const { summary, problems } = await status();
   expect(problems).toEqual([]);
   expect(summary).toMatchObject({ observed: 1, notIssued: 0, nextExpiry: { certificate: "www" } });
@@ -95,7 +99,9 @@ it.each([
   served = name === null ? null : servedUntil(bench.now + DAY_MS * 40, name);
   await look();
   await look();
-  expect(await status()).toMatchObject({ needsPerson: true, problems: [{ certificate: "www", errors: [{ code }] }] });
+  const { needsPerson, problems } = await status();
+  expect([needsPerson, problems]).toMatchObject([true, [{ certificate: "www", errors: [{ code }] }]]);
+  expect(problems[0]?.actions.join(), "what is only observed cannot be retried").not.toContain("renewd retry");
   const events = await bench.store.events.list({ certificate: "www", types: ["verify.stale"], limit: 9 });
   expect(events).toMatchObject([{ detail: { code } }]);
   expect(await alerts()).toMatchObject([{ certificate: "www", rule: "endpointStale", code }]);
