@@ -9,7 +9,7 @@ import { type CaBudget, unlimited } from "../domain/budget.ts";
 import type { Certificate } from "../domain/certificate.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { TargetLimits } from "../domain/deployer.ts";
-import { type RenewalError, toRenewalError } from "../domain/errors.ts";
+import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { AppliedConfiguration } from "../domain/heartbeat.ts";
 import { isAnothersWhole, processUser } from "../domain/ownership.ts";
 import type { Visibility } from "../domain/plugin.ts";
@@ -126,12 +126,18 @@ async function storeOf({ store: options, masterKey, dataDir }: Place, found: Not
   }
 }
 
-/** Not of a file that this user may not reach: opening it says so. */
+/** Throws `store.forbidden` where this user cannot see whether there is one: it is not missing then. */
 function isMissing(file: string): boolean {
   try {
     return statSync(file, { throwIfNoEntry: false }) === undefined;
-  } catch {
-    return false;
+  } catch (cause) {
+    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown error";
+    throw new RenewalError(
+      "store.forbidden",
+      `${file} cannot be reached by this user (${code}): run the command as the user of its directory, such as ` +
+        "`sudo -u renewd renewd …`",
+      { cause },
+    );
   }
 }
 

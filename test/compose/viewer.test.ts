@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readdir, rm, writeFile } from "node:fs/promises";
+import { readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { appliedConfiguration } from "../../src/compose/applied.ts";
@@ -36,6 +36,18 @@ test.each([
 test("without an applied configuration the mistakes themselves are the answer", async () => {
   await writeFile(installation.configFile, "dataDir: data\nisuers: {}\n");
   await expect(openViewer(installation.configFile)).rejects.toMatchObject({ code: "config.invalid" });
+});
+
+test("a data directory that cannot be entered is named, and not taken for one where renewd has not run", async () => {
+  const data = join(installation.directory, "data");
+  await installation.store.close();
+  await rm(data, { recursive: true });
+  // As root every directory can be entered, but none that leads to itself.
+  await symlink(data, data);
+  await expect(openViewer(installation.configFile)).rejects.toMatchObject({
+    code: "store.forbidden",
+    message: expect.stringContaining("renewd.db cannot be reached by this user (ELOOP)"),
+  });
 });
 
 test("before renewd has run nothing is created, and that is said", async () => {

@@ -182,7 +182,7 @@ function addressRows(
 /** renewd has issued nothing that it could be compared with. */
 function ofOthers({ issuer, expiresAt }: AddressEntry, at: string): Cell {
   const ends = expiresAt === null ? "" : `, expires ${fromNow(expiresAt, at)}`;
-  return { text: `by ${issuer ?? "an unknown issuer"}${ends}`, style: null };
+  return `by ${issuer ?? "an unknown issuer"}${ends}`;
 }
 
 /** An address may have served what was expected of an older generation: good then, no proof now. */
