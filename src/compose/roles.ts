@@ -11,6 +11,7 @@ import { deploy } from "../renewal/steps/deploy.ts";
 import { issue } from "../renewal/steps/issue.ts";
 import { verify } from "../renewal/steps/verify.ts";
 import { boundInstants } from "../renewal/watch/boundInstants.ts";
+import { renewCanary } from "../renewal/watch/canary.ts";
 import { clearAnswers } from "../renewal/watch/clearAnswers.ts";
 import { inspectDue } from "../renewal/watch/inspect.ts";
 import { notifyPeople } from "../renewal/watch/notify.ts";
@@ -18,6 +19,8 @@ import { observeDue } from "../renewal/watch/observe.ts";
 import { rehearseDue, rehearseRequested } from "../renewal/watch/rehearseDue.ts";
 import { applyRetention } from "../renewal/watch/retention.ts";
 import { checkRevocations } from "../renewal/watch/revocations.ts";
+import { selfTestChannels } from "../renewal/watch/selfTest.ts";
+import { startHeartbeat } from "./heartbeat.ts";
 import { type Handle, jobWorker, report, reportRequest, SKIPPED } from "./jobWorker.ts";
 import { startNameServer } from "./nameServer.ts";
 import { sharedPort } from "./portWatch.ts";
@@ -34,6 +37,8 @@ const NOTIFY_TICK_MS = 2_000;
 /** Each list is fetched once a day at most; this is how soon a new certificate is looked up in one. */
 const REVOCATION_TICK_MS = 900_000;
 const REHEARSAL_TICK_MS = 30_000;
+const CANARY_TICK_MS = 20_000;
+const SELF_TEST_TICK_MS = 3_600_000;
 /** How soon a rehearsal that somebody asked for begins. */
 const REHEARSAL_REQUEST_TICK_MS = 2_000;
 /** How soon DNS records of a worker that died are removed. */
@@ -51,17 +56,30 @@ const START: Readonly<Record<Role, StartRole>> = {
   async planner(context, redis, initial) {
     let settings = initial;
     const onError = report(context, "planner");
+    const { note } = initial;
+    const heartbeat = startHeartbeat({ context, config: () => settings.config, note });
     const ticks = watchedTicks(
       context,
       () => settings,
       onError,
-      () => initial.useful("planner"),
+      (what, failing) => {
+        // Sweeps come more often than plans: while they end, what was planned is carried out.
+        if (what === "sweep") initial.useful("planner");
+        heartbeat.done(what, failing);
+      },
     );
     await ticks.configure().catch(async (thrown: unknown) => {
-      await ticks.close();
+      await Promise.all([ticks.close(), heartbeat.close()]);
       throw thrown;
     });
-    const notifications = repeat(NOTIFY_TICK_MS, (signal) => notifyPeople(context, signal), report(context, "notify"));
+    const notifications = repeat(
+      NOTIFY_TICK_MS,
+      async (signal) => {
+        await notifyPeople(context, signal);
+        heartbeat.done("alerts", []);
+      },
+      report(context, "notify"),
+    );
     const rehearsals = repeat(
       REHEARSAL_TICK_MS,
       (signal) => rehearseDue(context, signal),
@@ -71,6 +89,12 @@ const START: Readonly<Record<Role, StartRole>> = {
       REHEARSAL_REQUEST_TICK_MS,
       async (signal) => void (await rehearseRequested(context, signal)),
       report(context, "rehearsal"),
+    );
+    const canary = repeat(CANARY_TICK_MS, (signal) => renewCanary(context, signal), report(context, "canary"));
+    const selfTests = repeat(
+      SELF_TEST_TICK_MS,
+      (signal) => selfTestChannels(context, signal),
+      report(context, "selfTest"),
     );
     const lists = createRevocationLists(({ issuer }) => context.services.caAddress?.(issuer) ?? null);
     const retention = repeat(
@@ -107,6 +131,9 @@ const START: Readonly<Record<Role, StartRole>> = {
       async close() {
         await Promise.all([
           notifications.close(),
+          heartbeat.close(),
+          canary.close(),
+          selfTests.close(),
           rehearsals.close(),
           requestedRehearsals.close(),
           revocations.close(),

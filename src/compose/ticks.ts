@@ -3,6 +3,7 @@ import type { Context } from "../renewal/context.ts";
 import { configure } from "../renewal/plan/configure.ts";
 import { createParts } from "../renewal/plan/parts.ts";
 import { planTick } from "../renewal/plan/tick.ts";
+import { partName } from "../renewal/rules/plannerParts.ts";
 import { sweep } from "../renewal/steps/sweep.ts";
 import { repeat } from "./repeat.ts";
 
@@ -29,7 +30,7 @@ export function watchedTicks(
   context: Context,
   times: () => TickTimes,
   onError: (error: unknown) => void,
-  onSwept: () => void = () => {},
+  onDone: (what: "plan" | "sweep", failing: readonly string[]) => void = () => {},
 ): Ticks {
   const { clock } = context;
   const quietMaxMs = (what: "plan" | "sweep"): number => {
@@ -49,8 +50,7 @@ export function watchedTicks(
     last[what] = clock.monotonic();
     await applied(signal);
     await (what === "plan" ? planTick(context, parts, signal) : sweep(context, signal));
-    // Sweeps come more often than plans: while they end, what was planned is carried out.
-    if (what === "sweep") onSwept();
+    onDone(what, what === "plan" ? parts.failing().map((part) => `${partName(part)} failed`) : []);
   };
   const catchUp = async (signal: AbortSignal): Promise<void> => {
     for (const what of ["plan", "sweep"] as const) {

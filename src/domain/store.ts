@@ -96,6 +96,8 @@ export interface CertificateStore {
   moveCheck(seen: Pick<CertificateRecord, "name" | "digest" | "nextCheckAt">, to: number | null): Promise<boolean>;
   /** Takes those whose endpoints are to be dialled, setting when that is next; of several verifiers one gets each. */
   claimObservations(terms: DueClaim): Promise<string[]>;
+  /** How many that were not removed have no check that was due before. */
+  countSeen(before: number): Promise<number>;
   /** Those whose expiry warning is due. */
   expiring(now: number, limit: number): Promise<CertificateRecord[]>;
   /** Compare-and-set on the instant. False: it has changed, nothing was written. */

@@ -27,6 +27,7 @@ export const NOTICE_KINDS = [
   "rehearsal",
   "leftovers",
   "unmanaged",
+  "heartbeat",
 ] as const;
 export type NoticeKind = (typeof NOTICE_KINDS)[number];
 
@@ -241,7 +242,8 @@ function rehearsed(fleet: readonly Member[]): Notice | null {
   });
 }
 
-function isOverdue(member: Member, now: number): boolean {
+/** The planner should have checked it by now. */
+export function isOverdue(member: Member, now: number): boolean {
   const { record, active } = member;
   if (record === null || active !== null) return false;
   return record.nextCheckAt === null ? !waitsForPerson(member, now) : record.nextCheckAt < now - OVERDUE_MS;

@@ -53,7 +53,7 @@ export function emptySnapshot(): Filling {
           withProblems: 0,
           certificates: 0,
         },
-        ...{ inFlight: 0, paused: 0, oldestProofAt: null, nextExpiry: null },
+        ...{ inFlight: 0, paused: 0, plannerSaw: 0, oldestProofAt: null, nextExpiry: null },
       },
       processes: [],
     },

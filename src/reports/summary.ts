@@ -1,6 +1,7 @@
 import { isWatchedOnly } from "../renewal/rules/served.ts";
 import { progressOf } from "./fleet.ts";
 import { iso } from "./instant.ts";
+import { isOverdue } from "./notices.ts";
 import type { Case, Problem } from "./problems.ts";
 
 export interface Examined extends Case {
@@ -24,6 +25,8 @@ export interface Summary {
   /** With or without a problem. */
   readonly inFlight: number;
   readonly paused: number;
+  /** Certificates that the planner has seen and whose next check is not overdue. */
+  readonly plannerSaw: number;
   /** The oldest proof of those that count as proved live. */
   readonly oldestProofAt: string | null;
   readonly nextExpiry: { readonly certificate: string; readonly at: string } | null;
@@ -55,6 +58,7 @@ export function summaryOf(examined: readonly Examined[], inFlight: number, now: 
     certificates: examined.length,
     inFlight,
     paused: examined.filter(isPaused).length,
+    plannerSaw: examined.filter(({ member }) => member.record !== null && !isOverdue(member, now)).length,
     oldestProofAt: live.length === 0 ? null : iso(Math.min(...live.map(({ provedAt }) => provedAt ?? now))),
     nextExpiry:
       soonest === undefined || soonest.expiresAt === null

@@ -193,7 +193,11 @@ function summary({ summary: sum, at }: StatusReport, screen: Screen): string {
   const paused = sum.paused > 0 ? [`${sum.paused} paused`] : [];
   const [first = "", ...others] = parts;
   const head = `${sum.certificates} certificate${sum.certificates === 1 ? "" : "s"}: ${first}`;
-  return filled([head, ...others, ...paused, ...expiry], screen.width);
+  const saw =
+    sum.plannerSaw === sum.certificates
+      ? []
+      : [paint(screen, "caution", `the planner saw ${sum.plannerSaw} of ${sum.certificates}`)];
+  return filled([head, ...others, ...paused, ...saw, ...expiry], screen.width);
 }
 
 /** Joins painted pieces by commas into lines of at most `width` columns. */

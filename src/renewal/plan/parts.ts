@@ -16,20 +16,26 @@ interface Reported {
 export interface Parts {
   /** null: the part failed, which is logged and recorded. Rethrows when the process stops or its clock is wrong. */
   run<T>(part: PlannerPart, work: () => Promise<T>, signal: AbortSignal): Promise<T | null>;
+  /** Those whose last run failed. */
+  failing(): readonly string[];
 }
 
 export function createParts(context: Context): Parts {
   const failing = new Map<string, Reported>();
+  const failed = new Set<string>();
   return {
+    failing: () => [...failed],
     async run(part, work, signal) {
       try {
         const result = await work();
+        failed.delete(part);
         if (failing.delete(part)) await record(context, "planner.partRecovered", { part });
         return result;
       } catch (thrown) {
         const error = toRenewalError(thrown);
         // The clock guard reports a wrong clock itself, and it stops every part.
         if (signal.aborted || error.code === "clock.skewed") throw thrown;
+        failed.add(part);
         context.log.error({ part, code: error.code, err: error }, "a part of the planner failed; the others go on");
         await recordFailing(context, failing, part, error);
         return null;

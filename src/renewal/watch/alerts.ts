@@ -89,6 +89,7 @@ async function look(context: Context, signal: AbortSignal): Promise<Found> {
   if (isJudgeDue || isScanDue)
     for (const { members } of open) for (const { certificate } of members) names.add(certificate);
   if (isScanDue) for (const name of await troubled(context)) names.add(name);
+  if (isJudgeDue && settings.alerts.canary !== null) names.add(settings.alerts.canary.certificate);
   const faults = await judgeCertificates(context, [...names], signal);
   const definitions = definitionsOf(context);
   const signals = events.flatMap((event: HistoryEvent) => {

@@ -101,6 +101,15 @@ export function certificateStore(db: Db, vault: Vault): Omit<CertificateStore, "
       const { numUpdatedRows } = await update.where("nextCheckAt", from === null ? "is" : "=", from).executeTakeFirst();
       return numUpdatedRows === 1n;
     },
+    async countSeen(before) {
+      const row = await db
+        .selectFrom("certificates")
+        .select((column) => column.fn.countAll().as("count"))
+        .where("removedAt", "is", null)
+        .where((column) => column.or([column("nextCheckAt", "is", null), column("nextCheckAt", ">=", before)]))
+        .executeTakeFirst();
+      return Number(row?.count ?? 0);
+    },
     async expiring(now, limit) {
       const nearing = db.selectFrom("certificates").selectAll().where("expiryWarningAt", "<=", now);
       return all(vault, await nearing.orderBy("expiryWarningAt").limit(limit).execute());

@@ -7,7 +7,15 @@ import { textStream } from "../textStream.ts";
 import { certificateMetrics, observationMetrics, seconds } from "./certificates.ts";
 import { ownProcess } from "./ownProcess.ts";
 import { createScrape, labels } from "./registry.ts";
-import { budgetMetrics, channelMetrics, processMetrics, queueMetrics, totalMetrics, workMetrics } from "./work.ts";
+import {
+  alertMetrics,
+  budgetMetrics,
+  channelMetrics,
+  processMetrics,
+  queueMetrics,
+  totalMetrics,
+  workMetrics,
+} from "./work.ts";
 
 /** In one transaction: others wait for it. */
 const EVENTS_COUNTED_MAX = 1_000;
@@ -55,6 +63,7 @@ export async function metricsLines(web: WebContext, signal: AbortSignal): Promis
     await store.ledger.list(now),
     now,
   );
+  alertMetrics(scrape, await store.alerts.open());
   channelMetrics(scrape, await store.cursors.list(), totals.lastSeq);
   processMetrics(scrape, snapshot);
   return both(scrape.lines(), await (await ownProcess()).metrics());

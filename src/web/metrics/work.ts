@@ -1,3 +1,4 @@
+import type { Alert } from "../../domain/alert.ts";
 import { type Bucket, type CaBudget, LIMIT_KINDS } from "../../domain/budget.ts";
 import type { ChannelCursor } from "../../domain/notification.ts";
 import type { QueueDepth } from "../../domain/queue.ts";
@@ -64,6 +65,9 @@ export function workMetrics({ gauge }: Scrape, { examined, status, replacements 
   gauge("renewd_needs_person", "1 if `renewd status` says that anything needs a person.", [
     { labels: "", value: status.needsPerson ? 1 : 0 },
   ]);
+  gauge("renewd_planner_saw_certificates", "Certificates whose next check by the planner is not overdue.", [
+    { labels: "", value: status.summary.plannerSaw },
+  ]);
   const open = replacements.filter(({ cancelled }) => !cancelled).slice(0, REPLACEMENTS_MAX);
   gauge(
     "renewd_replacement_certificates",
@@ -125,6 +129,19 @@ export function totalMetrics(
       count,
       sum: sumMs / 1_000,
     })),
+  );
+}
+
+/** Causes, not certificates: what people were notified of and that still lasts. */
+export function alertMetrics({ gauge }: Scrape, open: readonly Alert[]): void {
+  const groups = Map.groupBy(open, ({ severity, acknowledgement }) => `${severity} ${acknowledgement !== null}`);
+  gauge(
+    "renewd_alerts",
+    "Open alerts, by severity and whether somebody has taken them on.",
+    [...groups].map(([key, all]) => {
+      const [severity = "", acknowledged = ""] = key.split(" ");
+      return { labels: labels({ severity, acknowledged }), value: all.length };
+    }),
   );
 }
 

@@ -69,7 +69,8 @@ export function faultOf(
   now: number,
 ): Fault | null {
   if (facts.record.removedAt !== null) return null;
-  const found = CHECKS.map((check) => check(facts, now)).find((each) => each !== null) ?? null;
+  const found =
+    CHECKS.map((check) => check(facts, now)).find((each) => each !== null) ?? silentCanary(facts, settings, now);
   if (found === null) return null;
   const { record, inUse, certificate } = facts;
   const person = found.code !== null && isErrorCode(found.code) && ERRORS[found.code].retry === "never";
@@ -186,6 +187,24 @@ function rehearsal({ record, certificate }: CertificateFacts): Found | null {
     what: `rehearsal failed: ${record.rehearsalProblem}`,
   };
 }
+
+/** Half an interval later than it should have been proved, without any failure that says why. */
+function silentCanary(
+  { certificate, version }: CertificateFacts,
+  { canary }: Pick<AlertSettings, "canary">,
+  now: number,
+): Found | null {
+  if (canary?.certificate !== certificate.name || version === null) return null;
+  const sinceMs = now - (version.verifiedAt ?? version.createdAt);
+  if (sinceMs < canary.everyMs * CANARY_LATE) return null;
+  return {
+    ...{ rule: "canary", place: { ...NOWHERE, subject: certificate.name }, code: null, severity: "page" },
+    what: `the canary was last proved ${formatDuration(sinceMs)} ago: renewing has stopped, or is held back`,
+    action: "See why with `renewd status` and `renewd plan`; every other certificate may be in the same way soon.",
+  };
+}
+
+const CANARY_LATE = 1.5;
 
 /** The domain or certificate itself is the cause, not the issuer that says so. */
 const OF_DOMAIN: readonly string[] = [
