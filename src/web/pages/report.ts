@@ -1,9 +1,7 @@
 import { html } from "hono/html";
 import { iso } from "../../reports/instant.ts";
 import { certificateList } from "../../reports/lists/certificateList.ts";
-import { lifetimeOf } from "../../reports/lists/certificateRow.ts";
-import { countOf, readQuery } from "../../reports/lists/list.ts";
-import { NOBODYS } from "../../reports/lists/responsibility.ts";
+import { countsOf } from "../../reports/lists/list.ts";
 import { type Month, type MonthReport, monthOf, monthReport } from "../../reports/month.ts";
 import { actionHref } from "./actionLinks.ts";
 import { CERTIFICATE_WORDS } from "./certificates.ts";
@@ -65,18 +63,15 @@ function failures({ failures: found }: MonthReport): Html {
 
 function inventory({ snapshot }: PageFacts): Html {
   const { certificates } = snapshot;
-  const group = (
-    title: string,
-    key: string,
-    of: (row: (typeof certificates)[number]) => string,
-    words: Readonly<Record<string, string>> = {},
-  ): Html => {
-    const counts = [...Map.groupBy(certificates, of)].sort(([, a], [, b]) => b.length - a.length);
+  // As the list counts them, which has done so already.
+  const counts = countsOf(certificateList(snapshot.at), certificates);
+  const group = (title: string, key: string, words: Readonly<Record<string, string>> = {}): Html => {
+    const sorted = [...(counts.get(key) ?? [])].sort(([, a], [, b]) => b - a);
     return html`<div><h3>${title}</h3><ul class="rows">
-      ${counts.map(([value, rows]) => html`<li>${foreign(words[value] ?? value)} ${count(rows.length, `/certificates?${key}=${encodeURIComponent(value)}`)}</li>`)}</ul></div>`;
+      ${sorted.map(([value, number]) => html`<li>${foreign(words[value] ?? value)} ${count(number, `/certificates?${key}=${encodeURIComponent(value)}`)}</li>`)}</ul></div>`;
   };
   return html`<section class="panel"><h2>Inventory: ${count(certificates.length, "/certificates", plural(certificates.length, "certificate"))}</h2>
-    <div class="columns narrow">${group("By state", "state", ({ state }) => state, CERTIFICATE_WORDS.state)}${group("By issuer", "issuer", ({ issuer }) => issuer)}${group("By lifetime", "life", lifetimeOf, CERTIFICATE_WORDS.life)}${group("By key", "key", ({ keyType }) => keyType)}${group("By owner", "owner", ({ responsibility: { owner } }) => owner ?? NOBODYS)}${group("By team", "team", ({ responsibility: { team } }) => team ?? NOBODYS)}</div>
+    <div class="columns narrow">${group("By state", "state", CERTIFICATE_WORDS.state)}${group("By issuer", "issuer")}${group("By lifetime", "life", CERTIFICATE_WORDS.life)}${group("By key", "key")}${group("By owner", "owner")}${group("By team", "team")}</div>
   </section>`;
 }
 
@@ -86,7 +81,7 @@ function ready({ snapshot }: PageFacts): Html {
   const obstacles = new Map<string, number>();
   for (const { unready } of snapshot.certificates)
     for (const each of unready) obstacles.set(each, (obstacles.get(each) ?? 0) + 1);
-  const isReady = countOf(list, snapshot.certificates, readQuery(list, new URLSearchParams("ready=yes")));
+  const isReady = countsOf(list, snapshot.certificates).get("ready")?.get("yes") ?? 0;
   return html`<section class="panel"><h2>Ready for 100 and 47 days</h2>
     <p>${count(isReady, "/certificates?ready=yes", `of ${formatNumber(snapshot.certificates.length)}`)} renew without anybody: they can live 100 days from March 2027 and 47 days from March 2029.</p>
     ${
