@@ -110,11 +110,6 @@ export function countsOf<Row>(list: List<Row>, rows: readonly Row[]): ListPage<R
   return selectedOf(list, rows, readQuery(list, NO_PARAMETERS)).counts;
 }
 
-/** How many rows a query selects: what a card or a metric says. */
-export function countOf<Row>(list: List<Row>, rows: readonly Row[], query: ListQuery): number {
-  return allOf(list, rows, query).length;
-}
-
 /** By halving: the row of the cursor may be gone by now. */
 function firstAfter<Row>(rows: readonly Row[], compareToCursor: (row: Row) => number): number {
   let [from, to] = [0, rows.length];
