@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { ACTIVE_STATES } from "../domain/renewal.ts";
 import { atomically, type Db, type Dialect } from "./schema.ts";
 
 /** Tables whose numbers decide when and by whom something is done. */
@@ -24,7 +25,7 @@ export function repairNumbers(db: Db, dialect: Dialect): Promise<string[]> {
       const columns = await numbersOf(trx, dialect, table);
       const unusable = columns.map(({ name }) => unusableIn(dialect, name));
       const { rows } = await sql<object>`select 1 as found from ${sql.table(table)}
-        where ${sql.join(unusable, sql` or `)} limit 1`.execute(trx);
+        where ${inUse(table)} (${sql.join(unusable, sql` or `)}) limit 1`.execute(trx);
       if (rows.length === 0) continue;
       for (const { name, required } of columns) {
         const { numAffectedRows = 0n } = await sql`update ${sql.table(table)}
@@ -36,6 +37,12 @@ export function repairNumbers(db: Db, dialect: Dialect): Promise<string[]> {
     }
     return repaired;
   });
+}
+
+/** Renewals that have ended are many, and nobody acts on them. Literals, as a partial index needs. */
+function inUse(table: string) {
+  const states = sql.join(ACTIVE_STATES.map((state) => sql.lit(state)));
+  return table === "renewals" ? sql`state in (${states}) and` : sql``;
 }
 
 function unusableIn(dialect: Dialect, name: string) {

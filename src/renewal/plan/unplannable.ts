@@ -22,7 +22,7 @@ export async function recordUnplannable(context: Context, name: string, thrown: 
   const error = toRenewalError(thrown);
   const now = clock.now();
   log.error({ certificate: name, code: error.code, err: error }, "certificate cannot be planned; the others are");
-  const isMoved = await attemptWrite(context, name, async (tx) => {
+  const moveOn = async (tx: Store, isHistoryWritable: boolean): Promise<void> => {
     const record = await tx.certificates.get(name);
     if (record === null) return;
     const planFailures = record.planFailures + 1;
@@ -31,10 +31,14 @@ export async function recordUnplannable(context: Context, name: string, thrown: 
     const nextCheckAt = record.nextCheckAt === null ? null : now + retryMs;
     const patch = { nextCheckAt, planFailures, planErrorCode: error.code, planErrorMessage: error.message };
     await tx.certificates.update(name, patch);
-    if (isNews(record, error, planFailures)) await tx.events.append(unplannableEvent(name, error, now));
-  });
+    if (isHistoryWritable && isNews(record, error, planFailures))
+      await tx.events.append(unplannableEvent(name, error, now));
+  };
+  if (await attemptWrite(context, name, (tx) => moveOn(tx, true))) return;
   // Its own row takes no writes: the history remembers instead whether people know.
-  if (!isMoved) await attemptWrite(context, name, (tx) => recordOnce(tx, name, error, now));
+  if (await attemptWrite(context, name, (tx) => recordOnce(tx, name, error, now))) return;
+  // The history takes none: status shows what its row says.
+  await attemptWrite(context, name, (tx) => moveOn(tx, false));
 }
 
 /** It was planned: the fault is over. */

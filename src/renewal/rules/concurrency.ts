@@ -19,7 +19,7 @@ const MARGIN_GOOD = 1 / 2;
 const DELAY_HIGH = 1 / 10;
 const DELAY_GOOD = 1 / 40;
 /** As many jobs at first: what a machine can do is found from below, before leases run out. */
-const START = 16;
+const START = 8;
 
 export function firstConcurrency(max: number): number {
   return Math.min(max, START);

@@ -21,6 +21,6 @@ it.each([
   },
 );
 
-it("starts with 16 jobs at most, whatever is configured", () => {
-  expect([1, 16, 64].map(firstConcurrency)).toEqual([1, 16, 16]);
+it("starts with 8 jobs at most, whatever is configured", () => {
+  expect([1, 8, 64].map(firstConcurrency)).toEqual([1, 8, 8]);
 });
