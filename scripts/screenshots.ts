@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { startReplacement } from "../src/renewal/plan/replacement.ts";
 import { nodeListener } from "../src/web/nodeListener.ts";
 import { createRoot } from "../test/support/ca/pki.ts";
-import { seedFleet } from "../test/support/system/seedFleet.ts";
+import { beatAll, seedFleet } from "../test/support/system/seedFleet.ts";
 import { createWebEstate } from "../test/support/system/webEstate.ts";
 import { DESK, PHONE, startBrowser } from "../test/support/web/browser.ts";
 
@@ -92,6 +92,7 @@ try {
     const all = [...PAGES, ["renewal", `/renewals/${renewal?.id ?? ""}`] as const];
     // All in light; of the others those that show most.
     for (const [title, path] of all.filter(([each]) => kind === "" || each === "now" || each === "certificates")) {
+      await beatAll(store, Date.now());
       await page.goto(`${origin}${path}`);
       await page.locator("#live-state").waitFor({ state: "attached" });
       await page.screenshot({ path: join(DIRECTORY, `${title}${kind}.png`) });

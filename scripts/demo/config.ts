@@ -68,7 +68,7 @@ export function demoConfig(peers: Peers, trustFile: string, dataDir: string): st
       },
       acm: { type: "aws-acm", region: acm.region, endpoint: acm.endpoint },
     },
-    defaults: { issuer: "pebble", solver: "http", verifyTimeout: "15s" },
+    defaults: { issuer: "pebble", solver: "http", verifyTimeout: "60s" },
     certificates: {
       expired: certificate("expired", "haproxy", haproxy.port),
       window: certificate("window", "nginx", nginx.port),

@@ -138,7 +138,7 @@ function stateOf(member: Member, generation: number, now: number): string {
       : `${active.errorCode ?? "a target"}: ${active.errorMessage ?? "tried again later"}`;
   const decision = planDecisionOf(member, now);
   if (decision === null || decision.due || decision.blockedBy === null) return "its turn";
-  return decision.blockedBy === "budget" ? decision.detail : `${decision.blockedBy}: ${decision.detail}`;
+  return decision.detail;
 }
 
 /** Held, paused, or stopped by what waiting does not change. */

@@ -105,13 +105,13 @@ test("the planner works a replacement off in the emergency lane, and its board s
     certificates: 3,
     done: 1,
     inFlight: 1,
-    waiting: [{ on: "paused: paused: migration", certificates: ["shop"] }],
+    waiting: [{ on: "paused: migration", certificates: ["shop"] }],
   });
   // The paused one comes through only when a person resumes it: no time is promised.
   expect(board).toMatchObject({ projectedAt: null, needPerson: 1, inTime: false });
   const text = (await estate.run("replace", "status", started.id.slice(0, 8))).stdout;
   expect(text).toContain("1 of 3 done, 1 in flight, 1 waiting");
-  expect(text).toContain("waiting on paused: paused: migration: 1 (shop)");
+  expect(text).toContain("waiting on paused: migration: 1 (shop)");
 
   expect((await estate.run("replace", "cancel", started.id)).stdout).toContain("is cancelled");
   await store.certificates.update("shop", { pausedAt: null, nextCheckAt: Date.now() });

@@ -9,8 +9,23 @@ import { axeViolations, DESK, overflowPx, PHONE, startBrowser, watchErrors } fro
 
 const PAGES = [
   ...["/", "/certificates", "/history", "/history?view=events", "/calendar", "/endpoints", "/targets"],
-  ...["/issuers", "/replacements", "/alerts", "/report", "/certificates/shop"],
-  ...["/actions/pause?certificate=shop", "/actions/replace", "/certificates/none"],
+  ...[
+    "/issuers",
+    "/replacements",
+    "/alerts",
+    "/report",
+    "/certificates/shop",
+    "/processes",
+    "/targets/lb",
+    "/issuers/ca",
+  ],
+  ...[
+    "/actions/check-target?target=lb",
+    "/actions/audit",
+    "/actions/pause?certificate=shop",
+    "/actions/replace",
+    "/certificates/none",
+  ],
 ];
 
 let haproxy: Haproxy;

@@ -92,7 +92,12 @@ function actions({ id, certificate, state }: Renewal, { here }: PageFacts): Html
     return html`<a class="button" href="${actionHref("resume", of)}">Resume</a> <a class="button" href="${actionHref("rollback", of)}">Roll back</a>`;
   if (isActive(state))
     return html`<a class="button" href="${actionHref("retry", of)}">Try again now</a> ${state === "deploying" || state === "verifying" ? html`<a class="button plain" href="${actionHref("rollback", of)}">Roll back</a>` : NOTHING}`;
-  return html`<a class="button plain" href="/renewals/${id}/evidence.json" download>Evidence</a> <a class="button plain" href="${actionHref("renew", of)}">Renew again</a>`;
+  // Whether another certificate is needed is the planner's to say: a target that was down needs none.
+  const again =
+    state === "failed" || state === "rolledBack"
+      ? html`<a class="button" href="${actionHref("retry", of)}">Try again now</a>`
+      : html`<a class="button plain" href="${actionHref("renew", of)}">Renew again</a>`;
+  return html`${again} <a class="button plain" href="/renewals/${id}/evidence.json" download>Evidence</a>`;
 }
 
 async function comparison({ web }: PageFacts, renewal: Renewal, stages: Stages): Promise<Html> {

@@ -82,7 +82,7 @@ function board(entry: ReplacementEntry, { snapshot, now }: PageFacts): Html {
       waiting.length === 0
         ? NOTHING
         : html`<h3>What the rest waits on</h3><ul class="rows">
-      ${waiting.map(({ on, certificates }) => html`<li>${foreign(on)}: ${certificates.slice(0, 5).map((name) => html`<a href="${certificateHref(name)}">${foreign(name)}</a> `)}${certificates.length > 5 ? html`<span class="quiet">and others</span>` : NOTHING}</li>`)}</ul>`
+      ${waiting.map(({ on, certificates }) => html`<li>${foreign(on)}: ${certificates.slice(0, 5).map((name) => html`<a href="${certificateHref(name)}">${foreign(name)}</a> `)}${certificates.length > 5 ? html`<a href="${pathOf("replacements", id)}">and ${certificates.length - 5} more</a>` : NOTHING}</li>`)}</ul>`
     }
     ${cancelled || done === all ? NOTHING : html`<p class="buttons"><a class="button plain" href="${actionHref("cancel-replacement", { replacement: id, back: "/replacements" })}">Cancel</a></p>`}
   </section>`;

@@ -45,6 +45,7 @@ export function toolbar<Row>(view: ListView<Row>, placeholder: string): Html {
       ${query.sort === list.defaultSort ? NOTHING : html`<input type="hidden" name="sort" value="${query.sort}" />`}
       <button>Search</button>
     </form>
+    <a class="to-filters" href="#filters">Filters</a>
     ${chips(view)}
   </div>`;
 }
@@ -77,7 +78,7 @@ export function facetPanel<Row>(view: ListView<Row>): Html {
       ? []
       : [facetGroup(view, key, facet.title, counts)];
   });
-  return html`<details class="facets" open><summary>Filters</summary><div class="facet-groups">${groups}</div>
+  return html`<details class="facets" id="filters" open><summary>Filters</summary><div class="facet-groups">${groups}</div>
     </details>`;
 }
 
