@@ -49,6 +49,12 @@ describe("every command", () => {
     expect(json.code).toBe(text.code);
   });
 
+  test("audit verify does not make whole what it found: of a history that is gone no other one begins", async () => {
+    const codes = [await installation.run("audit", "verify"), await installation.run("audit", "verify")];
+    expect(codes.map(({ code }) => code)).toEqual([1, 1]);
+    expect(await installation.store.events.list({ limit: 1 })).toEqual([]);
+  });
+
   test("config schema prints a JSON Schema", async () => {
     const { stdout, code } = await installation.run("config", "schema");
     expect(code).toBe(0);
