@@ -9,16 +9,13 @@ async function broken(settings: Parameters<typeof AlertBench.open>[1] = {}, chan
   const estate = await AlertBench.open([WWW], settings);
   for (const name of channels) estate.channel(name);
   await estate.after(0);
-  estate.broken.set("target lb", "deploy.unreachable");
-  await estate.renew();
+  await estate.fail("www");
   return estate;
 }
 
 async function repaired(estate: AlertBench): Promise<void> {
-  estate.broken.clear();
-  // Past the longest back-off.
   estate.bench.now += DAY_MS;
-  await estate.renew();
+  await estate.heal(...estate.bench.certificates.map(({ name }) => name));
 }
 
 describe("hysteresis", () => {
@@ -120,8 +117,7 @@ describe("a storm", () => {
     );
     estate.channel("ops");
     await estate.after(0);
-    for (const name of names) estate.broken.set(`target t-${name}`, "deploy.unreachable");
-    await estate.renew();
+    await estate.fail(...names);
     await estate.after(MINUTE_MS);
     expect(estate.texts()).toEqual([
       expect.stringContaining("opened c"),
@@ -164,7 +160,11 @@ describe("escalation", () => {
 
 describe("a channel that fails", () => {
   it("is told on the others, changes no renewal, and its own messages come when it is back", async () => {
-    await using estate = await broken({}, ["ops", "mail"]);
+    await using estate = await AlertBench.open([WWW]);
+    for (const name of ["ops", "mail"]) estate.channel(name);
+    await estate.after(0);
+    estate.broken.set("target lb", "deploy.unreachable");
+    await estate.renew();
     estate.down.add("mail");
     await estate.after(0);
     for (let tick = 0; tick < 8; tick++) await estate.after(10 * MINUTE_MS);
@@ -172,7 +172,9 @@ describe("a channel that fails", () => {
     expect(estate.texts("ops")).toContainEqual(
       expect.stringMatching(/^opened renewd: channel mail has failed \d+ times/),
     );
-    await repaired(estate);
+    estate.broken.clear();
+    estate.bench.now += DAY_MS;
+    await estate.renew();
     expect((await estate.bench.renewal("www")).state).toBe("succeeded");
     estate.down.clear();
     await estate.after(10 * MINUTE_MS);
@@ -195,8 +197,8 @@ describe("routes", () => {
     );
     for (const name of ["ops", "shop", "boss"]) estate.channel(name);
     await estate.after(0);
-    estate.broken.set("target edge", "deploy.unreachable").set("target lb", "config.secret");
-    await estate.renew();
+    estate.broken.set("target lb", "config.secret");
+    await estate.fail("shop-1", "www");
     await estate.after(0);
     const got = Object.fromEntries(["ops", "shop", "boss"].map((name) => [name, estate.texts(name).length]));
     expect(got).toEqual({ ops: 0, shop: 1, boss: 1 });

@@ -1,6 +1,5 @@
 import { it } from "vitest";
 import { expectEachAlertOnce } from "../../support/model/alertOutbox.ts";
 
-// More seeds: `npm run drills`.
 it("each alert and each end of one reaches both channels once, after 20 deaths and an hour without one of them", () =>
   expectEachAlertOnce(1));

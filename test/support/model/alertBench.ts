@@ -108,6 +108,29 @@ export class AlertBench implements AsyncDisposable {
     await this.#work();
   }
 
+  /** As a renewal that failed at the certificate's target leaves its record, in a tenth of the time. */
+  async fail(...names: readonly string[]): Promise<void> {
+    const { store, now, certificates } = this.bench;
+    await store.certificates.sync(certificates, now);
+    for (const name of names) {
+      const code =
+        this.broken.get(`target ${this.context.services.certificate(name)?.targets[0]}`) ?? "deploy.unreachable";
+      await store.certificates.update(name, { failures: 1, lastErrorCode: code, lastErrorMessage: "no socket" });
+      const of = { certificate: name, renewalId: null, target: null, detail: { code } };
+      await store.events.append({ at: now, type: "renewal.failed", ...of });
+    }
+  }
+
+  /** As a renewal that succeeded leaves its record. */
+  async heal(...names: readonly string[]): Promise<void> {
+    const { store, now } = this.bench;
+    for (const name of names) {
+      await store.certificates.update(name, { failures: 0, lastErrorCode: null, lastErrorMessage: null });
+      const of = { certificate: name, renewalId: null, target: null, detail: {} };
+      await store.events.append({ at: now, type: "renewal.succeeded", ...of });
+    }
+  }
+
   /** People are notified of what there is after this time. */
   async after(durationMs: number): Promise<void> {
     this.bench.now += durationMs;
