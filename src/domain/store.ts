@@ -181,6 +181,7 @@ export type RenewalPatch = Partial<
     Renewal,
     | "state"
     | "issuer"
+    | "priority"
     | "digest"
     | "leaseUntil"
     | "openClaims"

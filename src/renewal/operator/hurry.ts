@@ -3,6 +3,7 @@ import type { Renewal } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
 import type { Context } from "../context.ts";
 import { renewalEvent } from "../history.ts";
+import { PERSON_PRIORITY } from "../rules/window.ts";
 import { reconcile } from "../steps/reconcile.ts";
 
 /**
@@ -17,8 +18,9 @@ export async function hurryRenewal(context: Context, id: string, why: string): P
     const now = context.clock.now();
     const targets = await hurryDeployments(context, tx, renewal, now);
     if (!isLeaseHeld(renewal.leaseUntil, now, context.settings.leaseMs)) {
-      const { errorCode, retryAt } = renewal;
+      const { errorCode, retryAt, priority } = renewal;
       await tx.renewals.update(id, renewal.fence, {
+        priority: Math.min(priority, PERSON_PRIORITY),
         leaseUntil: null,
         openClaims: 0,
         // With an error and without an instant the renewal would end.

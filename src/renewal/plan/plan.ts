@@ -10,7 +10,7 @@ import { withoutDeadEndpoints } from "../rules/deadNames.ts";
 import { chargesFor, decide, isFreeOfBudget, type PlanDecision, type PlanFacts } from "../rules/decide.ts";
 import { nextGeneration } from "../rules/generation.ts";
 import { isReplacementPending } from "../rules/replacement.ts";
-import { runwayPriority } from "../rules/window.ts";
+import { PERSON_PRIORITY, runwayPriority } from "../rules/window.ts";
 import { recordOutcome } from "../steps/reconcile.ts";
 import { redeployDrifted } from "../steps/redeployDrifted.ts";
 import { wantGeneration } from "../steps/wantGeneration.ts";
@@ -238,13 +238,13 @@ function planFor(
   const current = version?.generation ?? 0;
   const replaces = isReplacementPending(replacement, version);
   const runway = runwayPriority(version, now);
-  const lane = laneOf(start.reason, replaces);
+  const asked = start.trigger === "request" ? PERSON_PRIORITY : runway;
   return {
     ...start,
     certificate,
     generation: deploysExisting(start.reason) ? current : nextGeneration(version, record, deployments),
     issuer: !deploysExisting(start.reason) && replaces ? replacement.issuer : null,
-    priority: lane === null ? runway : Math.min(lane, runway),
+    priority: Math.min(laneOf(start.reason, replaces) ?? runway, asked, runway),
   };
 }
 

@@ -55,3 +55,6 @@ export function runwayPriority(version: Version | null, now: number): number {
   if (version === null) return 1;
   return Math.min(PRIORITY_MAX, Math.max(1, Math.floor((version.leaf.notAfter - now) / 60_000)));
 }
+
+/** Somebody asked for this one and waits: behind emergencies, before the members of a replacement, which are many. */
+export const PERSON_PRIORITY = 45;

@@ -47,6 +47,7 @@ describe("renew --force of a certificate with a renewal in flight", () => {
       hurried: true,
     });
     expect(bench.jobs).toMatchObject([{ kind: "issue", renewalId: renewal.id, generation: renewal.generation }]);
+    expect(bench.jobs[0]?.priority, "before the members of a replacement").toBeLessThan(60);
     await bench.work();
     expect(await bench.renewal("www")).toMatchObject({ id: renewal.id, state: "succeeded", generation: 1 });
     const [hurried] = await bench.store.events.list({ types: ["renewal.hurried"], limit: 10 });
