@@ -54,7 +54,7 @@ export function certificatesPage(facts: PageFacts): Html {
   return layout(facts, {
     title: "Certificates",
     body: html`${heading("Certificates")} ${savedViews(facts, "certificates", writeQuery(list, query))}
-      ${toolbar(view, "Name, serial number, fingerprint, or owner:alice team:web label:app=shop")}
+      ${toolbar(view, "Name, serial, fingerprint, or owner:alice team:web")}
       <div class="with-facets">${facetPanel(view)}<div>${pager(view, "certificates")}${rows(view, facts)}</div></div>`,
   });
 }
