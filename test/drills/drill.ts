@@ -38,6 +38,8 @@ interface Named {
   /** Numbers in the fault catalogue. */
   readonly faults: string;
   readonly title: string;
+  /** Left out: as `Settings` says. */
+  readonly maxMs?: number;
   /** Part of `--quick`. */
   readonly quick: boolean;
   /** To be run by `main.ts` only, which sees to a network where connections survive their listening socket. */

@@ -100,12 +100,12 @@ async function runOne(drill: WorldDrill, world: World, settings: Settings): Prom
 }
 
 async function attempt(
-  { name }: Drill,
+  { name, maxMs }: Drill,
   { drillMaxMs }: Settings,
   run: () => Promise<Outcome>,
 ): Promise<{ outcome: Outcome; problems: string[] }> {
   try {
-    return { outcome: await within(`${name} to end`, run(), drillMaxMs), problems: [] };
+    return { outcome: await within(`${name} to end`, run(), maxMs ?? drillMaxMs), problems: [] };
   } catch (error) {
     return {
       outcome: { injections: [] },

@@ -131,13 +131,30 @@ async function carryOver({ at, extendedAttributes }: Model, to: string): Promise
   if (process.platform !== "linux") return [];
   const copy = (preserve: string): Promise<string | null> =>
     run("cp", ["--attributes-only", `--preserve=${preserve}`, "--", outside(at), outside(to)]);
-  const all = extendedAttributes ? await copy("mode,xattr") : null;
-  const copied = all ?? (await copy("mode"));
+  const wanted = extendedAttributes ? await preserved() : "mode";
+  const all = extendedAttributes ? await copy(wanted) : null;
+  const most = all === null && wanted === WITH_LABEL ? await copy(WITH_XATTR) : all;
+  const copied = most ?? (await copy("mode"));
   const attributes = extendedAttributes && all === null && copied !== null;
   return [
-    ...(attributes ? [{ what: "extended attributes", widens: false }] : []),
+    ...(attributes ? [{ what: "extended attributes or SELinux' label", widens: false }] : []),
     ...((await aclIsKept(at, to, copied !== null)) ? [] : [{ what: "its ACL (GNU cp is needed)", widens: true }]),
   ];
+}
+
+const WITH_XATTR = "mode,xattr";
+const WITH_LABEL = "mode,xattr,context";
+
+/**
+ * cp leaves SELinux' label out of the extended attributes, and refuses to be asked for it where there is no SELinux. With
+ * the directory's label instead, a confined server could not read a key that somebody labelled for it.
+ */
+export async function preserved(selinux = "/sys/fs/selinux/enforce"): Promise<string> {
+  const labelled = await stat(selinux).then(
+    () => true,
+    () => false,
+  );
+  return labelled ? WITH_LABEL : WITH_XATTR;
 }
 
 async function aclIsKept(at: string, to: string, copied: boolean): Promise<boolean> {

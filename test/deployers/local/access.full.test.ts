@@ -10,6 +10,7 @@ import { promisify } from "node:util";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { certbot } from "../../../src/deployers/files/certbot.ts";
 import { files } from "../../../src/deployers/files/files.ts";
+import { preserved } from "../../../src/deployers/local/fileAccess.ts";
 import type { DeployReceipt } from "../../../src/domain/deployment.ts";
 import type { IssuedCertificate } from "../../../src/domain/version.ts";
 import { createPairIssuer, type PairIssuer } from "../../support/pairs/issuedPairs.ts";
@@ -89,6 +90,21 @@ describe("who may read a key", () => {
     );
     vi.unstubAllEnvs();
     expect([await reads(service, key), await reads(web, key)]).toEqual([false, false]);
+  });
+
+  it("is not what the directory's default ACL gives to new files, where the old key had no ACL", async () => {
+    const key = join(root, "k.pem");
+    await writeKey(key, { uid: 0, gid: web.gid }, 0o640);
+    await run("setfacl", ["-d", "-m", "u:games:r", root]);
+    expect([await reads(service, key), await reads(web, key)]).toEqual([false, true]);
+    expect(await deploy({ privkey: "k.pem" })).not.toHaveProperty("note");
+    expect([await reads(service, key), await reads(web, key)]).toEqual([false, true]);
+  });
+
+  it("is asked of cp with SELinux' label only where there is SELinux", async () => {
+    await writeFile(join(root, "enforce"), "1");
+    expect(await preserved(join(root, "enforce"))).toBe("mode,xattr,context");
+    expect(await preserved(join(root, "nothing"))).toBe("mode,xattr");
   });
 
   it("follows the mode that an option asks for, where the ACL cannot be carried over", async () => {
