@@ -54,7 +54,7 @@ describe("the registry of deployers", () => {
         host: "h",
         user: "u",
         hostKey: `SHA256:${"A".repeat(43)}`,
-        agent: "/a",
+        agentSocket: "/a",
         directory: "/c",
         bundle: "{certificate}.pem",
       },
