@@ -13,6 +13,7 @@ import { workerName } from "../domain/workerName.ts";
 import { pingRedis } from "../queue/check.ts";
 import type { RedisOptions } from "../queue/options.ts";
 import { configurationDigest } from "./applied.ts";
+import { type DirectoryMark, directoryMark } from "./directoryMark.ts";
 import { fullDisk } from "./disk.ts";
 import { packageVersion } from "./packageVersion.ts";
 
@@ -65,7 +66,14 @@ export function startBeats(options: BeatOptions): Beats {
     if (problem === null) problems.delete(key);
     else problems.set(key, { kind, ...problem, since });
   };
+  let mark: DirectoryMark | null = null;
+  const noteDirectory = async (): Promise<void> => {
+    mark ??= directoryMark(config.dataDir, await store.health.installation(), config.file);
+    note("directory", await mark.check());
+  };
   const look = async (): Promise<void> => {
+    // What keeps it from being marked is a problem of its own, and reported where it hurts.
+    await noteDirectory().catch(() => {});
     const [redisProblem, disk] = await Promise.all([
       pingRedis(redis).then(() => null, toRenewalError),
       fullDisk(directoriesOf(config)),
@@ -123,6 +131,7 @@ export function startBeats(options: BeatOptions): Beats {
     async close() {
       clearInterval(timer);
       await running;
+      await mark?.close().catch(() => {}); // It counts for nothing once it is old.
       await write(clock.now());
     },
   };

@@ -5,7 +5,9 @@ import type { Context } from "../renewal/context.ts";
 import { dnsServer, servedZones, storedValues } from "../solvers/dns/server/kind.ts";
 import { type DnsServer, startDnsServer } from "../solvers/dns/server/server.ts";
 import type { ServedZone } from "../solvers/dns/server/zone.ts";
+import type { ListeningAddress } from "../web/listen.ts";
 import type { ProblemNote } from "./beats.ts";
+import { withHolder } from "./portHolder.ts";
 
 const RETRY_MS = 10_000;
 
@@ -25,8 +27,15 @@ export interface NameServer {
 
 export interface NameServerOptions {
   readonly at: NameServerSettings;
+  /** Of this installation. */
+  readonly identity?: string;
   /** What keeps it from listening; null: nothing any more. */
   readonly note: (problem: ProblemNote | null) => void;
+}
+
+/** Where it listens; nowhere without a zone. */
+export function nameServerAddresses({ hosts, port, zones }: NameServerSettings): ListeningAddress[] {
+  return zones.length === 0 ? [] : hosts.map((host) => ({ host, port }));
 }
 
 export function nameServerSettings({ dnsServer: { hosts, port }, solvers }: Config): NameServerSettings {
@@ -37,7 +46,7 @@ export function nameServerSettings({ dnsServer: { hosts, port }, solvers }: Conf
 /** Starts to listen. What is in the way is reported and tried again, while the other roles of the process run. */
 export async function startNameServer(
   { store, log, clock }: Pick<Context, "log" | "clock"> & { readonly store: Pick<Store, "dns"> },
-  { at, note }: NameServerOptions,
+  { at, identity, note }: NameServerOptions,
 ): Promise<NameServer> {
   const lookUp = storedValues(store.dns.records, clock.now);
   const stopped = new AbortController();
@@ -49,7 +58,13 @@ export async function startNameServer(
     server =
       to.zones.length === 0
         ? null
-        : await startDnsServer({ hosts: to.hosts, port: to.port, zones: () => current.zones, lookUp, log });
+        : await startDnsServer({
+            ...to,
+            ...(identity !== undefined && { identity }),
+            zones: () => current.zones,
+            lookUp,
+            log,
+          });
     current = to;
     note(null);
     if (server !== null)
@@ -61,8 +76,9 @@ export async function startNameServer(
       await switchTo(current);
       return true;
     } catch (thrown) {
-      const { message, facts, code } = toRenewalError(thrown);
-      if (code !== "dnsServer.address") throw thrown;
+      const error = toRenewalError(thrown);
+      if (error.code !== "dnsServer.address") throw thrown;
+      const { message, facts } = await withHolder(error, current.port);
       log.error({ action: facts.action }, message);
       note({ message, action: facts.action });
       return false;

@@ -1,38 +1,128 @@
+import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { get } from "node:http";
-import { connect } from "node:net";
+import { connect, isIPv6 } from "node:net";
+import { hostname } from "node:os";
+import { connect as connectTls } from "node:tls";
+import { decode, encode } from "dns-packet";
 import { IDENTITY_PATH } from "../domain/challengeToken.ts";
+import type { HealthStore } from "../domain/heartbeat.ts";
+import { ACME_TLS, INSTALLATION_NAME } from "../domain/tlsAlpn.ts";
+import type { Context } from "../renewal/context.ts";
+import { SERVER_ID } from "../solvers/dns/server/answer.ts";
 import type { ListeningAddress } from "../web/listen.ts";
-import type { ProblemNote } from "./beats.ts";
+import type { Beats, ProblemNote } from "./beats.ts";
+import { portHolders } from "./portHolder.ts";
+import { repeat } from "./repeat.ts";
 
 /** The kernel shares connections out among all that listen: so many that another one is met almost surely. */
 const CONNECTIONS = 16;
+const PORT_TICK_MS = 20_000;
 const ANSWER_TIMEOUT_MS = 2_000;
 const IDENTITY_BYTES_MAX = 100;
+const SHOWN_CHARACTERS = 8;
+
+export const SHARED_LISTENERS = ["http01", "tlsAlpn01", "dnsServer"] as const;
+/** What processes may share, and two installations may not. */
+export type SharedListener = (typeof SHARED_LISTENERS)[number];
+
+interface Kind {
+  readonly name: string;
+  /** Of `ss`. */
+  readonly ssOption: string;
+  /** Which installation answers; "": something else. Rejects when nobody answers. */
+  ask(at: ListeningAddress, signal: AbortSignal): Promise<string>;
+}
+
+const KINDS: Readonly<Record<SharedListener, Kind>> = {
+  http01: { name: "http-01 responder", ssOption: "-ltnp", ask: askHttp },
+  tlsAlpn01: { name: "tls-alpn-01 responder", ssOption: "-ltnp", ask: askTls },
+  dnsServer: { name: "DNS server", ssOption: "-lunp", ask: askDns },
+};
+
+export interface PortWatchOptions {
+  /** Of this installation. */
+  readonly identity: string;
+  readonly note: Beats["note"];
+  /** Where this process listens now. */
+  readonly places: () => Readonly<Record<SharedListener, readonly ListeningAddress[]>>;
+  readonly onError: (thrown: unknown) => void;
+}
+
+export interface PortQuestion {
+  readonly listener: SharedListener;
+  readonly at: ListeningAddress;
+  /** Of this installation. */
+  readonly identity: string;
+  /** Processes of this installation on this machine; asked only when another one is found. */
+  readonly ours: () => Promise<ReadonlySet<number>>;
+}
 
 /**
- * Several processes of one installation may share the responder's port, as each can answer for all. One of another
- * installation answers 404 to half of the CA's questions: this finds it by asking. null: all answers were ours, or
+ * Several processes of one installation may share a responder's port, as each can answer for all. One of another
+ * installation answers half of the CA's questions wrong: this finds it by asking. null: all answers were ours, or
  * nobody answered.
  */
 export async function sharedPort(
-  { host, port }: ListeningAddress,
-  identity: string,
+  { listener, at: { host, port }, identity, ours }: PortQuestion,
   signal: AbortSignal,
 ): Promise<ProblemNote | null> {
-  const at = dialled(host);
-  const answers = await Promise.all(
-    Array.from({ length: CONNECTIONS }, () => whoAnswers({ host: at, port }, signal).catch(() => null)),
-  );
-  const foreign = answers.filter((answer) => answer !== null && answer !== identity).length;
-  if (foreign === 0) return null;
-  const asked = answers.filter((answer) => answer !== null).length;
+  const { name, ssOption, ask } = KINDS[listener];
+  const at = { host: dialled(host), port };
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]);
+  const answers = await Promise.all(Array.from({ length: CONNECTIONS }, () => ask(at, limited).catch(() => null)));
+  const asked = answers.filter((answer) => answer !== null);
+  const foreign = asked.filter((answer) => answer !== identity);
+  if (foreign.length === 0) return null;
+  const other = foreign.find((answer) => answer !== "");
+  const holders = await portHolders(port, await ours());
+  const who = holders ?? (other === undefined ? null : `id ${other.slice(0, SHOWN_CHARACTERS)}`);
   return {
     message:
-      `another installation or program listens on port ${port} as well: ${foreign} of ${asked} connections got its ` +
+      `${other === undefined ? "another program" : "another installation"}${who === null ? "" : ` (${who})`} ` +
+      `listens on port ${port} of the ${name} as well: ${foreign.length} of ${asked.length} connections got its ` +
       "answer, so challenges fail at random",
-    action: `Find it (\`ss -ltnp 'sport = :${port}'\`) and stop it, or give one of them another \`http01\` address.`,
+    action: `Find it (\`ss ${ssOption} 'sport = :${port}'\`) and stop it, or give one of them another \`${listener}\` address.`,
   };
+}
+
+/** Looks for other installations on the ports of this process; finds one well within a minute. */
+export function watchPorts(
+  { store }: Pick<Context, "store">,
+  { identity, note, places, onError }: PortWatchOptions,
+): { close(): Promise<void> } {
+  const ours = () => ownProcesses(store.health);
+  return repeat(
+    PORT_TICK_MS,
+    async (signal) => {
+      for (const listener of SHARED_LISTENERS)
+        note(
+          "port",
+          await firstShared({ listener, places: places()[listener], identity, ours }, signal),
+          `shared ${listener}`,
+        );
+    },
+    onError,
+    "now",
+  );
+}
+
+async function firstShared(
+  { places, ...question }: Omit<PortQuestion, "at"> & { readonly places: readonly ListeningAddress[] },
+  signal: AbortSignal,
+): Promise<ProblemNote | null> {
+  for (const at of places) {
+    const problem = await sharedPort({ ...question, at }, signal);
+    if (problem !== null) return problem;
+  }
+  return null;
+}
+
+/** This process and those of its installation on this machine. */
+export async function ownProcesses(health: Pick<HealthStore, "beats">): Promise<ReadonlySet<number>> {
+  const here = `${hostname()}/`;
+  const names = (await health.beats()).map((beat) => beat.process).filter((name) => name.startsWith(here));
+  return new Set([process.pid, ...names.map((name) => Number(name.slice(here.length)))]);
 }
 
 /** Who has the port already, where this process may not listen itself; null: nobody. */
@@ -41,7 +131,12 @@ export async function listenerAt(
   signal: AbortSignal,
 ): Promise<"renewd" | "another" | null> {
   const at = dialled(host);
-  if ((await whoAnswers({ host: at, port }, signal).catch(() => "")) !== "") return "renewd";
+  if (
+    (await askHttp({ host: at, port }, AbortSignal.any([signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)])).catch(
+      () => "",
+    )) !== ""
+  )
+    return "renewd";
   const socket = connect({ host: at, port });
   try {
     await once(socket, "connect", { signal });
@@ -57,11 +152,10 @@ function dialled(host: string): string {
   return host === "::" || host === "0.0.0.0" ? "127.0.0.1" : host;
 }
 
-function whoAnswers({ host, port }: ListeningAddress, signal: AbortSignal): Promise<string> {
+function askHttp({ host, port }: ListeningAddress, signal: AbortSignal): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const limited = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]);
   // A connection of its own each: one that is kept meets the same listener again.
-  const request = get({ host, port, path: IDENTITY_PATH, agent: false, signal: limited }, (response) => {
+  const request = get({ host, port, path: IDENTITY_PATH, agent: false, signal }, (response) => {
     let text = "";
     response.setEncoding("latin1");
     response.on("data", (chunk: string) => {
@@ -72,4 +166,48 @@ function whoAnswers({ host, port }: ListeningAddress, signal: AbortSignal): Prom
   });
   request.on("error", reject);
   return promise;
+}
+
+async function askTls({ host, port }: ListeningAddress, signal: AbortSignal): Promise<string> {
+  const plain = connect({ host, port });
+  try {
+    await once(plain, "connect", { signal });
+    // It is asked who it is, not believed.
+    const secure = connectTls({
+      socket: plain,
+      servername: INSTALLATION_NAME,
+      ALPNProtocols: [ACME_TLS],
+      rejectUnauthorized: false,
+    });
+    // From here on somebody listens: a refusal is an answer.
+    const isThere = await once(secure, "secureConnect", { signal }).then(
+      () => true,
+      () => false,
+    );
+    signal.throwIfAborted();
+    const [, identity = ""] = isThere
+      ? (new RegExp(`^DNS:([^,]{1,${IDENTITY_BYTES_MAX}})\\.${RegExp.escape(INSTALLATION_NAME)}$`).exec(
+          secure.getPeerCertificate().subjectaltname ?? "",
+        ) ?? [])
+      : [];
+    return identity;
+  } finally {
+    plain.destroy();
+  }
+}
+
+async function askDns({ host, port }: ListeningAddress, signal: AbortSignal): Promise<string> {
+  // A source port of its own each: the kernel chooses the listener by it.
+  const socket = createSocket(isIPv6(host) ? "udp6" : "udp4");
+  try {
+    socket.connect(port, host);
+    await once(socket, "connect", { signal });
+    socket.send(encode({ id: 1, questions: [{ name: SERVER_ID, type: "TXT", class: "CH" }] }));
+    const [bytes]: unknown[] = await once(socket, "message", { signal });
+    const answer = Buffer.isBuffer(bytes) ? decode(bytes).answers?.[0] : undefined;
+    if (answer?.type !== "TXT") return "";
+    return String(answer.data).slice(0, IDENTITY_BYTES_MAX);
+  } finally {
+    socket.close();
+  }
 }

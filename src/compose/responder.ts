@@ -8,6 +8,7 @@ import { startHttp01Responder } from "../web/http01.ts";
 import type { Listener, ListeningAddress } from "../web/listen.ts";
 import { startTlsAlpn01Responder } from "../web/tlsAlpn01.ts";
 import type { ProblemNote } from "./beats.ts";
+import { withHolder } from "./portHolder.ts";
 
 export type { ListeningAddress } from "../web/listen.ts";
 
@@ -27,6 +28,10 @@ export interface ResponderOptions {
   readonly onReady: () => void;
   /** What keeps it from listening; null: nothing any more. */
   readonly note: (problem: ProblemNote | null) => void;
+}
+
+export function addressesOf(at: ListeningAddress | null): ListeningAddress[] {
+  return at === null ? [] : [at];
 }
 
 /** The responders that an order is answered through, for one of its names at least. */
@@ -55,13 +60,20 @@ export function startResponder(
 
 export function startTlsAlpnResponder(
   { store, log, clock }: ResponderContext,
-  options: ResponderOptions,
+  { identity, ...options }: ResponderOptions & { readonly identity?: string },
 ): Promise<Responder> {
   const { challenges } = store;
   return keepListening({ log, clock }, options, {
     name: "tls-alpn-01 responder",
     code: "tlsAlpn01.address",
-    listen: (at) => startTlsAlpn01Responder({ ...at, challenges, log, now: clock.now }),
+    listen: (at) =>
+      startTlsAlpn01Responder({
+        ...at,
+        challenges,
+        log,
+        now: clock.now,
+        ...(identity !== undefined && { identity }),
+      }),
   });
 }
 
@@ -107,8 +119,9 @@ async function keepListening(
       ready();
       return true;
     } catch (thrown) {
-      const { message, facts, code } = toRenewalError(thrown);
-      if (code !== kind.code) throw thrown;
+      const error = toRenewalError(thrown);
+      if (error.code !== kind.code) throw thrown;
+      const { message, facts } = await withHolder(error, wanted?.port ?? 0);
       if (message !== reported) log.error({ action: facts.action }, message);
       reported = message;
       note({ message, action: facts.action });

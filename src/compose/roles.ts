@@ -22,10 +22,10 @@ import { checkRevocations } from "../renewal/watch/revocations.ts";
 import { selfTestChannels } from "../renewal/watch/selfTest.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { type Handle, jobWorker, report, reportRequest, SKIPPED } from "./jobWorker.ts";
-import { startNameServer } from "./nameServer.ts";
-import { sharedPort } from "./portWatch.ts";
+import { nameServerAddresses, startNameServer } from "./nameServer.ts";
+import { watchPorts } from "./portWatch.ts";
 import { repeat } from "./repeat.ts";
-import { neededResponders, startResponder, startTlsAlpnResponder } from "./responder.ts";
+import { addressesOf, neededResponders, startResponder, startTlsAlpnResponder } from "./responder.ts";
 import type { Role } from "./roleNames.ts";
 import type { RoleSettings, RunningRole } from "./runningRole.ts";
 import { watchedTicks } from "./ticks.ts";
@@ -43,8 +43,6 @@ const SELF_TEST_TICK_MS = 3_600_000;
 const REHEARSAL_REQUEST_TICK_MS = 2_000;
 /** How soon DNS records of a worker that died are removed. */
 const CLEAR_TICK_MS = 15_000;
-/** How soon another installation on the responder's port is found. */
-const PORT_TICK_MS = 20_000;
 const RETENTION_TICK_MS = 600_000;
 const BOUND_TICK_MS = 3_600_000;
 /** Limit of the clock guard's questions while a request waits for its answer. */
@@ -151,11 +149,12 @@ const START: Readonly<Record<Role, StartRole>> = {
     const identity = await context.store.health.installation();
     const nameServer = await startNameServer(context, {
       at: served,
+      identity,
       note: (problem) => note("port", problem, "DNS server"),
     });
     let issueMax = concurrency.issue;
     const listening = new Set<ResponderName>();
-    let listensAt = http01;
+    const listensAt = { http01, tlsAlpn01, nameServer: served };
     // Listening before the first order: the CA may ask at once, and any worker's token.
     const responder = await startResponder(context, {
       at: http01,
@@ -169,6 +168,7 @@ const START: Readonly<Record<Role, StartRole>> = {
     });
     const tlsAlpn = await startTlsAlpnResponder(context, {
       at: tlsAlpn01,
+      identity,
       note: (problem) => note("port", problem, "tls-alpn-01"),
       onReady: () => void listening.add("tlsAlpn01"),
     }).catch(async (thrown: unknown) => {
@@ -180,12 +180,17 @@ const START: Readonly<Record<Role, StartRole>> = {
       if (!(await respondersListen(context, job.renewalId, listening))) return SKIPPED;
       return issue(context, job.renewalId, signal);
     });
-    const watchPort = async (signal: AbortSignal): Promise<void> => {
-      // What keeps it from listening is reported already.
-      const at = listening.has("http01") ? listensAt : null;
-      note("port", at === null ? null : await sharedPort(at, identity, signal), "shared");
-    };
-    const ports = repeat(PORT_TICK_MS, watchPort, report(context, "port"), "now");
+    const ports = watchPorts(context, {
+      identity,
+      note,
+      // What keeps a responder from listening is reported already.
+      places: () => ({
+        http01: listening.has("http01") ? addressesOf(listensAt.http01) : [],
+        tlsAlpn01: listening.has("tlsAlpn01") ? addressesOf(listensAt.tlsAlpn01) : [],
+        dnsServer: nameServerAddresses(listensAt.nameServer),
+      }),
+      onError: report(context, "port"),
+    });
     const leftovers = repeat(CLEAR_TICK_MS, (signal) => clearAnswers(context, signal), report(context, "clearAnswers"));
     return {
       async reloaded(next) {
@@ -193,11 +198,9 @@ const START: Readonly<Record<Role, StartRole>> = {
         worker.setMax(issueMax);
         // One that cannot move does not hold up the others.
         const moves = await Promise.allSettled([
-          responder.move(next.http01).then(() => {
-            listensAt = next.http01;
-          }),
-          tlsAlpn.move(next.tlsAlpn01),
-          nameServer.move(next.nameServer),
+          responder.move(next.http01).then(() => Object.assign(listensAt, { http01: next.http01 })),
+          tlsAlpn.move(next.tlsAlpn01).then(() => Object.assign(listensAt, { tlsAlpn01: next.tlsAlpn01 })),
+          nameServer.move(next.nameServer).then(() => Object.assign(listensAt, { nameServer: next.nameServer })),
         ]);
         const failed = moves.find((move) => move.status === "rejected");
         if (failed !== undefined) throw failed.reason;

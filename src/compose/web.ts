@@ -14,6 +14,7 @@ import { createEventFeed } from "../web/eventFeed.ts";
 import { createReaderGate } from "../web/readerGate.ts";
 import { startWebServer, type WebServer } from "../web/server.ts";
 import { packageVersion } from "./packageVersion.ts";
+import { withHolder } from "./portHolder.ts";
 import { repeat } from "./repeat.ts";
 import { requestRenewals } from "./requestRenewals.ts";
 import type { RoleSettings, RunningRole } from "./runningRole.ts";
@@ -31,7 +32,12 @@ export async function startWeb(context: Context, redis: RedisOptions, initial: R
   const web = webContext({ context, redis, config: () => config, installation: await store.health.installation() });
   const listener = lateListener(web);
   const listen = async ({ host, port, tls, url }: WebConfig): Promise<WebServer> => {
-    const server = await startWebServer({ host, port, tls, firstPort: WEB_PORT, listener, log });
+    const server = await startWebServer({ host, port, tls, firstPort: WEB_PORT, listener, log }).catch(
+      async (thrown: unknown) => {
+        const error = toRenewalError(thrown);
+        throw error.code === "web.address" && port !== null ? await withHolder(error, port) : thrown;
+      },
+    );
     await writeAddress(dataDir, server.url);
     if (tls === null && !isLoopback(host))
       log.warn({ host }, "web interface in clear text to other machines, as `web.insecure` says");

@@ -6,7 +6,7 @@ import type { Role } from "./role.ts";
 export const BEAT_MS = 10_000;
 
 /** What a process finds wrong with itself or with what it needs. */
-export const PROCESS_PROBLEMS = ["redis", "disk", "reload", "role", "port", "heartbeat"] as const;
+export const PROCESS_PROBLEMS = ["redis", "disk", "reload", "role", "port", "directory", "heartbeat"] as const;
 export type ProcessProblemKind = (typeof PROCESS_PROBLEMS)[number];
 
 export interface ProcessProblem {

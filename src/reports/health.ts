@@ -43,6 +43,7 @@ export function healthNotices(facts: HealthFacts): Notice[] {
     ...missingRoles(facts),
     ...problemsOfProcesses(facts, "role"),
     ...problemsOfProcesses(facts, "port"),
+    ...problemsOfProcesses(facts, "directory"),
     ...problemsOfProcesses(facts, "heartbeat"),
     ...problemsOfProcesses(facts, "reload"),
     ...undrained(facts),
@@ -131,7 +132,7 @@ function startAdvice(missing: readonly Need[], beats: readonly Heartbeat[]): str
 
 function problemsOfProcesses(
   { beats, now }: HealthFacts,
-  kind: "redis" | "disk" | "reload" | "role" | "port" | "heartbeat",
+  kind: "redis" | "disk" | "reload" | "role" | "port" | "directory" | "heartbeat",
 ): Notice[] {
   const found = beats
     .filter((beat) => isLive(beat, now))

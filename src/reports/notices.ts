@@ -17,6 +17,7 @@ export const NOTICE_KINDS = [
   "role",
   "process",
   "port",
+  "directory",
   "reload",
   "queue",
   "planner",

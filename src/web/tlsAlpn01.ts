@@ -5,7 +5,7 @@ import { createSecureContext, TLSSocket } from "node:tls";
 import type { Identifier } from "../domain/identifier.ts";
 import type { ChallengeResponses } from "../domain/issuer.ts";
 import type { Log } from "../domain/log.ts";
-import { ACME_TLS, tlsAlpnPlace, validatedBy } from "../domain/tlsAlpn.ts";
+import { ACME_TLS, INSTALLATION_NAME, tlsAlpnPlace, validatedBy } from "../domain/tlsAlpn.ts";
 import { createTlsAlpnCertificate } from "../x509/tlsAlpn.ts";
 import { type ClientHello, readClientHello } from "./clientHello.ts";
 import { type ConnectionLimits, limitConnections } from "./connectionLimits.ts";
@@ -33,6 +33,8 @@ const WORDS: ListenerWords = {
 
 export interface TlsAlpn01ResponderOptions extends ListeningAddress {
   readonly challenges: Pick<ChallengeResponses, "get">;
+  /** Named to who asks for `INSTALLATION_NAME`: two installations on one port find each other by it. Not secret. */
+  readonly identity?: string;
   /** ms since epoch. */
   readonly now: () => number;
   readonly log?: Log;
@@ -95,11 +97,15 @@ async function answer(
   socket: Socket,
   { serverName, protocols }: ClientHello,
   key: KeyObject,
-  { challenges, now }: Pick<TlsAlpn01ResponderOptions, "challenges" | "now">,
+  { challenges, identity, now }: Pick<TlsAlpn01ResponderOptions, "challenges" | "identity" | "now">,
 ): Promise<void> {
   if (!protocols.includes(ACME_TLS) || serverName === null || serverName.length > SERVER_NAME_CHARACTERS_MAX)
     return refuse(socket);
   const identifier = validatedBy(serverName);
+  if (identifier.value === INSTALLATION_NAME && identity !== undefined) {
+    const named: Identifier = { type: "dns", value: `${identity}.${INSTALLATION_NAME}` };
+    return shakeHands(socket, contextOf(key, named, identity, now()));
+  }
   const keyAuthorization = await challenges.get(tlsAlpnPlace(identifier));
   if (socket.destroyed) return;
   if (keyAuthorization === null) return refuse(socket);

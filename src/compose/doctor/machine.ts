@@ -2,14 +2,15 @@ import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { findPlace, type Place } from "../../config/place.ts";
-import { toRenewalError } from "../../domain/errors.ts";
 import { ownerFault, processUser } from "../../domain/ownership.ts";
 import type { DoctorCheck } from "../../reports/doctor.ts";
 import { tokenFile } from "../../web/auth/tokenFile.ts";
 import { startHttp01Responder } from "../../web/http01.ts";
 import { startTlsAlpn01Responder } from "../../web/tlsAlpn01.ts";
 import { fullDisk, roomLeft } from "../disk.ts";
-import { sharedPort } from "../portWatch.ts";
+import { nameServerAddresses } from "../nameServer.ts";
+import { ownProcesses, SHARED_LISTENERS, sharedPort } from "../portWatch.ts";
+import { addressesOf } from "../responder.ts";
 import { roleSettingsOf } from "../roleSettings.ts";
 import { checkResponder, checkStateDirectory } from "../surroundings.ts";
 import { failed, failedWith, notChecked, passed, warning } from "./check.ts";
@@ -116,7 +117,7 @@ function roomText(bytes: number): string {
 /** As the responders themselves listen; and whether somebody else answers on their ports. */
 export async function checkPorts({ config, viewer }: Patient, signal: AbortSignal): Promise<DoctorCheck[]> {
   if (config === null) return [];
-  const { http01, tlsAlpn01 } = roleSettingsOf(config);
+  const { http01, tlsAlpn01, nameServer } = roleSettingsOf(config);
   const responders = [
     { subject: "http-01 responder", at: http01, start: startHttp01Responder },
     { subject: "tls-alpn-01 responder", at: tlsAlpn01, start: startTlsAlpn01Responder },
@@ -131,10 +132,19 @@ export async function checkPorts({ config, viewer }: Patient, signal: AbortSigna
       checks.push(failedWith("ports", subject, thrown));
     }
   }
-  const identity = "store" in viewer ? await viewer.store.health.installation().catch(() => null) : null;
-  if (http01 === null || identity === null) return checks;
-  const shared = await sharedPort(http01, identity, signal).catch((thrown: unknown) => toRenewalError(thrown));
-  if (shared !== null && "action" in shared)
-    checks.push(failed("ports", "http-01 responder", shared.message, shared.action));
+  const store = "store" in viewer ? viewer.store : null;
+  const identity = await store?.health.installation().catch(() => null);
+  if (store === null || identity == null) return checks;
+  const places = {
+    http01: addressesOf(http01),
+    tlsAlpn01: addressesOf(tlsAlpn01),
+    dnsServer: nameServerAddresses(nameServer),
+  };
+  const ours = () => ownProcesses(store.health);
+  for (const listener of SHARED_LISTENERS)
+    for (const at of places[listener]) {
+      const shared = await sharedPort({ listener, at, identity, ours }, signal).catch(() => null);
+      if (shared !== null) checks.push(failed("ports", listener, shared.message, shared.action));
+    }
   return checks;
 }

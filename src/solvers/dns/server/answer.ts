@@ -7,7 +7,7 @@ export type LookUp = (name: string, zone: ServedZone) => Promise<readonly string
 export type Rcode = "NOERROR" | "SERVFAIL" | "REFUSED" | "BADVERS";
 
 export type ZoneRecord = { readonly name: string; readonly ttlSeconds: number } & (
-  | { readonly type: "TXT"; readonly data: string }
+  | { readonly type: "TXT"; readonly data: string; readonly class?: "CH" }
   | { readonly type: "NS" | "A" | "AAAA"; readonly data: string }
   | { readonly type: "CAA"; readonly data: { readonly tag: "issue" | "issuewild" | "iodef"; readonly value: string } }
   | { readonly type: "HINFO"; readonly data: { readonly cpu: string; readonly os: string } }
@@ -36,6 +36,10 @@ const VALUE_TTL_SECONDS = 1;
 /** Of SOA, NS, CAA and addresses, which change with the configuration. */
 const ZONE_TTL_SECONDS = 300;
 const IN = 1;
+const CHAOS = 3;
+const TXT = 16;
+/** RFC 4892: which server answers. renewd names its installation: two on one port find each other by it. */
+export const SERVER_ID = "id.server";
 const TYPES: Readonly<Record<number, string>> = {
   1: "A",
   2: "NS",
@@ -56,9 +60,16 @@ const TYPES: Readonly<Record<number, string>> = {
 export async function answerQuery(
   { question, edns }: Query,
   zones: readonly ServedZone[],
-  { lookUp, now }: { readonly lookUp: LookUp; readonly now: number },
+  { lookUp, now, identity }: { readonly lookUp: LookUp; readonly now: number; readonly identity?: string | undefined },
 ): Promise<Answer> {
   if (edns !== null && edns.version !== 0) return without("BADVERS");
+  if (question.class === CHAOS && question.type === TXT && question.name === SERVER_ID && identity !== undefined)
+    return {
+      rcode: "NOERROR",
+      authoritative: true,
+      answers: [identityRecord(question.spelled, identity)],
+      authorities: [],
+    };
   const zone = question.class === IN ? zoneFor(zones, question.name) : null;
   const type = TYPES[question.type] ?? "other";
   if (zone === null || type === "AXFR" || type === "IXFR") return without("REFUSED");
@@ -70,6 +81,10 @@ export async function answerQuery(
   }
   const authorities = answers.length === 0 ? [soaOf(zone, now)] : [];
   return { rcode: "NOERROR", authoritative: true, answers, authorities };
+}
+
+function identityRecord(name: string, data: string): ZoneRecord {
+  return { name, ttlSeconds: 0, class: "CH", type: "TXT", data };
 }
 
 function without(rcode: Rcode): Answer {

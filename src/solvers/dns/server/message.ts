@@ -71,7 +71,7 @@ function toPacket(record: ZoneRecord): PacketRecord {
   const owned = { name, ttl, class: "IN" as const };
   switch (record.type) {
     case "TXT":
-      return { ...owned, type: "TXT", data: [record.data] };
+      return { ...owned, class: record.class ?? owned.class, type: "TXT", data: [record.data] };
     case "CAA":
       return { ...owned, type: "CAA", data: { flags: 0, ...record.data } };
     case "HINFO":

@@ -10,6 +10,8 @@ export interface Responding {
   /** Of the configuration as it is now. */
   readonly zones: () => readonly ServedZone[];
   readonly lookUp: LookUp;
+  /** Named to who asks for `SERVER_ID`. Not secret. */
+  readonly identity?: string;
   readonly counters: DnsCounters;
   /** Queries that wait for the store at once, in all. */
   readonly waitingMax: number;
@@ -22,7 +24,7 @@ export type Respond = (
   from: { readonly transport: "udp" | "tcp"; readonly verdict: Verdict },
 ) => Promise<Buffer | null>;
 
-export function createResponder({ zones, lookUp, counters, waitingMax, log }: Responding): Respond {
+export function createResponder({ zones, lookUp, identity, counters, waitingMax, log }: Responding): Respond {
   let waiting = 0;
   const dropped = (): null => {
     counters.dropped += 1;
@@ -47,7 +49,7 @@ export function createResponder({ zones, lookUp, counters, waitingMax, log }: Re
     if (waiting >= waitingMax) return dropped();
     waiting += 1;
     try {
-      const answer = await answerQuery(query, zones(), { lookUp: logged, now: Date.now() });
+      const answer = await answerQuery(query, zones(), { lookUp: logged, now: Date.now(), identity });
       const bytes = writeAnswer(query, answer, transport);
       count(counters, query, answer);
       if (isTruncated(bytes)) counters.truncated += 1;

@@ -17,6 +17,8 @@ export interface DnsServerOptions {
   /** Of the configuration as it is now. */
   readonly zones: () => readonly ServedZone[];
   readonly lookUp: LookUp;
+  /** Of this installation, see `Responding`. */
+  readonly identity?: string;
   readonly rateLimit?: RateLimit;
   readonly log?: Log;
 }
