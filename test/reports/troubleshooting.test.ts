@@ -1,14 +1,20 @@
 // docs/troubleshooting.md names codes and commands that exist, and every line that it quotes is one that status prints.
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { appliedConfiguration } from "../../src/compose/applied.ts";
+import type { ProblemNote } from "../../src/compose/beats.ts";
+import { directoryMark } from "../../src/compose/directoryMark.ts";
 import { loadConfigOrExplain, openViewer } from "../../src/compose/index.ts";
+import { sharedPort } from "../../src/compose/portWatch.ts";
 import { QUARANTINED } from "../../src/domain/certificate.ts";
 import { ERRORS } from "../../src/domain/errorTable.ts";
+import type { Heartbeat, ProcessProblemKind } from "../../src/domain/heartbeat.ts";
 import { ROLES } from "../../src/domain/role.ts";
 import { statusReport } from "../../src/reports/status.ts";
 import { openVault } from "../../src/store/index.ts";
+import { startHttp01Responder } from "../../src/web/http01.ts";
 import { certificate, DAY_MS, endpointStatus, heartbeat, NOW, renewal } from "../support/model/facts.ts";
 import { createEstate, ENDPOINT, type Estate } from "../support/system/estate.ts";
 import { configText, createInstallation, type Installation } from "../support/system/installation.ts";
@@ -35,6 +41,10 @@ it("advises only commands that exist", async () => {
   expect(advised.length).toBeGreaterThan(15);
   expect(advised.filter((command) => !known.has(command))).toEqual([]);
 });
+
+function withProblem(kind: ProcessProblemKind, found: ProblemNote | null): Heartbeat[] {
+  return ROLES.map((role) => heartbeat({ role, problems: found === null ? [] : [{ kind, ...found, since: NOW }] }));
+}
 
 /** What an estate shows when the symptom is really there. */
 const ESTATE: Readonly<Record<string, (estate: Estate) => Promise<Report>>> = {
@@ -80,6 +90,25 @@ const ESTATE: Readonly<Record<string, (estate: Estate) => Promise<Report>>> = {
     const other = heartbeat({ process: "web-2/7", host: "web-2", digest: "configuration-2" });
     const beats = [...ROLES.map((role) => heartbeat({ role })), other];
     return estate.report([await estate.live("www")], NOW, { beats });
+  },
+
+  "another installation (…) listens on port … of the … as well: …": async (estate) => {
+    const of = { host: "127.0.0.1", challenges: { get: async () => null } };
+    const ours = await startHttp01Responder({ ...of, port: 0, identity: "ours" });
+    const theirs = await startHttp01Responder({ ...of, port: ours.port, identity: "theirs" });
+    const question = { listener: "http01", at: { host: of.host, port: ours.port }, identity: "ours" } as const;
+    const pids = async () => new Set([process.pid]);
+    const found = await sharedPort({ ...question, ours: pids }, new AbortController().signal);
+    await Promise.all([ours.close(), theirs.close()]);
+    return estate.report([await estate.live("www")], NOW, { beats: withProblem("port", found) });
+  },
+
+  "another installation (…) uses the data directory … as well, …": async (estate) => {
+    const directory = await mkdtemp(join(tmpdir(), "renewd-mark-"));
+    await directoryMark(directory, "theirs", "/etc/theirs.yaml").check();
+    const found = await directoryMark(directory, "ours", "/etc/ours.yaml").check();
+    await rm(directory, { recursive: true });
+    return estate.report([await estate.live("www")], NOW, { beats: withProblem("directory", found) });
   },
 
   "nothing has happened for … while …": async (estate) => {
