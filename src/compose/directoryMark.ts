@@ -1,8 +1,10 @@
 import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { ProcessProblem } from "../domain/heartbeat.ts";
 import { sanitize } from "../domain/text.ts";
 import { workerName } from "../domain/workerName.ts";
-import type { ProblemNote } from "./beats.ts";
+
+type Found = Pick<ProcessProblem, "message" | "action">;
 
 /** Named after the installation, and written at every beat of each of its processes. */
 const MARK = /^installation-([\w-]{1,64})$/;
@@ -12,7 +14,7 @@ const WHO_CHARACTERS_MAX = 200;
 
 export interface DirectoryMark {
   /** Marks the directory; what another installation in it means, or null. */
-  check(): Promise<ProblemNote | null>;
+  check(): Promise<Found | null>;
   close(): Promise<void>;
 }
 
@@ -40,7 +42,7 @@ export function directoryMark(dataDir: string, installation: string, configFile:
   };
 }
 
-function sharedBy(who: string, dataDir: string): ProblemNote {
+function sharedBy(who: string, dataDir: string): Found {
   const name = sanitize(who, WHO_CHARACTERS_MAX);
   return {
     message:

@@ -30,7 +30,7 @@ export async function portHolders(port: number, ours: ReadonlySet<number>): Prom
 export async function withHolder(error: RenewalError, port: number): Promise<RenewalError> {
   const holders = await portHolders(port, new Set([process.pid]));
   if (holders === null) return error;
-  return new RenewalError(error.code, `${error.message}. There listens ${holders}`, { cause: error.cause });
+  return new RenewalError(error.code, `${error.message}. That is ${holders}`, { cause: error.cause });
 }
 
 async function listeningSockets(port: number, protocol: Protocol): Promise<ReadonlySet<string>> {

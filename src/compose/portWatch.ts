@@ -1,15 +1,12 @@
-import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { get } from "node:http";
-import { connect, isIPv6 } from "node:net";
+import { connect } from "node:net";
 import { hostname } from "node:os";
-import { connect as connectTls } from "node:tls";
-import { decode, encode } from "dns-packet";
 import { IDENTITY_PATH } from "../domain/challengeToken.ts";
 import type { HealthStore } from "../domain/heartbeat.ts";
-import { ACME_TLS, INSTALLATION_NAME } from "../domain/tlsAlpn.ts";
 import type { Context } from "../renewal/context.ts";
-import { SERVER_ID } from "../solvers/dns/server/answer.ts";
+import { askServerId } from "../solvers/dns/server/serverId.ts";
+import { askInstallation } from "../tls/installation.ts";
 import type { ListeningAddress } from "../web/listen.ts";
 import type { Beats, ProblemNote } from "./beats.ts";
 import { portHolders } from "./portHolder.ts";
@@ -36,8 +33,8 @@ interface Kind {
 
 const KINDS: Readonly<Record<SharedListener, Kind>> = {
   http01: { name: "http-01 responder", ssOption: "-ltnp", ask: askHttp },
-  tlsAlpn01: { name: "tls-alpn-01 responder", ssOption: "-ltnp", ask: askTls },
-  dnsServer: { name: "DNS server", ssOption: "-lunp", ask: askDns },
+  tlsAlpn01: { name: "tls-alpn-01 responder", ssOption: "-ltnp", ask: askInstallation },
+  dnsServer: { name: "DNS server", ssOption: "-lunp", ask: askServerId },
 };
 
 export interface PortWatchOptions {
@@ -166,48 +163,4 @@ function askHttp({ host, port }: ListeningAddress, signal: AbortSignal): Promise
   });
   request.on("error", reject);
   return promise;
-}
-
-async function askTls({ host, port }: ListeningAddress, signal: AbortSignal): Promise<string> {
-  const plain = connect({ host, port });
-  try {
-    await once(plain, "connect", { signal });
-    // It is asked who it is, not believed.
-    const secure = connectTls({
-      socket: plain,
-      servername: INSTALLATION_NAME,
-      ALPNProtocols: [ACME_TLS],
-      rejectUnauthorized: false,
-    });
-    // From here on somebody listens: a refusal is an answer.
-    const isThere = await once(secure, "secureConnect", { signal }).then(
-      () => true,
-      () => false,
-    );
-    signal.throwIfAborted();
-    const [, identity = ""] = isThere
-      ? (new RegExp(`^DNS:([^,]{1,${IDENTITY_BYTES_MAX}})\\.${RegExp.escape(INSTALLATION_NAME)}$`).exec(
-          secure.getPeerCertificate().subjectaltname ?? "",
-        ) ?? [])
-      : [];
-    return identity;
-  } finally {
-    plain.destroy();
-  }
-}
-
-async function askDns({ host, port }: ListeningAddress, signal: AbortSignal): Promise<string> {
-  // A source port of its own each: the kernel chooses the listener by it.
-  const socket = createSocket(isIPv6(host) ? "udp6" : "udp4");
-  try {
-    socket.connect(port, host);
-    await once(socket, "connect", { signal });
-    socket.send(encode({ id: 1, questions: [{ name: SERVER_ID, type: "TXT", class: "CH" }] }));
-    const [bytes]: unknown[] = await once(socket, "message", { signal });
-    const answer = Buffer.isBuffer(bytes) ? decode(bytes).answers?.[0] : undefined;
-    if (answer?.type !== "TXT") return "";
-    return String(answer.data).slice(0, IDENTITY_BYTES_MAX);
-  } finally {
-    socket.close();
-  }
 }

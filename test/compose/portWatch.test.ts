@@ -64,7 +64,7 @@ test("the process that has a port is named by its configuration file, or else by
   const port = Number(String(line));
   expect(await portHolders(port, await ours())).toBe(`process ${child.pid} with /etc/other.yaml`);
   const taken = new RenewalError("web.address", "web: another program listens there");
-  expect((await withHolder(taken, port)).message).toMatch(`${taken.message}. There listens process ${child.pid}`);
+  expect((await withHolder(taken, port)).message).toMatch(`${taken.message}. That is process ${child.pid}`);
   child.kill();
   await once(child, "exit");
   const own = createServer().listen(0, host);
