@@ -14,20 +14,24 @@ export interface RedisFacts {
 }
 
 /**
- * To be called before any worker starts. Throws `queue.unavailable` within 2 s when Redis cannot be reached,
- * `queue.misconfigured` when it would lose jobs.
+ * To be called before any worker starts. Throws `queue.unavailable` within 2 s, or after `timeoutMs`, when Redis cannot be
+ * reached, `queue.misconfigured` when it would lose jobs.
  */
-export async function checkRedis(redis: RedisOptions, signal?: AbortSignal): Promise<RedisFacts> {
+export async function checkRedis(redis: RedisOptions, signal?: AbortSignal, timeoutMs?: number): Promise<RedisFacts> {
   const connection = connectProducer(redis);
   try {
-    return await connection.run(async () => {
-      const { client } = connection;
-      await client.ping();
-      const servers = client instanceof Cluster ? client.nodes("master") : [client];
-      const facts = await Promise.all(servers.map(factsOf));
-      for (const each of facts) refuseUnfit(each, describeRedis(redis));
-      return facts[0] ?? { version: "unknown", maxmemoryPolicy: null, appendsToFile: null, diskProblem: null };
-    }, signal);
+    return await connection.run(
+      async () => {
+        const { client } = connection;
+        await client.ping();
+        const servers = client instanceof Cluster ? client.nodes("master") : [client];
+        const facts = await Promise.all(servers.map(factsOf));
+        for (const each of facts) refuseUnfit(each, describeRedis(redis));
+        return facts[0] ?? { version: "unknown", maxmemoryPolicy: null, appendsToFile: null, diskProblem: null };
+      },
+      signal,
+      timeoutMs,
+    );
   } finally {
     connection.disconnect();
   }

@@ -1,7 +1,7 @@
 import type { ConnectionOptions as TlsOptions } from "node:tls";
 import { type RedisOptions as AllClientOptions, Cluster, Redis } from "ioredis";
 import { raceAbort } from "../domain/abort.ts";
-import { isReply, unavailable } from "./failure.ts";
+import { isReply, silence, unavailable } from "./failure.ts";
 import { addressOf, type RedisNode, type RedisOptions } from "./options.ts";
 
 /** Without the option that would change the type of every reply. */
@@ -79,9 +79,11 @@ function connect(redis: RedisOptions, role: ClientOptions): RedisConnection {
         return await raceAbort(stop, work);
       } catch (error) {
         signal?.throwIfAborted();
-        const silent = new Error(`no answer within ${timeoutMs} ms`);
         // The connection knows the reason ("connect ECONNREFUSED …"); the command only knows that it was given up.
-        throw unavailable(isReply(error) ? error : (lastError ?? (timeout.aborted ? silent : error)), redis);
+        throw unavailable(
+          isReply(error) ? error : (lastError ?? (timeout.aborted ? silence(timeoutMs) : error)),
+          redis,
+        );
       }
     },
     disconnect() {

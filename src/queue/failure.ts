@@ -33,8 +33,20 @@ export function reasonOf(thrown: unknown, redis: RedisOptions): string {
  */
 export function redisCause(thrown: unknown, redis: RedisOptions): Error {
   const cause = new Error(reasonOf(thrown, redis));
-  if (thrown instanceof Error) cause.name = thrown.name;
+  if (thrown instanceof Error) cause.name = "code" in thrown && thrown.code === "ETIMEDOUT" ? SILENCE : thrown.name;
   return cause;
+}
+
+const SILENCE = "SilenceError";
+
+/** Neither an answer nor a refusal came in time. */
+export function silence(timeoutMs: number): Error {
+  return Object.assign(new Error(`no answer within ${timeoutMs} ms`), { name: SILENCE });
+}
+
+/** Redis may be there all the same: it, or this process, may have been too busy. */
+export function isSilence({ cause }: RenewalError): boolean {
+  return cause instanceof Error && cause.name === SILENCE;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Certificate } from "../domain/certificate.ts";
 import { DAY_MS } from "../domain/time.ts";
 import type { CertificateRow } from "./lists/certificateRow.ts";
@@ -70,37 +71,52 @@ export function freezesOf(certificates: readonly Certificate[], now: number): Fr
   return [...found.values()].sort((a, b) => a.from - b.from);
 }
 
-const ENTRIES_MAX = 1_000;
+const ENTRIES_MAX = 20_000;
 const LINE_MAX = 60;
 
-/** Planned renewals and freezes for calendars (RFC 5545). Only dates: what they are about is seen in renewd. */
-export function icalendar(rows: readonly CertificateRow[], freezes: readonly Freezing[], now: number): string {
+/**
+ * Planned renewals and freezes for calendars (RFC 5545), entry by entry. Only dates: what they are about is seen in
+ * renewd.
+ */
+export function* icalendar(
+  rows: readonly CertificateRow[],
+  freezes: readonly Freezing[],
+  now: number,
+): Generator<string> {
   const stamp = utc(now);
   const planned = rows.filter(({ next }) => next.at !== null).sort((a, b) => (a.next.at ?? 0) - (b.next.at ?? 0));
-  const events = [
-    ...planned.slice(0, ENTRIES_MAX).map(({ certificate, next }) => ({
-      uid: `renewal-${Buffer.from(certificate).toString("hex").slice(0, 60)}`,
-      from: next.at ?? now,
-      until: (next.at ?? now) + DAY_MS / 24,
-      text: `${certificate}: ${next.what}`,
-    })),
-    ...freezes.map(({ from, until, reason }, index) => ({
-      uid: `freeze-${from}-${index}`,
-      from,
-      until,
-      text: `Freeze: ${reason}`,
-    })),
-  ];
-  const lines = events.flatMap(({ uid, from, until, text }) => [
+  yield lines(["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//renewd//EN"]);
+  for (const { certificate, next } of planned.slice(0, ENTRIES_MAX)) {
+    const from = next.at ?? now;
+    const uid = `renewal-${createHash("sha256").update(certificate).digest("hex")}`;
+    yield entry({ uid, from, until: from + DAY_MS / 24, text: `${certificate}: ${next.what}` }, stamp);
+  }
+  for (const [index, { from, until, reason }] of freezes.entries())
+    yield entry({ uid: `freeze-${from}-${index}`, from, until, text: `Freeze: ${reason}` }, stamp);
+  yield lines(["END:VCALENDAR"]);
+}
+
+interface Entry {
+  readonly uid: string;
+  readonly from: number;
+  readonly until: number;
+  readonly text: string;
+}
+
+function entry({ uid, from, until, text }: Entry, stamp: string): string {
+  return lines([
     "BEGIN:VEVENT",
-    `UID:${uid}@renewd`,
+    ...folded(`UID:${uid}@renewd`),
     `DTSTAMP:${stamp}`,
     `DTSTART:${utc(from)}`,
     `DTEND:${utc(until)}`,
     ...folded(`SUMMARY:${escaped(text)}`),
     "END:VEVENT",
   ]);
-  return ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//renewd//EN", ...lines, "END:VCALENDAR", ""].join("\r\n");
+}
+
+function lines(each: readonly string[]): string {
+  return `${each.join("\r\n")}\r\n`;
 }
 
 function utc(at: number): string {

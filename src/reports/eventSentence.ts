@@ -2,12 +2,14 @@ import type { EventDetail, EventType, HistoryEvent } from "../domain/event.ts";
 import { formatDuration } from "../domain/time.ts";
 import { partName } from "../renewal/rules/plannerParts.ts";
 import { iso, spoken } from "./instant.ts";
+import { reasonWords } from "./reasonWords.ts";
 
 type Describe = (detail: (name: string) => string, event: HistoryEvent) => string;
 
 /** One sentence per kind of event. It may quote a CA, a target or an endpoint: make it inert before you show it. */
 const SENTENCES: Readonly<Record<EventType, Describe>> = {
-  "renewal.planned": (detail) => `planned (${detail("trigger")}): ${detail("reason")}, ${detail("detail")}`,
+  "renewal.planned": (detail) =>
+    `planned (${detail("trigger")}): ${reasonWords(detail("reason"))}, ${detail("detail")}`,
   "renewal.succeeded": (detail, event) => `succeeded: generation ${detail("generation")}${took(event)}`,
   "renewal.failed": (detail) => `failed: ${detail("message")}`,
   "renewal.cancelled": (detail) => `cancelled: ${detail("why")}`,

@@ -165,7 +165,7 @@ export class FleetView {
     const entries: ReplacementEntry[] = [];
     for (const replacement of (await store.replacements.list()).slice(0, REPLACEMENTS_MAX)) {
       const members = await store.replacements.members(replacement.id);
-      entries.push(await replacementEntry(replacement, members, fleet, at));
+      entries.push(await replacementEntry(store, replacement, fleet, at, members));
       const turn = takingTurns();
       for (const each of members) {
         await turn();

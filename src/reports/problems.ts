@@ -13,7 +13,7 @@ import type { Need } from "./health.ts";
 import type { Validity } from "./inUse.ts";
 
 /** Worst first: the first one is the headline. */
-const PROBLEM_KINDS = [
+export const PROBLEM_KINDS = [
   "expired",
   "revoked",
   "unplannable",
@@ -211,18 +211,8 @@ export function needsPerson(problems: readonly Problem[], complaints: readonly F
     member.version !== null && now < renewalWindow(member.version.leaf, member.certificate.policy).emergencyAt;
   return problems.some(({ kind }) => {
     if (kind === "revoked") return member.active === null;
-    return kind !== "failing" || (!(heals && roomLeft) && !(roomLeft && isPersonsRollback(facts)));
+    return kind !== "failing" || !(heals && roomLeft);
   });
-}
-
-/** A person has put the pair before back: that was the decision, and the reason is known. */
-function isPersonsRollback({ renewal, member }: Case): boolean {
-  return (
-    member.active === null &&
-    renewal?.reason === "rollback" &&
-    renewal.trigger === "request" &&
-    renewal.state === "succeeded"
-  );
 }
 
 export function isQuarantined(record: Member["record"]): boolean {

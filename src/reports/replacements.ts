@@ -21,6 +21,9 @@ export interface ReplacementReport {
 export interface ReplacementEntry {
   readonly id: string;
   readonly selection: string;
+  /** Who asked for it, and why; null: not known. */
+  readonly by: string | null;
+  readonly why: string | null;
   readonly startedAt: string;
   readonly deadline: string;
   readonly cancelled: boolean;
@@ -56,10 +59,7 @@ export async function replacementReport(
     ]),
   );
   const replacements: ReplacementEntry[] = [];
-  for (const replacement of listed)
-    replacements.push(
-      await replacementEntry(replacement, await store.replacements.members(replacement.id), fleet, now),
-    );
+  for (const replacement of listed) replacements.push(await replacementEntry(store, replacement, fleet, now));
   return { version: 1, at: iso(now), replacements };
 }
 
@@ -85,11 +85,37 @@ export function progressIn(member: Member, { generation }: ReplacementMember, no
 }
 
 export async function replacementEntry(
+  store: Store,
+  replacement: Replacement,
+  fleet: ReadonlyMap<string, Member>,
+  now: number,
+  members?: readonly ReplacementMember[],
+): Promise<ReplacementEntry> {
+  const all = members ?? (await store.replacements.members(replacement.id));
+  return { ...(await askedBy(store, replacement.id, all)), ...(await boardOf(replacement, all, fleet, now)) };
+}
+
+/** As the history of its first certificate says. */
+async function askedBy(
+  { events }: Store,
+  id: string,
+  [first]: readonly ReplacementMember[],
+): Promise<Pick<ReplacementEntry, "by" | "why">> {
+  if (first === undefined) return { by: null, why: null };
+  const { certificate } = first;
+  const asked = await events.list({ certificate, types: ["certificate.replacing"], limit: ASKED_MAX });
+  const { by, why } = asked.find(({ detail }) => detail.replacement === id)?.detail ?? {};
+  return { by: typeof by === "string" ? by : null, why: typeof why === "string" ? why : null };
+}
+
+const ASKED_MAX = 50;
+
+async function boardOf(
   replacement: Replacement,
   members: readonly ReplacementMember[],
   fleet: ReadonlyMap<string, Member>,
   now: number,
-): Promise<ReplacementEntry> {
+): Promise<Omit<ReplacementEntry, "by" | "why">> {
   const turn = takingTurns();
   const waiting = new Map<string, string[]>();
   const left: Member[] = [];

@@ -46,6 +46,8 @@ export function stagesOf(events: readonly HistoryEvent[], end: number): Stages {
     if (isFailure || type.endsWith(".started")) marks.push({ stage, at, isFailure, what: type });
     // From a failure to the next attempt it waits.
     if (typeof detail.retryAt === "number" && detail.retryAt > at) enter("waiting", at);
+    // Held, it waits for a person.
+    if (type === "renewal.held") enter("waiting", at);
   }
   if (end > since) spans.push({ stage, from: since, to: end });
   const totalsMs = { waiting: 0, issuing: 0, deploying: 0, verifying: 0 };

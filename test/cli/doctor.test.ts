@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { chmod, rm, truncate, writeFile } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { configurationDigest } from "../../src/compose/applied.ts";
@@ -199,6 +199,19 @@ describe("doctor names what is wrong, and how to fix it:", () => {
       { result: "failed", message: expect.stringContaining("another configuration") },
     ]);
     expect(inArea(report, "channels")).toMatchObject([{ result: "notChecked" }]);
+    // A planner that runs has a place for it in the history: that is no try.
+    const { cursors, alerts } = installation.store;
+    const claimed = await cursors.claim("ops", Date.now(), { leaseMs: 60_000, retryMaxMs: 60_000 });
+    if (claimed === null) throw new Error("the channel is free");
+    await cursors.release(claimed, { seq: 0, failures: 0, nextAttemptAt: null, lastErrorMessage: null });
+    expect(inArea(await examined(), "channels")).toMatchObject([
+      { result: "notChecked", message: "never tried; `renewd notify ops` tries it" },
+    ]);
+    const state = await alerts.lock();
+    await alerts.saveState({ ...state, selfTests: { ops: { at: Date.now(), error: null } } });
+    expect(inArea(await examined(), "channels")).toMatchObject([
+      { result: "passed", message: expect.stringMatching(/^took what was sent 20/) },
+    ]);
   });
 
   test("a clock that differs from the CA's", async () => {
@@ -290,4 +303,25 @@ test("doctor says how much room there is, and that Redis keeps no append-only fi
   });
   await redis.command("config", "set", "appendonly", "yes");
   expect(inArea(await examined(), "redis")).toMatchObject([{ result: "passed" }]);
+});
+
+test("doctor asks a Redis that is too busy to answer at once again, for longer", async () => {
+  await using redis = await startRedis({ listen: "tcp" });
+  const { hostname, port } = new URL(redis.url);
+  const silent: Socket[] = [];
+  const proxy = createServer((client) => {
+    client.on("error", () => {});
+    // The first one is never answered.
+    if (silent.push(client) === 1) return;
+    const server = connect(Number(port), hostname).on("error", () => client.destroy());
+    client.pipe(server).pipe(client);
+    client.on("close", () => server.destroy());
+  });
+  await once(proxy.listen(0, "127.0.0.1"), "listening");
+  const { port: at } = proxy.address() as AddressInfo;
+  const report = await examined({ redis: { url: `redis://127.0.0.1:${at}` } });
+  for (const socket of silent) socket.destroy();
+  proxy.close();
+  expect(silent.length).toBeGreaterThan(1);
+  expect(inArea(report, "redis")[0]).toMatchObject({ result: "passed" });
 });

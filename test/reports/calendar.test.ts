@@ -13,8 +13,9 @@ test("a calendar file has a line for each renewal, folded and escaped; shorter l
   }).read();
   const freeze = { from: NOW, until: NOW + DAY_MS, reason: "quarter's end; all,\nteams \u0007 ".repeat(5) };
   const freezes = freezesOf([certificate({ maintenance: { windows: [], freezes: [freeze] } })], NOW);
-  const text = icalendar(certificates, freezes, NOW);
+  const text = [...icalendar(certificates, freezes, NOW)].join("");
   expect(text.match(/BEGIN:VEVENT/g)).toHaveLength(2);
+  expect(text.startsWith("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n") && text.endsWith("END:VCALENDAR\r\n")).toBe(true);
   expect(text).toContain("SUMMARY:www: renews\r\n");
   expect(text).toContain("quarter's end\\; all\\, teams");
   expect(text.split("\r\n").every((line) => line.length <= 75)).toBe(true);

@@ -356,7 +356,7 @@ describe("show", () => {
     const report = await showReport(installation.store, id, [], NOW);
     expect(report).toMatchObject({ version: 1, renewal: { id, state: "failed" } });
     expect(report.events.map(({ elapsedMs, what, error }) => [elapsedMs, what, error?.code ?? null])).toEqual([
-      [0, "planned (planner): renewalWindow, window opened", null],
+      [0, "planned (planner): its window opened, window opened", null],
       [2_000, "issuing failed (attempt 1): busy \\x1b[2J; tries again 2026-01-11 00:01:00Z", "acme.server"],
       [58_000, "issued serial 0A by Test CA, expires 2026-04-11 00:00:00Z", null],
       [1_000, "deploying to lb failed (attempt 2): disk full; not tried again in this renewal", "deploy.io"],

@@ -34,6 +34,19 @@ test("a renewal's time is issuing, deploying, verifying, and waiting between a f
   expect(marks.filter(({ isFailure }) => isFailure)).toHaveLength(1);
 });
 
+test("from a wave that failed to a person's decision it waits", () => {
+  const { totalsMs } = stagesOf(
+    [
+      event(0, "deploy.started"),
+      event(4_000, "renewal.held"),
+      event(90_000, "renewal.resumed"),
+      event(91_000, "deploy.started"),
+    ],
+    NOW + 93_000,
+  );
+  expect(totalsMs).toMatchObject({ waiting: 87_000, deploying: 6_000 });
+});
+
 test("one without an event takes no time", () => {
   expect(stagesOf([], NOW)).toMatchObject({ spans: [], totalsMs: { waiting: 0, issuing: 0 } });
 });

@@ -245,6 +245,22 @@ describe("an action", () => {
     expect(text).toContain('value="tomorrow"');
     expect(text).toContain('href="/certificates?q=c16"');
     expect((await estate.store.certificates.get("c16"))?.pausedAt).toBeNull();
+    const waves = await post("/actions/replace", { issuer: "ca", waves: "1;20", until: "3d", reason: "drill" });
+    expect(waves.status).toBe(422);
+    const again = await waves.text();
+    expect(again).toContain("waves: must be");
+    for (const typed of ["1;20", "3d", "drill", "ca"]) expect(again).toContain(`value="${typed}"`);
+  });
+
+  test("about renewd itself names what it is about, not the id of the finding", async () => {
+    const alerts = await (await estate.ask("/alerts.csv?about=renewd")).text();
+    const subject = alerts.split("\r\n")[1]?.split(",")[0] ?? "";
+    expect(subject).toMatch(/^\w+(\/|$)/);
+    const form = await pageAt(`/actions/acknowledge?subject=${encodeURIComponent(subject)}`);
+    expect(form).toContain('data-label="What">renewd itself: ');
+    expect(form.replace(/<input[^>]*>/g, "")).not.toContain(`>${subject}<`);
+    const board = await pageAt("/replacements");
+    expect(board).toMatch(/<dt>Why<\/dt><dd>[^<]*&gt;/);
   });
 
   test("to roll back shows which pair comes back, by the rule that decides it", async () => {

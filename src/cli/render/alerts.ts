@@ -10,7 +10,11 @@ export function renderAlerts({ alerts, channels, at }: AlertsReport, screen: Scr
   const blocks = alerts.map((alert) => renderOne(alert, at, screen));
   const ways = channels.map(({ channel, failures, error, lastSentAt, selfTestAt, selfTestError }): Cell[] => [
     channel,
-    failures > 0 || selfTestError !== null ? { text: "fails", style: "wrong" } : "works",
+    failures > 0 || selfTestError !== null
+      ? { text: "fails", style: "wrong" }
+      : lastSentAt === null && selfTestAt === null
+        ? "never tried"
+        : "works",
     lastSentAt === null ? "nothing yet" : spoken(lastSentAt),
     selfTestAt === null ? "not yet" : `${spoken(selfTestAt)}${selfTestError === null ? "" : " (failed)"}`,
     error ?? selfTestError ?? "",

@@ -11,6 +11,10 @@ export function renderReplacements({ replacements, at }: ReplacementReport, _scr
 function renderOne(board: ReplacementEntry, at: string): string {
   const { id, selection, certificates, done, inFlight, waiting, projectedAt, inTime, needPerson, deadline, cancelled } =
     board;
+  const { by, why } = board;
+  const asked = [by === null ? null : `asked for by ${inert(by)}`, why === null ? null : inert(why)].filter(
+    (each) => each !== null,
+  );
   const outlook = cancelled
     ? "cancelled"
     : done === certificates
@@ -22,6 +26,7 @@ function renderOne(board: ReplacementEntry, at: string): string {
           : `projected to be finished ${spoken(projectedAt)}, ${inTime ? "in time" : "TOO LATE"}`;
   return [
     `${id}  ${inert(selection)}`,
+    ...(asked.length === 0 ? [] : [`  ${asked.join(": ")}`]),
     `  ${done} of ${certificates} done, ${inFlight} in flight, ${certificates - done - inFlight} waiting; deadline ` +
       `${fromNow(deadline, at)}; ${outlook}`,
     ...waiting.map(

@@ -1,4 +1,5 @@
-import { toRenewalError } from "../../domain/errors.ts";
+import type { Store } from "../../domain/store.ts";
+import { formatInstant } from "../../domain/time.ts";
 import { concernText, preflight } from "../../renewal/steps/preflight.ts";
 import type { DoctorCheck } from "../../reports/doctor.ts";
 import { tryAllTargets } from "../surroundings.ts";
@@ -92,18 +93,50 @@ export async function checkChannels({ config, viewer }: Patient): Promise<Doctor
         "Add one under `notifications`; `renewd channels` lists the kinds.",
       ),
     ];
-  const cursors = "store" in viewer ? await viewer.store.cursors.list().catch(toRenewalError) : [];
-  const known = new Map(Array.isArray(cursors) ? cursors.map((cursor) => [cursor.channel, cursor]) : []);
-  return [...config.notifications.keys()].map((name) => {
+  const names = [...config.notifications.keys()];
+  if (!("store" in viewer)) return names.map((name) => notChecked("channels", `channel ${name}`, NO_DATABASE));
+  const { store } = viewer;
+  const cursors = new Map((await store.cursors.list()).map((cursor) => [cursor.channel, cursor]));
+  const tries = await newestTries(store);
+  return names.map((name) => {
     const subject = `channel ${name}`;
-    const cursor = known.get(name);
-    if (cursor === undefined)
-      return notChecked("channels", subject, `nothing was sent yet; \`renewd notify ${name}\` tries it`);
-    if (cursor.failures === 0) return passed("channels", subject, "took what was sent last");
-    const message = `failed ${cursor.failures} times in a row: ${cursor.lastErrorMessage ?? "no message was recorded"}`;
-    return {
-      ...failed("channels", subject, message, `Fix it, then \`renewd notify ${name}\`.`),
-      code: "notify.failed",
-    };
+    const { failures = 0, lastErrorMessage = null } = cursors.get(name) ?? {};
+    const last = tries.get(name);
+    if (failures > 0)
+      return badChannel(name, `failed ${failures} times in a row: ${lastErrorMessage ?? "no message was recorded"}`);
+    if (last === undefined) return notChecked("channels", subject, `never tried; \`renewd notify ${name}\` tries it`);
+    if (last.error !== null) return badChannel(name, `failed ${formatInstant(last.at)}: ${last.error}`);
+    return passed("channels", subject, `took what was sent ${formatInstant(last.at)}`);
   });
+}
+
+const NO_DATABASE = "the database that says what was sent cannot be opened";
+const TRIES_MAX = 500;
+
+interface Try {
+  readonly at: number;
+  /** null: the channel took it. */
+  readonly error: string | null;
+}
+
+/** What each channel did with the newest that it was sent: an alert, its regular test, or one that a person asked for. */
+async function newestTries({ alerts, events }: Store): Promise<ReadonlyMap<string, Try>> {
+  const tests = await events.list({ types: ["channel.tested"], limit: TRIES_MAX });
+  const tries: [string, Try][] = [
+    ...Object.entries((await alerts.state()).selfTests),
+    ...(await alerts.receipts({ limit: TRIES_MAX })).map(({ channel, at, outcome, error }): [string, Try] => [
+      channel,
+      { at, error: outcome === "sent" ? null : (error ?? "it was given up") },
+    ]),
+    ...tests.map(({ at, detail }): [string, Try] => [
+      String(detail.channel),
+      { at, error: detail.sent === true ? null : String(detail.message) },
+    ]),
+  ];
+  return new Map(tries.toSorted(([, a], [, b]) => a.at - b.at));
+}
+
+function badChannel(name: string, message: string): DoctorCheck {
+  const fix = `Fix it, then \`renewd notify ${name}\`.`;
+  return { ...failed("channels", `channel ${name}`, message, fix), code: "notify.failed" };
 }

@@ -1,9 +1,11 @@
 import { existsSync } from "node:fs";
+import { RenewalError } from "../../domain/errors.ts";
 import { CLOCK_SKEW_MAX_MS } from "../../domain/lease.ts";
 import type { Store } from "../../domain/store.ts";
 import { formatDuration } from "../../domain/time.ts";
-import { checkRedis, redisTime } from "../../queue/check.ts";
-import { describeRedis } from "../../queue/options.ts";
+import { checkRedis, type RedisFacts, redisTime } from "../../queue/check.ts";
+import { isSilence } from "../../queue/failure.ts";
+import { describeRedis, type RedisOptions } from "../../queue/options.ts";
 import { privateRedisSocket } from "../../queue/socketPath.ts";
 import type { DoctorCheck } from "../../reports/doctor.ts";
 import type { NoticeKind } from "../../reports/notices.ts";
@@ -89,7 +91,7 @@ export async function checkQueue({ config }: Patient, signal: AbortSignal): Prom
   }
   if (redis.tls !== undefined) trustSystemAuthorities();
   try {
-    const { version, maxmemoryPolicy, appendsToFile, diskProblem } = await checkRedis(redis, signal);
+    const { version, maxmemoryPolicy, appendsToFile, diskProblem } = await askRedis(redis, signal);
     const persistence = [
       ...(diskProblem === null ? [] : [failed("redis", subject, diskProblem, DISK_FIX)]),
       ...(appendsToFile === false ? [warning("redis", subject, NO_AOF, AOF_FIX)] : []),
@@ -108,6 +110,20 @@ export async function checkQueue({ config }: Patient, signal: AbortSignal): Prom
     return [...policy, ...persistence];
   } catch (thrown) {
     return [failedWith("redis", subject, thrown)];
+  }
+}
+
+/** For a machine so busy that the answer waits, or this very process. */
+const BUSY_MS = 10_000;
+
+/** Silence may come of a busy machine: it is asked once more, for longer, before somebody reads that Redis is away. */
+async function askRedis(redis: RedisOptions, signal: AbortSignal): Promise<RedisFacts> {
+  try {
+    return await checkRedis(redis, signal);
+  } catch (thrown) {
+    signal.throwIfAborted();
+    if (!(thrown instanceof RenewalError) || !isSilence(thrown)) throw thrown;
+    return await checkRedis(redis, signal, BUSY_MS);
   }
 }
 

@@ -170,7 +170,12 @@ function blockedByBackoff(facts: PlanFacts, reason: Reason, now: number): PlanDe
   const { nextAttemptAt, failures, lastErrorMessage } = facts.record;
   if (nextAttemptAt === null || nextAttemptAt <= now) return null;
   if (isExpired(facts, now) && nextAttemptAt - now > LADDERS_MS.expired[0]) return null;
-  const detail = `${failures} failure${failures === 1 ? "" : "s"} in a row, last: ${lastErrorMessage ?? "unknown"}`;
+  const why = lastErrorMessage ?? "unknown";
+  // A person who puts an earlier pair back stops renewing for a while, and nothing failed.
+  const detail =
+    failures === 0
+      ? `an earlier pair was put back: ${why}`
+      : `${failures} failure${failures === 1 ? "" : "s"} in a row, last: ${why}`;
   return { due: false, blockedBy: "backedOff", reason, detail, until: nextAttemptAt };
 }
 

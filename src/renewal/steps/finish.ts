@@ -1,4 +1,4 @@
-import { QUARANTINED } from "../../domain/certificate.ts";
+import { type CertificateRecord, QUARANTINED } from "../../domain/certificate.ts";
 import { ERRORS } from "../../domain/errorTable.ts";
 import type { Reason, Renewal, RenewalState } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
@@ -59,7 +59,7 @@ async function recordSucceeded(tx: Store, renewal: Renewal, facts: Facts, now: n
   // The planner decides when it is due next: names may have been added, or a replacement started, meanwhile.
   await tx.certificates.update(renewal.certificate, {
     ...(version !== null && { expiryWarningAt: expiryWarningAt(version.leaf) }),
-    ...(heals ? healed : {}),
+    ...(heals ? healed : await asDecided(tx, renewal, record)),
     nextCheckAt: now,
   });
   await tx.events.append(
@@ -70,6 +70,21 @@ async function recordSucceeded(tx: Store, renewal: Renewal, facts: Facts, now: n
     }),
   );
 }
+
+/** A pair that a person put back is in use at last: what failed on the way there is over. */
+async function asDecided(
+  tx: Store,
+  { certificate, generation }: Renewal,
+  record: CertificateRecord | null,
+): Promise<Partial<CertificateRecord>> {
+  if (record?.lastErrorCode !== "deploy.rolledBack" || record.failures === 0) return {};
+  const recent = await tx.renewals.list({ certificate, limit: RECENT_MAX });
+  const rollback = recent.find((each) => each.reason === "rollback" && each.generation === generation);
+  return rollback?.trigger === "request" ? { failures: 0, lastErrorMessage: rollback.reasonDetail } : {};
+}
+
+/** A rollback that is older than so many renewals is not the one that has just been made good. */
+const RECENT_MAX = 20;
 
 type Failing = Extract<Ending, { kind: "fail" }>;
 
@@ -94,11 +109,14 @@ async function recordFailed(
   const quarantined = ending.code === "internal.crashLoop";
   const keepsWaiting =
     !quarantined && PUTS_OLD_PAIRS.includes(renewal.reason) && failedToIssue(record?.lastErrorCode ?? null);
+  // A person put the pair back, which was no failure: that it does not get there is the first.
+  const decided = record?.failures === 0;
   await tx.certificates.update(renewal.certificate, {
     failures,
     // Back-off must not outlast the certificate: the planner checks again when it expires.
     nextCheckAt: latest !== null && !expired ? Math.min(attemptAt, latest.leaf.notAfter) : attemptAt,
     // If an old pair cannot be deployed, it is tried again, but the next issue attempt comes no earlier.
+    ...(keepsWaiting && decided ? { lastErrorMessage: ending.message } : {}),
     ...(keepsWaiting ? {} : { nextAttemptAt: attemptAt, lastErrorCode: ending.code, lastErrorMessage: ending.message }),
     ...(quarantined ? { pausedAt: now, pausedUntil: null, pausedReason: `${QUARANTINED}${ending.message}` } : {}),
   });

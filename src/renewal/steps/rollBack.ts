@@ -1,10 +1,11 @@
-import type { Certificate } from "../../domain/certificate.ts";
+import type { Certificate, CertificateRecord } from "../../domain/certificate.ts";
 import type { Renewal, Trigger } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
 import { DAY_MS, formatAgo } from "../../domain/time.ts";
 import type { Version } from "../../domain/version.ts";
 import { renewalEvent } from "../history.ts";
 import { insertRenewal } from "../plan/newRenewal.ts";
+import { failedToIssue } from "../rules/decide.ts";
 import { nextGeneration } from "../rules/generation.ts";
 import { wantGeneration } from "./wantGeneration.ts";
 
@@ -79,12 +80,27 @@ export async function rollBack(
     renewalEvent(renewal, now, "version.reinstated", { generation, of: to.generation, serial: to.leaf.serial }),
   );
   await tx.certificates.update(name, {
-    failures: (record?.failures ?? 0) + 1,
+    ...troubleOf(record, why, trigger),
     nextAttemptAt: now + Math.min(DAY_MS, Math.max(QUARTER_HOUR_MS, (to.leaf.notAfter - now) / ATTEMPTS_LEFT_MIN)),
-    lastErrorCode: "deploy.rolledBack",
-    lastErrorMessage: why,
   });
   return renewal;
+}
+
+/**
+ * Taken back by itself, a renewal failed. A person who puts a pair back has decided: nothing failed, so nobody is called.
+ * What kept renewd from issuing before that still does.
+ */
+function troubleOf(
+  record: CertificateRecord | null,
+  why: string,
+  trigger: Trigger,
+): Pick<CertificateRecord, "failures" | "lastErrorCode" | "lastErrorMessage"> {
+  const failures = record?.failures ?? 0;
+  const rolledBack = { lastErrorCode: "deploy.rolledBack", lastErrorMessage: why };
+  if (trigger !== "request") return { failures: failures + 1, ...rolledBack };
+  const { lastErrorCode = null, lastErrorMessage = null } = record ?? {};
+  const isStuck = failures > 0 && lastErrorCode !== "deploy.rolledBack" && failedToIssue(lastErrorCode);
+  return isStuck ? { failures, lastErrorCode, lastErrorMessage } : { failures: 0, ...rolledBack };
 }
 
 async function endRolledBack(tx: Store, renewal: Renewal, to: Version, now: number): Promise<void> {

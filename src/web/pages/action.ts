@@ -11,6 +11,7 @@ import type { ActionOutcome } from "./actions/perform.ts";
 import type { PlanLine } from "./actionText.ts";
 import type { PageFacts } from "./facts.ts";
 import { heading, layout } from "./layout.ts";
+import { subjectText } from "./parts/findings.ts";
 import { advice, certificateHref, foreign, formatNumber, type Html, NOTHING, renewalHref } from "./parts/markup.ts";
 import { CERTIFICATE_LOOK, pill, tag } from "./parts/state.ts";
 
@@ -54,12 +55,17 @@ interface Sent {
 
 /** Fields that people type; the others come from the page before. */
 const TYPED = ["until", "waves", "reason"] as const;
+const WAVES_LENGTH_MAX = 255;
+const UNTIL_LENGTH_MAX = 40;
 
 function readMistaken(facts: PageFacts, parameters: URLSearchParams): { input: ActionInput; back: string } {
   const others = new URLSearchParams([...parameters].filter(([key]) => !TYPED.some((typed) => typed === key)));
   const { input, back } = readAction(facts, others);
-  const reason = (parameters.get("reason") ?? "").slice(0, REASON_LENGTH_MAX);
-  return { input: { ...input, reason, untilText: (parameters.get("until") ?? "").slice(0, 40) }, back };
+  const typed = (key: (typeof TYPED)[number], lengthMax: number): string =>
+    (parameters.get(key) ?? "").slice(0, lengthMax);
+  const replacement = { ...input.replacement, wavesText: typed("waves", WAVES_LENGTH_MAX) };
+  const texts = { reason: typed("reason", REASON_LENGTH_MAX), untilText: typed("until", UNTIL_LENGTH_MAX) };
+  return { input: { ...input, ...texts, replacement }, back };
 }
 
 /** `select`: a query of the list of certificates, for all that it selects. */
@@ -98,7 +104,7 @@ function planTable(lines: readonly PlanLine[], { snapshot }: PageFacts): Html {
       <tbody>${ordered.slice(0, LINES_SHOWN).map(({ subject, outcome, refused }) => {
         const row = snapshot.rows.get(subject);
         return html`<tr>
-          <th scope="row" data-label="What">${row === undefined ? foreign(subject) : html`<a href="${certificateHref(subject)}">${foreign(subject)}</a>`}</th>
+          <th scope="row" data-label="What">${row === undefined ? foreign(subjectText(subject, snapshot)) : html`<a href="${certificateHref(subject)}">${foreign(subject)}</a>`}</th>
           <td data-label="Now">${row === undefined ? NOTHING : pill(CERTIFICATE_LOOK[row.state])}</td>
           <td data-label="Then">${refused === null ? foreign(outcome) : html`<span class="bad-text">${foreign(refused)}</span>`}</td></tr>`;
       })}</tbody></table>
@@ -127,7 +133,7 @@ export function outcomePage(
       <ul class="rows outcomes">${[...refused, ...outcomes.filter(({ done }) => done)].slice(0, CERTIFICATES_MAX).map(
         ({ subject, done, what, renewalId, code, action }) => html`<li>
           ${done ? tag("done", "busy") : tag("not done", "bad")}
-          ${facts.snapshot.rows.has(subject) ? html`<a href="${certificateHref(subject)}">${foreign(subject)}</a>` : foreign(subject)} ${foreign(what)}
+          ${facts.snapshot.rows.has(subject) ? html`<a href="${certificateHref(subject)}">${foreign(subject)}</a>` : foreign(subjectText(subject, facts.snapshot))} ${foreign(what)}
           ${renewalId === null ? NOTHING : html` · <a href="${renewalHref(renewalId)}">follow its renewal</a>`}
           ${code === null ? NOTHING : html`<br /><code>${foreign(code)}</code>`}${action === null ? NOTHING : html` <b>What to do:</b> ${advice(action)}`}
         </li>`,

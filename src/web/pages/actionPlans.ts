@@ -193,13 +193,13 @@ export const ACTION_TEXTS: Readonly<Record<ActionName, ActionText>> = {
   },
 };
 
-function replacementFields({ replacement: { issuer, san, to, waves } }: ActionInput): Html {
+function replacementFields({ replacement: { issuer, san, to, wavesText }, untilText }: ActionInput): Html {
   const field = (name: string, label: string, value: string, hint: string): Html =>
     html`<p><label for="${name}">${label}</label> <input id="${name}" name="${name}" value="${value}" maxlength="255" autocomplete="off" /> <span class="quiet">${hint}</span></p>`;
   return html`${field("issuer", "Of issuer", issuer, "as configured; of any other name, those signed by a CA of that name")}
     ${field("san", "With a name", san, "*.shop.example.org; * matches any characters")} ${field("to", "Order from", to, "empty: as configured")}
-    ${field("waves", "Waves", waves.join(","), "1,20: one first, then twenty, then the rest")}
-    <p><label for="until">Deadline</label> <input id="until" name="until" placeholder="5d" maxlength="40" /> <span class="quiet">empty: in five days</span></p>
+    ${field("waves", "Waves", wavesText, "1,20: one first, then twenty, then the rest")}
+    <p><label for="until">Deadline</label> <input id="until" name="until" placeholder="5d" maxlength="40" value="${untilText}" /> <span class="quiet">empty: in five days</span></p>
     <p><button class="button plain" formmethod="get" formaction="/actions/replace" formnovalidate>Show the plan</button></p>`;
 }
 

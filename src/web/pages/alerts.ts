@@ -6,6 +6,7 @@ import { causesPanel, rulesPanel } from "./alertCauses.ts";
 import { channels } from "./channels.ts";
 import type { PageFacts } from "./facts.ts";
 import { heading, layout } from "./layout.ts";
+import { FINDING_WORDS, findingWord, subjectText } from "./parts/findings.ts";
 import { heading as columnHeading, facetPanel, type ListView, pager, toolbar } from "./parts/list.ts";
 import { advice, certificateHref, foreign, formatNumber, type Html, NOTHING } from "./parts/markup.ts";
 import { isAnswered, responsible } from "./parts/responsibility.ts";
@@ -13,7 +14,7 @@ import { tag } from "./parts/state.ts";
 import { clockTime, instant, relative } from "./parts/time.ts";
 import { savedViews } from "./savedViews.ts";
 
-const WORDS = { about: { certificate: "a certificate", renewd: "renewd itself" } };
+const WORDS = { about: { certificate: "a certificate", renewd: "renewd itself" }, kind: FINDING_WORDS };
 
 /** What is wrong now, who knows of it, and whether people can be reached at all. */
 export async function alertsPage(facts: PageFacts): Promise<Html> {
@@ -42,12 +43,12 @@ function table(view: ListView<AlertRow>, { now, here, snapshot }: PageFacts): Ht
     <tbody>${page.rows.map(
       ({ subject, about, kind, what, needsPerson, acknowledged, action, expiresAt, responsibility }) => html`<tr>
       <td data-label="Calls a person">${needsPerson ? tag("yes", "bad") : tag("no")}</td>
-      <th scope="row" data-label="About">${about === "certificate" ? html`<a href="${certificateHref(subject)}">${foreign(subject)}</a>` : html`renewd itself`} <small>${foreign(kind)}</small></th>
+      <th scope="row" data-label="About">${about === "certificate" ? html`<a href="${certificateHref(subject)}">${foreign(subject)}</a>` : html`renewd itself`} <small>${foreign(findingWord(kind))}</small></th>
       <td data-label="What">${foreign(what)} <small>${advice(action)}</small>${isAnswered(responsibility) ? html`<small>${responsible(responsibility, "/alerts")}</small>` : NOTHING}</td>
       <td data-label="Expires">${relative(expiresAt === null ? null : Date.parse(expiresAt), now)}</td>
       <td data-label="Acknowledged">${
         acknowledged === null
-          ? html`<a href="${actionHref("acknowledge", { subject, back: here })}" aria-label="Acknowledge ${foreign(subject)}">acknowledge</a>`
+          ? html`<a href="${actionHref("acknowledge", { subject, back: here })}" aria-label="Acknowledge ${foreign(subjectText(subject, snapshot))}">acknowledge</a>`
           : html`by ${foreign(acknowledged.by ?? "somebody")} until ${instant(Date.parse(acknowledged.until))}<small>${foreign(acknowledged.reason)} · <a href="${actionHref("withdraw", { subject, back: here })}">withdraw</a></small>`
       }</td>
     </tr>`,

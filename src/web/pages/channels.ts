@@ -35,9 +35,7 @@ async function readStates({ web }: PageFacts): Promise<(name: string) => Channel
     ]),
   );
   const [newest] = await store.events.list({ limit: 1 });
-  const receipts = new Map(
-    (await store.alerts.receipts({ limit: RECEIPTS_MAX })).toReversed().map((each) => [each.channel, each]),
-  );
+  const receipts = new Map((await store.alerts.receipts({ limit: RECEIPTS_MAX })).map((each) => [each.channel, each]));
   return (name) => {
     const cursor = cursors.get(name);
     const receipt = receipts.get(name);
@@ -110,10 +108,10 @@ function aboutText(about: Concern | null): string {
   return foreign(`, of ${[...owners, ...teams, ...labels, ...criticality].join(", ")}`);
 }
 
-function stateTag({ cursor, test }: ChannelState): Html {
+function stateTag({ cursor, test, receipt }: ChannelState): Html {
   if (cursor !== undefined && cursor.failures > 0) return tag("fails", "bad");
   if (test?.detail.sent === false) return tag("failed its test", "bad");
-  return cursor === undefined && test === undefined ? tag("not used yet") : tag("reachable", "busy");
+  return receipt === undefined && test === undefined ? tag("never tried") : tag("reachable", "busy");
 }
 
 function delivery({ cursor, behind, receipt }: ChannelState, now: number): Html {

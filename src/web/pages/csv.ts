@@ -50,8 +50,8 @@ export function csvRoutes(web: WebContext): WebRoutes {
   );
   routes.get("/calendar.ics", async (request) => {
     const { certificates, at } = await fleetOf(web).read();
-    const text = icalendar(certificates, freezesOf(web.estate().certificates, at), at);
-    return request.body(text, 200, {
+    const entries = icalendar(certificates, freezesOf(web.estate().certificates, at), at);
+    return request.body(await textStream(entries), 200, {
       "content-type": "text/calendar; charset=utf-8",
       "content-disposition": 'attachment; filename="renewd.ics"',
     });

@@ -57,7 +57,7 @@ export function replacementPage(facts: PageFacts, id: string): Html {
 const PROGRESS = [tag("waiting", "warn"), tag("in flight", "busy"), tag("done", "good")] as const;
 
 function board(entry: ReplacementEntry, { snapshot, now }: PageFacts): Html {
-  const { id, selection, startedAt, deadline, cancelled, waiting, projectedAt, needPerson, inTime } = entry;
+  const { id, selection, by, why, startedAt, deadline, cancelled, waiting, projectedAt, needPerson, inTime } = entry;
   const of = (mark: string): number =>
     snapshot.certificates.filter(({ replacements }) => replacements.includes(mark)).length;
   const href = (mark: string): string => `/certificates?replacement=${encodeURIComponent(mark)}`;
@@ -72,7 +72,8 @@ function board(entry: ReplacementEntry, { snapshot, now }: PageFacts): Html {
       <div><dt>Done</dt><dd>${count(done, href(`${id} done`))}</dd></div>
       <div><dt>In flight</dt><dd>${count(inFlight, href(`${id} inFlight`))}</dd></div>
       <div><dt>Waiting</dt><dd>${count(left, href(`${id} waiting`))}</dd></div>
-      <div><dt>Started</dt><dd>${instant(Date.parse(startedAt))}</dd></div>
+      <div><dt>Started</dt><dd>${instant(Date.parse(startedAt))}${by === null ? NOTHING : html` by ${foreign(by)}`}</dd></div>
+      ${why === null ? NOTHING : html`<div><dt>Why</dt><dd>${foreign(why)}</dd></div>`}
       <div><dt>Deadline</dt><dd>${instant(deadlineAt)} (${relative(deadlineAt, now)})</dd></div>
       <div><dt>Projected finish</dt>
         <dd>${projectedAt === null ? "not known yet" : html`${relative(Date.parse(projectedAt), now)}${inTime === false ? html` <b class="bad-text">${short(Date.parse(projectedAt) - deadlineAt)} too late</b>` : NOTHING}`}</dd></div>

@@ -4,7 +4,9 @@ import { RenewalError } from "../../../src/domain/errors.ts";
 import { redeploy } from "../../../src/renewal/operator/redeploy.ts";
 import { configure } from "../../../src/renewal/plan/configure.ts";
 import { planDue } from "../../../src/renewal/plan/plan.ts";
+import { judgeCertificates, troubled } from "../../../src/renewal/watch/faults.ts";
 import { observeDue } from "../../../src/renewal/watch/observe.ts";
+import { statusReport } from "../../../src/reports/status.ts";
 import { events, force, HOUR_MS, live, serving, staged } from "../../support/model/staged.ts";
 import { NO_SIGNAL, type Workbench } from "../../support/model/workbench.ts";
 
@@ -33,6 +35,48 @@ describe("renewd deploy", () => {
     expect(await serving(bench)).toEqual([1, 1]);
     expect(await deploys(bench)).toEqual(["deploy.succeeded a", "deploy.succeeded b", "deploy.succeeded b"]);
     expect(await events(bench, "order.created")).toHaveLength(1);
+  });
+});
+
+describe("an earlier pair that a person puts back", () => {
+  const back = { certificate: "www", targets: [], generation: 1, by: "ops", why: "checkout fails" };
+  const faults = async (bench: Workbench): Promise<readonly string[]> =>
+    (await judgeCertificates(bench.context, await troubled(bench.context), NO_SIGNAL)).map(({ what }) => what);
+
+  it("is no failure: nobody is called, and a new pair is tried a day later", async () => {
+    await using bench = await live(AT_ONCE);
+    await force(bench);
+    bench.now += HOUR_MS;
+    await redeploy(bench.context, back);
+    expect(await faults(bench)).toEqual([]);
+    await bench.work();
+    expect(await bench.renewal("www")).toMatchObject({ state: "succeeded", reason: "rollback", generation: 3 });
+    expect(await faults(bench)).toEqual([]);
+    expect(await bench.store.certificates.get("www")).toMatchObject({
+      failures: 0,
+      nextAttemptAt: bench.now + 24 * HOUR_MS,
+      lastErrorMessage: "checkout fails (by ops)",
+    });
+    const { problems } = await statusReport(bench.store, bench.certificates, bench.now, { needed: [] });
+    expect(problems).toEqual([]);
+  });
+
+  it("is one where it does not get there, said with what stopped it, until it does", async () => {
+    await using bench = await live(AT_ONCE);
+    await force(bench);
+    bench.target("a").onDeploy = async () => {
+      throw new RenewalError("deploy.refused", "it refuses");
+    };
+    await redeploy(bench.context, back);
+    for (let step = 0; (await bench.renewal("www"))?.state !== "failed" && step < 20; step += 1) {
+      bench.now += HOUR_MS;
+      await bench.work();
+    }
+    expect(await faults(bench)).toEqual([expect.stringMatching(/^renewal failed: .*it refuses/)]);
+    bench.target("a").onDeploy = async () => {};
+    await watch(bench, 26 * HOUR_MS);
+    expect(await bench.renewal("www")).toMatchObject({ state: "succeeded", generation: 3 });
+    expect(await faults(bench)).toEqual([]);
   });
 });
 

@@ -94,7 +94,7 @@ describe("the pair that is gone back to", () => {
         ["lb", 3],
       ]);
       expect(await store.certificates.get("www")).toMatchObject({
-        failures: 1,
+        failures: 0,
         nextAttemptAt: NOW + waitMs,
         lastErrorCode: "deploy.rolledBack",
       });

@@ -38,6 +38,8 @@ export interface ReplacementInput {
   readonly san: string;
   readonly to: string;
   readonly waves: readonly number[];
+  /** As it was typed. */
+  readonly wavesText: string;
 }
 
 const name = z.string().min(1).max(NAME_LENGTH_MAX);
@@ -85,7 +87,14 @@ export function readInput(parameters: URLSearchParams, now: number): ActionInput
       subjects: subject,
     },
     generation: generation === "" ? null : Number(generation),
-    replacement: { id: replacement, issuer, san, to, waves: waves === "" ? [] : waves.split(",").map(Number) },
+    replacement: {
+      id: replacement,
+      issuer,
+      san,
+      to,
+      waves: waves === "" ? [] : waves.split(",").map(Number),
+      wavesText: waves,
+    },
   };
 }
 

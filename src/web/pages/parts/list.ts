@@ -45,7 +45,6 @@ export function toolbar<Row>(view: ListView<Row>, placeholder: string): Html {
       ${query.sort === list.defaultSort ? NOTHING : html`<input type="hidden" name="sort" value="${query.sort}" />`}
       <button>Search</button>
     </form>
-    <a class="to-filters" href="#filters">Filters</a>
     ${chips(view)}
   </div>`;
 }
@@ -78,7 +77,9 @@ export function facetPanel<Row>(view: ListView<Row>): Html {
       ? []
       : [facetGroup(view, key, facet.title, counts)];
   });
-  return html`<details class="facets" id="filters" open><summary>Filters</summary><div class="facet-groups">${groups}</div>
+  if (groups.length === 0) return NOTHING;
+  // Closed: where the screen is wide the style shows it all the same.
+  return html`<details class="facets" id="filters"><summary>Filters</summary><div class="facet-groups">${groups}</div>
     </details>`;
 }
 

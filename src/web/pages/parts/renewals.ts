@@ -1,5 +1,6 @@
 import { html } from "hono/html";
 import type { Renewal } from "../../../domain/renewal.ts";
+import { REASON_WORDS } from "../../../reports/reasonWords.ts";
 import { certificateHref, foreign, type Html, NOTHING, renewalHref } from "./markup.ts";
 import { pill, RENEWAL_LOOK } from "./state.ts";
 import { relative, short } from "./time.ts";
@@ -40,20 +41,3 @@ export function renewalTable(rows: readonly Row[], now: number, { withCertificat
     })}</tbody>
   </table>`;
 }
-
-export const REASON_WORDS: Readonly<Record<Renewal["reason"], string>> = {
-  missing: "nothing was issued",
-  renewalWindow: "its window opened",
-  renewalInfo: "the CA asked for it",
-  emergency: "it was about to expire",
-  identifiersChanged: "its names changed",
-  issuerChanged: "its issuer changed",
-  keyChanged: "its key type changed",
-  revoked: "it was revoked",
-  drift: "a target lacked it",
-  targetChanged: "a target changed",
-  restored: "a backup was restored",
-  redeploy: "deployed again",
-  rollback: "rolled back",
-  requested: "requested",
-};
