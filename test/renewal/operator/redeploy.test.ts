@@ -57,7 +57,7 @@ describe("an earlier pair that a person puts back", () => {
       nextAttemptAt: bench.now + 24 * HOUR_MS,
       lastErrorMessage: "checkout fails (by ops)",
     });
-    const { problems } = await statusReport(bench.store, bench.certificates, bench.now, { needed: [] });
+    const { problems } = await statusReport(bench.store, bench.certificates, bench.now);
     expect(problems).toEqual([]);
   });
 

@@ -21,6 +21,7 @@ export const FINDING_WORDS: Readonly<Record<NoticeKind | ProblemKind, string>> =
   clock: "clock",
   database: "database",
   disk: "disk",
+  directory: "data directory",
   key: "master key",
   configuration: "configuration",
   redis: "Redis",
