@@ -38,6 +38,8 @@ export function actionsOf(facts: Facts, complaints: readonly Failure[]): string[
     );
   else if (member.certificate.mode === "observe")
     actions.add("See why what renews it has not: renewd only observes it.");
+  else if (facts.missing.some(({ role }) => role === "planner"))
+    actions.add("Start a planner: `renewd run`, or `renewd worker planner` beside the other roles.");
   else if (decision?.due) actions.add("Nothing: the planner takes it up at its next tick.");
   else actions.add(`Ask for it by hand: \`renewd renew ${name} --wait\`.`);
   return [...actions];

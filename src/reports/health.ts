@@ -114,7 +114,9 @@ function lastSeen(last: Heartbeat | undefined, now: number): string {
   const { process, stoppedAt, beatAt } = last;
   return stoppedAt === null
     ? `${process} last reported ${formatAgo(now - beatAt)} and did not stop in order`
-    : `${process} was stopped ${formatAgo(now - stoppedAt)}`;
+    : stoppedAt > now + CLOCK_SKEW_MAX_MS
+      ? `${process} was stopped at a time that this machine's clock has not reached`
+      : `${process} was stopped ${formatAgo(now - stoppedAt)}`;
 }
 
 function agentAdvice(target: string): string {
@@ -153,7 +155,10 @@ function problemsOfProcesses(
 
 /** A report from the future: one of two clocks is wrong. */
 function strangeClocks({ beats, now }: HealthFacts): Notice[] {
-  const ahead = beats.filter(({ beatAt, stoppedAt }) => stoppedAt === null && beatAt > now + CLOCK_SKEW_MAX_MS);
+  const isAhead = ({ beatAt }: Heartbeat): boolean => beatAt > now + CLOCK_SKEW_MAX_MS;
+  // What stopped is past once something runs by the same clock as this one.
+  const isPast = beats.some((beat) => isLive(beat, now) && !isAhead(beat));
+  const ahead = beats.filter((beat) => isAhead(beat) && (beat.stoppedAt === null || !isPast));
   const [first] = ahead.sort((a, b) => b.beatAt - a.beatAt);
   if (first === undefined) return [];
   return [

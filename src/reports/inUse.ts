@@ -24,7 +24,11 @@ export async function earliestPairs(store: Reading, members: readonly Member[]):
   const unproved = issued
     .filter(({ provedLive, member }) => !provedLive && member.certificate.endpoints.length > 0)
     .map(({ member }) => member.certificate.name);
-  const watched = members.filter(({ certificate, version }) => isWatchedOnly(certificate, version));
+  // What is held at the first run was dialled, and nothing is issued until somebody decides.
+  const watched = members.filter(
+    ({ certificate, version, record }) =>
+      isWatchedOnly(certificate, version) || (version === null && record !== null && record.pausedAt !== null),
+  );
   const seen = [...unproved, ...watched.map(({ certificate }) => certificate.name)];
   const observed = seen.length === 0 ? [] : await store.observations.allObservations(seen);
   const servedBy = Map.groupBy(observed, ({ certificate }) => certificate);

@@ -7,6 +7,7 @@ import { takingTurns } from "../domain/turns.ts";
 import { incompatibilities } from "../renewal/rules/compatibility.ts";
 import type { Blocker, PlanDecision } from "../renewal/rules/decide.ts";
 import { type BudgetOf, loadFleet, type Member, nextLookAt, planDecisionOf } from "./fleet.ts";
+import { isLive } from "./health.ts";
 import { iso } from "./instant.ts";
 import { type ExhaustedLimit, exhaustedLimits } from "./limits.ts";
 
@@ -14,6 +15,8 @@ import { type ExhaustedLimit, exhaustedLimits } from "./limits.ts";
 export interface PlanReport {
   readonly version: 2;
   readonly at: string;
+  /** Nothing is done as planned while none does. */
+  readonly plannerRuns: boolean;
   readonly certificates: readonly PlanEntry[];
   /** The CAs' limits that what is due now uses up. */
   readonly exhausted: readonly ExhaustedLimit[];
@@ -60,7 +63,10 @@ export async function planReport(
     });
     await turn();
   }
-  return { version: 2, at: iso(now), certificates: entries, exhausted: await exhaustedLimits(fleet, now) };
+  const beats = await store.health.beats();
+  const plannerRuns = beats.some((beat) => beat.role === "planner" && isLive(beat, now));
+  const exhausted = await exhaustedLimits(fleet, now);
+  return { version: 2, at: iso(now), plannerRuns, certificates: entries, exhausted };
 }
 
 /** What follows from the planner's decision. */
@@ -121,7 +127,8 @@ function firstEntryOf({ certificate, version }: Member): Decided {
   if (version !== null) return unseenEntry(name);
   const detail =
     `the first run orders it from ${issuer} by ${solvers.join(" or ")}, then replaces what ${targets.join(", ")} ` +
-    `${targets.length === 1 ? "holds" : "hold"}; \`renewd import\` takes over a pair that is in use`;
+    `${targets.length === 1 ? "holds" : "hold"}; if an endpoint serves its names already, it is held until you decide, ` +
+    "unless `renewd run --yes`; `renewd import` takes over a pair that is in use";
   return { certificate: name, due: true, reason: "missing", heldBy: null, detail, nextAt: null };
 }
 

@@ -3,6 +3,7 @@ import type { Acknowledgement, Heartbeat } from "../domain/heartbeat.ts";
 import type { Responsibility } from "../domain/responsibility.ts";
 import type { Store } from "../domain/store.ts";
 import { takingTurns } from "../domain/turns.ts";
+import { isWatchedOnly } from "../renewal/rules/served.ts";
 import { DEFAULT_SETTINGS } from "../renewal/rules/settings.ts";
 import { actionsOf } from "./actions.ts";
 import { clockNotices } from "./clockNotices.ts";
@@ -79,6 +80,8 @@ export interface Trouble {
   readonly problems: readonly Problem[];
   /** When what clients get first expires; null: no version was ever issued. */
   readonly expiresAt: string | null;
+  /** renewd only observes it, so that it issues nothing. */
+  readonly observed: boolean;
   readonly errors: readonly StatusError[];
   readonly tried: { readonly failuresInARow: number; readonly attempts: number; readonly lastAt: string | null };
   readonly next: { readonly at: string | null; readonly what: string };
@@ -216,6 +219,7 @@ function troubleOf(facts: Examined, acknowledgement: Acknowledgement | undefined
     needsPerson: !isAcknowledged && needsPerson(problems, complaints, facts),
     problems,
     expiresAt: iso(expiresAt),
+    observed: isWatchedOnly(member.certificate, member.version),
     errors: complaints.map(({ where, code, message, attempts: tried, nextAttemptAt }) => ({
       where,
       code,

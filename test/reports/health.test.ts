@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { renderPlan } from "../../src/cli/render/plan.ts";
 import { renderStatus } from "../../src/cli/render/status.ts";
 import type { Heartbeat } from "../../src/domain/heartbeat.ts";
 import { RENEWAL_ROLES, ROLES, type Role } from "../../src/domain/role.ts";
+import { planReport } from "../../src/reports/plan.ts";
 import { DAY_MS, heartbeat, NOW, renewal } from "../support/model/facts.ts";
 import { createEstate, type Estate } from "../support/system/estate.ts";
 
@@ -31,6 +33,18 @@ describe("roles that do not run", () => {
       },
     ]);
     expect(renderStatus(found, SCREEN)).toMatch(/^1 problem needs a person/);
+  });
+
+  test("what is due is not left to a planner that does not run", async () => {
+    const www = await estate.live("www", { notAfter: NOW + 2 * DAY_MS, record: { nextCheckAt: NOW - MINUTE_MS } });
+    await estate.store.versions.markVerified("www", 1, NOW - 80 * DAY_MS);
+    const { problems } = await estate.report([www], NOW, { beats: [] });
+    expect(problems[0]?.actions).toEqual([
+      "Start a planner: `renewd run`, or `renewd worker planner` beside the other roles.",
+    ]);
+    expect(renderPlan(await planReport(estate.store, [www], NOW), SCREEN)).toContain("no planner runs");
+    await estate.report([www]);
+    expect(renderPlan(await planReport(estate.store, [www], NOW), SCREEN)).not.toContain("no planner runs");
   });
 
   test("never started is said as such", async () => {
@@ -106,6 +120,16 @@ describe("what a process reports of itself", () => {
     expect(found.notices).toMatchObject([
       { kind: "clock", what: expect.stringContaining("web-1/verifier reported 1 d") },
     ]);
+  });
+
+  test("reports of stopped processes from the future are a wrong clock too, and nothing is in the past", async () => {
+    const later = NOW + 10 * DAY_MS;
+    const { notices } = await estate.report([await estate.live("www")], NOW, {
+      beats: all({ beatAt: later, stoppedAt: later }),
+    });
+    expect(notices.map(({ kind }) => kind)).toEqual(expect.arrayContaining(["clock", "role"]));
+    expect(notices.find(({ kind }) => kind === "clock")?.what).toContain("web-1/42 reported 10 d in the future");
+    expect(notices.find(({ kind }) => kind === "role")?.what).not.toContain("ago");
   });
 
   test("a process with a wrong clock that was stopped, and whose place another took, is past", async () => {

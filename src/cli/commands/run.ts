@@ -86,7 +86,7 @@ async function dryRun({ output, configFile }: CommandCall<Options>, signal: Abor
   const { budget, limits, visibility } = services;
   const plan = await planReport(store, config.certificates, clock.now(), budget, limits, visibility);
   const inUse = await findPairsInUse(app.context, signal);
-  const shown = inUse.map((pair) => ({ ...pair, notAfter: iso(pair.notAfter) }));
+  const shown = inUse.map(({ seen: _, ...pair }) => ({ ...pair, notAfter: iso(pair.notAfter) }));
   output.report({ version: 1, plan, inUse: shown }, renderDryRun);
   return "ok";
 }

@@ -1,5 +1,5 @@
 import { inert } from "../../domain/text.ts";
-import { iso } from "../../reports/instant.ts";
+import { iso, spoken } from "../../reports/instant.ts";
 import type { PlanReport } from "../../reports/plan.ts";
 import type { Screen } from "../terminal/style.ts";
 import { renderPlan } from "./plan.ts";
@@ -35,5 +35,5 @@ export function renderPairsInUse(pairs: readonly InUse<number>[]): string {
 }
 
 function lineOf({ certificate, endpoint, issuer, serial, notAfter }: InUse<string>): string {
-  return inert(`  ${certificate}: ${endpoint} serves ${serial} by ${issuer}, valid until ${notAfter}`);
+  return inert(`  ${certificate}: ${endpoint} serves ${serial} by ${issuer}, valid until ${spoken(notAfter)}`);
 }

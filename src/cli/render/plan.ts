@@ -18,7 +18,7 @@ const HOLD = {
   unknown: "unknown",
 } as const;
 
-export function renderPlan({ certificates, exhausted, at }: PlanReport, screen: Screen): string {
+export function renderPlan({ certificates, exhausted, at, plannerRuns }: PlanReport, screen: Screen): string {
   if (certificates.length === 0) return "no certificates are configured";
   const columns = [
     { title: "CERTIFICATE", widthMin: 14 },
@@ -32,7 +32,7 @@ export function renderPlan({ certificates, exhausted, at }: PlanReport, screen: 
     dueCell(each),
     each.reason ?? "-",
     each.detail,
-    nextOf(each.nextAt, at),
+    nextOf(each, at, plannerRuns),
   ]);
   const lines = exhausted.map(
     (each) =>
@@ -68,7 +68,8 @@ function dueCell({ due, heldBy }: PlanEntry): Cell {
 }
 
 /** Nothing goes on "now" before a planner or worker has taken it. */
-function nextOf(nextAt: string | null, at: string): string {
+function nextOf({ nextAt, heldBy }: PlanEntry, at: string, plannerRuns: boolean): string {
   if (nextAt === null) return "-";
-  return Date.parse(nextAt) <= Date.parse(at) ? "due" : fromNow(nextAt, at);
+  if (Date.parse(nextAt) > Date.parse(at)) return fromNow(nextAt, at);
+  return plannerRuns || heldBy === "inFlight" ? "due" : "no planner runs";
 }

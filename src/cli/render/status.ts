@@ -84,6 +84,11 @@ function titleOf({ certificate, needsPerson, problems: found }: Trouble, screen:
   return marked(screen, `${certificate}  ${found.map(({ what }) => what).join("; ")}`, needsPerson).join("\n");
 }
 
+function neverSeen({ observed, errors }: Trouble): string {
+  if (!observed) return "no certificate was ever issued";
+  return errors.length === 0 ? "not seen yet: no verifier has dialled it" : "not seen yet: no dial has succeeded";
+}
+
 function troubleLines(trouble: Trouble, at: string, screen: Screen): string[] {
   const { errors, expiresAt, tried, next, actions, renewalId } = trouble;
   const lines = [titleOf(trouble, screen)];
@@ -91,7 +96,7 @@ function troubleLines(trouble: Trouble, at: string, screen: Screen): string[] {
     ...labelled(
       screen,
       "expires",
-      expiresAt === null ? "no certificate was ever issued" : `${spoken(expiresAt)} (${fromNow(expiresAt, at)})`,
+      expiresAt === null ? neverSeen(trouble) : `${spoken(expiresAt)} (${fromNow(expiresAt, at)})`,
     ),
   );
   for (const { where, code, message, attempts } of errors.slice(0, ERRORS_MAX)) {

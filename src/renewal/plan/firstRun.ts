@@ -1,11 +1,13 @@
 import pLimit from "p-limit";
 import { type Certificate, FIRST_RUN } from "../../domain/certificate.ts";
-import type { Endpoint, ServedCertificate } from "../../domain/endpoint.ts";
+import type { EndpointStatus } from "../../domain/deployment.ts";
+import { type Endpoint, endpointKey, type Observation } from "../../domain/endpoint.ts";
 import { namesCover } from "../../domain/identifier.ts";
 import { formatInstant } from "../../domain/time.ts";
 import { IMPORTED } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { pause } from "../operator/pause.ts";
+import { OF_OTHERS } from "../rules/served.ts";
 import { configure } from "./configure.ts";
 
 /** Endpoints that are dialled at the same time. */
@@ -26,6 +28,7 @@ export interface PairInUse {
   readonly serial: string;
   /** ms since epoch. */
   readonly notAfter: number;
+  readonly seen: { readonly endpoint: Endpoint; readonly observation: Observation };
 }
 
 /**
@@ -82,26 +85,28 @@ async function servedBy(
   endpoint: Endpoint,
   signal: AbortSignal,
 ): Promise<PairInUse | null> {
-  const served = await askEndpoint(probe, endpoint, signal);
-  if (served === null || served.notAfter <= clock.now()) return null;
+  const observation = await askEndpoint(probe, endpoint, signal);
+  const served = observation?.served ?? null;
+  if (observation === null || served === null || served.notAfter <= clock.now()) return null;
   // One name is enough: a new name beside those that clients use does not make the pair there renewd's.
   if (!identifiers.some(({ value }) => namesCover(served.subjectAltNames, value))) return null;
   const { issuer, serial, notAfter } = served;
-  return { certificate: name, endpoint: `${endpoint.host}:${endpoint.port}`, issuer, serial, notAfter };
+  const seen = { endpoint, observation };
+  return { certificate: name, endpoint: `${endpoint.host}:${endpoint.port}`, issuer, serial, notAfter, seen };
 }
 
-/** What its first address that answers serves; null: nobody answers in time, so nothing is replaced. */
+/** What was seen at its first address that serves anything; null: nobody answers in time, so nothing is replaced. */
 async function askEndpoint(
   probe: Context["probe"],
   endpoint: Endpoint,
   signal: AbortSignal,
-): Promise<ServedCertificate | null> {
+): Promise<Observation | null> {
   const bounded = (): AbortSignal => AbortSignal.any([signal, AbortSignal.timeout(ADDRESS_MAX_MS)]);
   const addresses = await probe.addresses(endpoint, bounded()).catch(() => []);
   for (const address of addresses.slice(0, ADDRESSES_MAX)) {
     if (signal.aborted) return null;
     const seen = await probe.observe(endpoint, address, null, bounded()).catch(() => null);
-    if (seen !== null && seen.served !== null) return seen.served;
+    if (seen !== null && seen.served !== null) return seen;
   }
   return null;
 }
@@ -113,8 +118,16 @@ export async function holdPairsInUse(
   signal: AbortSignal,
 ): Promise<void> {
   await configure(context, signal);
-  for (const { certificate, endpoint, notAfter } of pairs) {
+  for (const { certificate, endpoint, notAfter, seen } of pairs) {
+    // What clients get, and until when, is shown although nothing is issued.
+    await context.store.observations.record(statusOf(certificate, seen), [{ ...seen.observation, problem: null }]);
     const reason = `${FIRST_RUN}${endpoint} serves another certificate until ${formatInstant(notAfter)}`;
     await pause(context.store, { certificate, reason, until: null }, context.clock.now());
   }
+}
+
+function statusOf(certificate: string, { endpoint, observation }: PairInUse["seen"]): EndpointStatus {
+  const roundEndedAt = observation.at;
+  const found = { generation: OF_OTHERS, proved: true, errorCode: null, errorMessage: null };
+  return { certificate, endpoint: endpointKey(endpoint), roundEndedAt, ...found };
 }

@@ -7,6 +7,7 @@ import { configure } from "../../../src/renewal/plan/configure.ts";
 import { findPairsInUse, holdPairsInUse, isFirstRun, undecided } from "../../../src/renewal/plan/firstRun.ts";
 import { planDue } from "../../../src/renewal/plan/plan.ts";
 import { requestRenewal } from "../../../src/renewal/plan/request.ts";
+import { certificatesReport } from "../../../src/reports/certificates.ts";
 import { planReport } from "../../../src/reports/plan.ts";
 import { createProbe } from "../../../src/tls/probe.ts";
 import { createRoot, type IssuedPair } from "../../support/ca/pki.ts";
@@ -54,11 +55,15 @@ describe("the first run over an estate that other tooling serves", () => {
   });
 
   test("orders what nobody serves, and holds the rest until a person decides", async () => {
-    await holdPairsInUse(context, await findPairsInUse(context, NO_SIGNAL), NO_SIGNAL);
+    const inUse = await findPairsInUse(context, NO_SIGNAL);
+    await holdPairsInUse(context, inUse, NO_SIGNAL);
     expect(await planned()).toEqual(["dead", "other"]);
     expect((await bench.store.certificates.get("www"))?.pausedReason).toMatch(
       /^first run: 127\.0\.0\.1:\d+ serves another certificate until 20[^:]*:\d\d:\d\dZ$/,
     );
+    const { certificates } = await certificatesReport(bench.store, bench.certificates, bench.now);
+    const held = certificates.find(({ certificate }) => certificate === "www");
+    expect(Date.parse(held?.clientsUntil ?? ""), "what clients get is shown").toBe(inUse[0]?.notAfter);
     await resumeCertificate(context, { of: "www", why: null, by: null });
     expect(await planned()).toEqual(["www"]);
   });
