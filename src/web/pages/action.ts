@@ -35,13 +35,22 @@ export async function actionPage(
       <form class="action" method="post" action="/actions/${name}">
         <input type="hidden" name="key" value="${randomUUID()}" />
         <input type="hidden" name="back" value="${back}" />
-        ${hidden("certificate", input.certificates)} ${hidden("subject", input.subjects)} ${hidden("target", input.targets)} ${hidden("channel", input.channels)}
+        ${hidden("certificate", input.certificates)} ${hidden("subject", input.subjects)}
+          ${hidden("target", input.targets)} ${hidden("channel", input.channels)}
         ${hidden("generation", input.generation === null ? [] : [String(input.generation)])}
         ${hidden("replacement", input.replacement.id === "" ? [] : [input.replacement.id])}
         ${text.fields?.(input) ?? NOTHING}
-        <p><label for="reason">Reason${text.needsReason ? "" : html` <span class="quiet">(for the history)</span>`}</label>
-          <input id="reason" name="reason" value="${input.reason}" maxlength="${REASON_LENGTH_MAX}" autocomplete="off"${text.needsReason ? html` required` : NOTHING} /></p>
-        <p class="buttons"><button class="button"${possible === 0 && lines.length > 0 && name !== "renew" ? html` disabled` : NOTHING}>${text.verb}${possible > 1 ? ` ${formatNumber(possible)}` : ""}</button> <a class="button plain" href="${back}">Do nothing</a></p>
+        <p><label for="reason">Reason${
+          text.needsReason ? "" : html` <span class="quiet">(for the history)</span>`
+        }</label>
+          <input id="reason" name="reason" value="${input.reason}" maxlength="${REASON_LENGTH_MAX}" autocomplete="off"${
+            text.needsReason ? html` required` : NOTHING
+          } /></p>
+        <p class="buttons"><button class="button"${
+          possible === 0 && lines.length > 0 && name !== "renew" ? html` disabled` : NOTHING
+        }>${text.verb}${
+          possible > 1 ? ` ${formatNumber(possible)}` : ""
+        }</button> <a class="button plain" href="${back}">Do nothing</a></p>
       </form>`,
   });
 }
@@ -104,11 +113,21 @@ function planTable(lines: readonly PlanLine[], { snapshot }: PageFacts): Html {
       <tbody>${ordered.slice(0, LINES_SHOWN).map(({ subject, outcome, refused }) => {
         const row = snapshot.rows.get(subject);
         return html`<tr>
-          <th scope="row" data-label="What">${row === undefined ? foreign(subjectText(subject, snapshot)) : html`<a href="${certificateHref(subject)}">${foreign(subject)}</a>`}</th>
+          <th scope="row" data-label="What">${
+            row === undefined
+              ? foreign(subjectText(subject, snapshot))
+              : html`<a href="${certificateHref(subject)}">${foreign(subject)}</a>`
+          }</th>
           <td data-label="Now">${row === undefined ? NOTHING : pill(CERTIFICATE_LOOK[row.state])}</td>
-          <td data-label="Then">${refused === null ? foreign(outcome) : html`<span class="bad-text">${foreign(refused)}</span>`}</td></tr>`;
+          <td data-label="Then">${
+            refused === null ? foreign(outcome) : html`<span class="bad-text">${foreign(refused)}</span>`
+          }</td></tr>`;
       })}</tbody></table>
-    ${lines.length > LINES_SHOWN ? html`<p class="quiet">and ${formatNumber(lines.length - LINES_SHOWN)} more</p>` : NOTHING}
+    ${
+      lines.length > LINES_SHOWN
+        ? html`<p class="quiet">and ${formatNumber(lines.length - LINES_SHOWN)} more</p>`
+        : NOTHING
+    }
   </section>`;
 }
 
@@ -133,9 +152,15 @@ export function outcomePage(
       <ul class="rows outcomes">${[...refused, ...outcomes.filter(({ done }) => done)].slice(0, CERTIFICATES_MAX).map(
         ({ subject, done, what, renewalId, code, action }) => html`<li>
           ${done ? tag("done", "busy") : tag("not done", "bad")}
-          ${facts.snapshot.rows.has(subject) ? html`<a href="${certificateHref(subject)}">${foreign(subject)}</a>` : foreign(subjectText(subject, facts.snapshot))} ${foreign(what)}
+          ${
+            facts.snapshot.rows.has(subject)
+              ? html`<a href="${certificateHref(subject)}">${foreign(subject)}</a>`
+              : foreign(subjectText(subject, facts.snapshot))
+          } ${foreign(what)}
           ${renewalId === null ? NOTHING : html` · <a href="${renewalHref(renewalId)}">follow its renewal</a>`}
-          ${code === null ? NOTHING : html`<br /><code>${foreign(code)}</code>`}${action === null ? NOTHING : html` <b>What to do:</b> ${advice(action)}`}
+          ${
+            code === null ? NOTHING : html`<br /><code>${foreign(code)}</code>`
+          }${action === null ? NOTHING : html` <b>What to do:</b> ${advice(action)}`}
         </li>`,
       )}</ul>
       <p class="buttons"><a class="button" href="${back}">Back</a></p>`,

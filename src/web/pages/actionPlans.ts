@@ -14,7 +14,8 @@ import type { PageFacts } from "./facts.ts";
 import { type Html, NOTHING, plural } from "./parts/markup.ts";
 
 const untilField = (label: string, input: ActionInput, hint: string): Html =>
-  html`<p><label for="until">${label}</label> <input id="until" name="until" placeholder="2d, or 2026-12-01" maxlength="40" value="${input.untilText}" /> <span class="quiet">${hint}</span></p>`;
+  html`<p><label for="until">${label}</label> <input id="until" name="until" placeholder="2d, or 2026-12-01"
+    maxlength="40" value="${input.untilText}" /> <span class="quiet">${hint}</span></p>`;
 
 /** What each page of an action says. */
 export const ACTION_TEXTS: Readonly<Record<ActionName, ActionText>> = {
@@ -32,7 +33,9 @@ export const ACTION_TEXTS: Readonly<Record<ActionName, ActionText>> = {
       return nextVersionOf(member, now);
     }),
     fields: ({ force }) =>
-      html`<p><label><input type="checkbox" name="force" value="yes"${force ? html` checked` : NOTHING} /> Issue a new certificate even where nothing is due</label></p>`,
+      html`<p><label><input type="checkbox" name="force" value="yes"${
+        force ? html` checked` : NOTHING
+      } /> Issue a new certificate even where nothing is due</label></p>`,
   },
   retry: {
     title: "Try again now",
@@ -97,7 +100,8 @@ export const ACTION_TEXTS: Readonly<Record<ActionName, ActionText>> = {
       const { store } = facts.web.renewal;
       const to = await pairBefore(store, certificate.name, version.generation, facts.now);
       if (to === null) return refusal("it has no earlier pair that was proved live and is still valid");
-      return `generation ${to.generation} comes back to ${certificate.targets.join(", ")} as generation ${version.generation + 1}`;
+      const where = certificate.targets.join(", ");
+      return `generation ${to.generation} comes back to ${where} as generation ${version.generation + 1}`;
     }),
   },
   acknowledge: {
@@ -195,12 +199,17 @@ export const ACTION_TEXTS: Readonly<Record<ActionName, ActionText>> = {
 
 function replacementFields({ replacement: { issuer, san, to, wavesText }, untilText }: ActionInput): Html {
   const field = (name: string, label: string, value: string, hint: string): Html =>
-    html`<p><label for="${name}">${label}</label> <input id="${name}" name="${name}" value="${value}" maxlength="255" autocomplete="off" /> <span class="quiet">${hint}</span></p>`;
-  return html`${field("issuer", "Of issuer", issuer, "as configured; of any other name, those signed by a CA of that name")}
-    ${field("san", "With a name", san, "*.shop.example.org; * matches any characters")} ${field("to", "Order from", to, "empty: as configured")}
+    html`<p><label for="${name}">${label}</label> <input id="${name}" name="${name}" value="${value}" maxlength="255"
+      autocomplete="off" /> <span class="quiet">${hint}</span></p>`;
+  const ofIssuer = "as configured; of any other name, those signed by a CA of that name";
+  return html`${field("issuer", "Of issuer", issuer, ofIssuer)}
+    ${field("san", "With a name", san, "*.shop.example.org; * matches any characters")}
+      ${field("to", "Order from", to, "empty: as configured")}
     ${field("waves", "Waves", wavesText, "1,20: one first, then twenty, then the rest")}
-    <p><label for="until">Deadline</label> <input id="until" name="until" placeholder="5d" maxlength="40" value="${untilText}" /> <span class="quiet">empty: in five days</span></p>
-    <p><button class="button plain" formmethod="get" formaction="/actions/replace" formnovalidate>Show the plan</button></p>`;
+    <p><label for="until">Deadline</label> <input id="until" name="until" placeholder="5d" maxlength="40"
+      value="${untilText}" /> <span class="quiet">empty: in five days</span></p>
+    <p><button class="button plain" formmethod="get" formaction="/actions/replace"
+      formnovalidate>Show the plan</button></p>`;
 }
 
 async function alertLine({ renewal }: PageFacts["web"], subject: string, outcome: string): Promise<PlanLine> {

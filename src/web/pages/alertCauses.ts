@@ -26,19 +26,31 @@ function entry(alert: AlertEntry, { now, here }: PageFacts): Html {
   const isNew = acknowledged === null && severity === "page";
   return html`<li>
     ${tag(severity, isNew ? "bad" : "busy")} ${foreign(what)} <code>${alert.alert}</code>
-    <small>${foreign(alert.cause)} · since ${relative(Date.parse(firstBadAt), now)}${expiresAt === null ? NOTHING : html` · first to expire ${relative(Date.parse(expiresAt), now)}`}</small>
+    <small>${foreign(alert.cause)} · since ${relative(Date.parse(firstBadAt), now)}${
+      expiresAt === null ? NOTHING : html` · first to expire ${relative(Date.parse(expiresAt), now)}`
+    }</small>
     ${
       certificates.length < 2
         ? NOTHING
-        : html`<small>${shown.map((name) => html`<a href="${certificateHref(name)}">${foreign(name)}</a> `)}${certificates.length > shown.length ? html`and ${formatNumber(certificates.length - shown.length)} more` : NOTHING}</small>`
+        : html`<small>${shown.map((name) => html`<a href="${certificateHref(name)}">${foreign(name)}</a> `)}${
+            certificates.length > shown.length
+              ? html`and ${formatNumber(certificates.length - shown.length)} more`
+              : NOTHING
+          }</small>`
     }
     ${changed.length === 0 ? NOTHING : html`<small>Shortly before: ${foreign(changed.join("; "))}</small>`}
     ${action === null ? NOTHING : html`<small><b>What to do:</b> ${advice(action)}</small>`}
-    <small>${receipts(alert)}${step === 0 ? NOTHING : html` · step ${step}`}${next === null ? NOTHING : html` · next ${relative(Date.parse(next.at), now)}: ${foreign(next.channels.join(", "))}`}</small>
+    <small>${receipts(alert)}${step === 0 ? NOTHING : html` · step ${step}`}${
+      next === null
+        ? NOTHING
+        : html` · next ${relative(Date.parse(next.at), now)}: ${foreign(next.channels.join(", "))}`
+    }</small>
     <small>${
       acknowledged === null
         ? html`<a href="${actionHref("take-alert", { subject: alert.alert, back: here })}">acknowledge</a>`
-        : html`taken on by ${foreign(acknowledged.by ?? "somebody")} ${instant(Date.parse(acknowledged.at))}: ${foreign(acknowledged.reason)} · <a href="${actionHref("leave-alert", { subject: alert.alert, back: here })}">give back</a>`
+        : html`taken on by ${foreign(acknowledged.by ?? "somebody")} ${instant(Date.parse(acknowledged.at))}:
+          ${foreign(acknowledged.reason)} · <a
+            href="${actionHref("leave-alert", { subject: alert.alert, back: here })}">give back</a>`
     }</small></li>`;
 }
 
@@ -49,7 +61,9 @@ function receipts({ receipts: sent, waits }: AlertEntry): Html {
   if (sent.length === 0) return html`no channel has taken it yet`;
   return html`${sent.map(
     ({ channel, at, outcome, error }, i) =>
-      html`${i === 0 ? "" : ", "}${foreign(channel)} ${outcome === "sent" ? "at" : "gave up at"} ${instant(Date.parse(at))}${error === null ? NOTHING : html` (${foreign(error)})`}`,
+      html`${i === 0 ? "" : ", "}${foreign(channel)} ${
+        outcome === "sent" ? "at" : "gave up at"
+      } ${instant(Date.parse(at))}${error === null ? NOTHING : html` (${foreign(error)})`}`,
   )}`;
 }
 
@@ -61,7 +75,12 @@ export async function rulesPanel({ web, now }: PageFacts): Promise<Html> {
   return html`<section class="panel"><h2>What people are notified of</h2>
     <details><summary>${fired} of ${rules.length} rules have fired</summary>
     <ul class="rows">
-      ${ordered.map(({ rule, when, severity, lastFiredAt }) => html`<li><code>${rule}</code> ${when} <span class="quiet">up to ${severity} · ${lastFiredAt === null ? "never" : html`last ${relative(Date.parse(lastFiredAt), now)}`}</span></li>`)}</ul>
+      ${ordered.map(
+        ({ rule, when, severity, lastFiredAt }) =>
+          html`<li><code>${rule}</code> ${when} <span class="quiet">up to ${severity} · ${
+            lastFiredAt === null ? "never" : html`last ${relative(Date.parse(lastFiredAt), now)}`
+          }</span></li>`,
+      )}</ul>
     <p class="quiet">Try one: <code>renewd alerts test RULE</code>.</p></details>
   </section>`;
 }

@@ -16,9 +16,17 @@ export function calendarPage(facts: PageFacts): Html {
   const weekly = ceiling(facts);
   return layout(facts, {
     title: "Calendar",
-    body: html`${heading("Calendar", `What the next ${WEEKS} weeks bring.`, html`<a class="button plain" href="/calendar.ics" download>Calendar file</a>`)}
+    body: html`${heading(
+      "Calendar",
+      `What the next ${WEEKS} weeks bring.`,
+      html`<a class="button plain"
+      href="/calendar.ics" download>Calendar file</a>`,
+    )}
       <section class="panel">${picture(weeks, weekly)}
-        <p class="legend quiet"><span class="pill busy">renewals</span> <span class="pill warn">expiries if nothing were renewed</span>${weekly === null ? NOTHING : ` the CA's account limit allows ${formatNumber(weekly)} orders a week`}</p>
+        <p class="legend quiet"><span class="pill busy">renewals</span> <span
+          class="pill warn">expiries if nothing were renewed</span>${
+            weekly === null ? NOTHING : ` the CA's account limit allows ${formatNumber(weekly)} orders a week`
+          }</p>
       </section>
       ${readiness(facts)}
       <div class="columns">${table(weeks)}${freezeList(freezes)}</div>`,
@@ -41,15 +49,29 @@ function picture(weeks: readonly Week[], weekly: number | null): Html {
   const bar = (number: number, x: number, tone: string, href: string, label: string): Html =>
     number === 0
       ? NOTHING
-      : html`<a href="${href}" data-count="${number}" aria-label="${label}"><title>${label}</title><rect class="bar-${tone}" x="${x}" y="${HEIGHT - y(number)}" width="8" height="${y(number)}" /></a>`;
-  return html`<svg class="weeks" viewBox="0 0 ${weeks.length * BAR} ${HEIGHT + 2}" preserveAspectRatio="none" role="group" aria-label="Renewals and expiries by week">
+      : html`<a href="${href}" data-count="${number}" aria-label="${label}"><title>${label}</title><rect
+        class="bar-${tone}" x="${x}" y="${HEIGHT - y(number)}" width="8" height="${y(number)}" /></a>`;
+  return html`<svg class="weeks" viewBox="0 0 ${weeks.length * BAR} ${HEIGHT + 2}" preserveAspectRatio="none"
+    role="group" aria-label="Renewals and expiries by week">
     ${weeks.map(({ week, renews, expires, freezes }, index) => {
       const x = index * BAR + 1;
-      return html`${freezes.length === 0 ? NOTHING : html`<rect class="freeze" x="${index * BAR}" y="0" width="${BAR}" height="${HEIGHT}"><title>${foreign(`freeze: ${freezes.join(", ")}`)}</title></rect>`}
-        ${bar(renews, x, "busy", `/certificates?renewsWeek=${week}`, `${renews} ${plural(renews, "renewal")} in ${week}`)}
-        ${bar(expires, x + 9, "warn", `/certificates?expiresWeek=${week}`, `${expires} ${plural(expires, "expiry", "expiries")} in ${week}`)}`;
+      const renewing = `${renews} ${plural(renews, "renewal")} in ${week}`;
+      const expiring = `${expires} ${plural(expires, "expiry", "expiries")} in ${week}`;
+      return html`${
+        freezes.length === 0
+          ? NOTHING
+          : html`<rect class="freeze" x="${index * BAR}" y="0" width="${BAR}"
+            height="${HEIGHT}"><title>${foreign(`freeze: ${freezes.join(", ")}`)}</title></rect>`
+      }
+        ${bar(renews, x, "busy", `/certificates?renewsWeek=${week}`, renewing)}
+        ${bar(expires, x + 9, "warn", `/certificates?expiresWeek=${week}`, expiring)}`;
     })}
-    ${weekly === null || weekly > most ? NOTHING : html`<line class="bar-line" x1="0" x2="${weeks.length * BAR}" y1="${HEIGHT - y(weekly)}" y2="${HEIGHT - y(weekly)}" />`}
+    ${
+      weekly === null || weekly > most
+        ? NOTHING
+        : html`<line class="bar-line" x1="0" x2="${weeks.length * BAR}" y1="${HEIGHT - y(weekly)}"
+          y2="${HEIGHT - y(weekly)}" />`
+    }
     <line x1="0" x2="${weeks.length * BAR}" y1="${HEIGHT + 0.5}" y2="${HEIGHT + 0.5}" />
   </svg>`;
 }
@@ -66,8 +88,15 @@ function readiness({ snapshot }: PageFacts): Html {
   const unready = certificates.filter((row) => row.unready.length > 0).length;
   return html`<section class="panel"><h2>Renewals with shorter lifetimes</h2>
     <ul class="rows">
-      ${loads.map(([words, days]) => html`<li>${words}: <b>about ${formatNumber(Math.ceil(weeklyLoad(certificates, days)))}</b> a week</li>`)}</ul>
-    <p>${unready === 0 ? html`Every certificate is ready for 47 days.` : html`${count(unready, "/certificates?ready=no", `${plural(unready, "certificate")} cannot do 47 days`)} yet.`}</p>
+      ${loads.map(
+        ([words, days]) => html`<li>${words}: <b>about
+        ${formatNumber(Math.ceil(weeklyLoad(certificates, days)))}</b> a week</li>`,
+      )}</ul>
+    <p>${
+      unready === 0
+        ? html`Every certificate is ready for 47 days.`
+        : html`${count(unready, "/certificates?ready=no", `${plural(unready, "certificate")} cannot do 47 days`)} yet.`
+    }</p>
   </section>`;
 }
 
@@ -101,7 +130,11 @@ function freezeList(freezes: ReturnType<typeof freezesOf>): Html {
       freezes.length === 0
         ? html`<p class="quiet">None is configured. Urgent renewals would go through one all the same.</p>`
         : html`<ul class="rows">
-          ${freezes.map(({ from, until, reason, certificates }) => html`<li>${instant(from)} to ${instant(until)} <span class="quiet">${foreign(reason)}, for ${formatNumber(certificates)} ${plural(certificates, "certificate")}</span></li>`)}</ul>`
+          ${freezes.map(
+            ({ from, until, reason, certificates }) => html`<li>${instant(from)} to ${instant(until)} <span
+            class="quiet">${foreign(reason)}, for ${formatNumber(certificates)}
+              ${plural(certificates, "certificate")}</span></li>`,
+          )}</ul>`
     }
   </section>`;
 }

@@ -54,9 +54,17 @@ export async function certificatePage(facts: PageFacts, name: string): Promise<H
         trouble === undefined
           ? NOTHING
           : html`<section class="card ${trouble.needsPerson ? "bad-card" : "warn-card"}">
-            ${trouble.errors.map(({ where, message, code }) => html`<p class="message"><b>${foreign(where)}:</b> ${foreign(message)} <code>${foreign(code)}</code></p>`)}
+            ${trouble.errors.map(
+              ({ where, message, code }) => html`<p class="message"><b>${foreign(where)}:</b>
+              ${foreign(message)} <code>${foreign(code)}</code></p>`,
+            )}
             ${trouble.actions.map((action) => html`<p class="todo"><b>What to do:</b> ${advice(action)}</p>`)}
-            ${trouble.acknowledged === null ? NOTHING : html`<p>Acknowledged by ${foreign(trouble.acknowledged.by ?? "somebody")} until ${instant(Date.parse(trouble.acknowledged.until))}: ${foreign(trouble.acknowledged.reason)}</p>`}
+            ${
+              trouble.acknowledged === null
+                ? NOTHING
+                : html`<p>Acknowledged by ${foreign(trouble.acknowledged.by ?? "somebody")} until
+                  ${instant(Date.parse(trouble.acknowledged.until))}: ${foreign(trouble.acknowledged.reason)}</p>`
+            }
           </section>`
       }
       ${pause(row, pausedBy, now)}
@@ -69,7 +77,8 @@ export async function certificatePage(facts: PageFacts, name: string): Promise<H
       <section class="panel">
         <h2>History</h2>
         ${renewalTable(renewals, now)}
-        <p>${count(total, `/history?q=${encodeURIComponent(`certificate:"${name}"`)}`, plural(total, "renewal"))} · <a href="/history?view=events&q=${encodeURIComponent(`certificate:"${name}"`)}">every event</a></p>
+        <p>${count(total, `/history?q=${encodeURIComponent(`certificate:"${name}"`)}`, plural(total, "renewal"))} · <a
+          href="/history?view=events&q=${encodeURIComponent(`certificate:"${name}"`)}">every event</a></p>
       </section>`,
   });
 }
@@ -82,7 +91,9 @@ function verdict(row: CertificateRow, now: number): Html {
         ? html`every endpoint served it ${relative(provedAt, now)}`
         : NOTHING
       : foreign(what)
-  }${expiresAt === null ? NOTHING : html` · expires ${relative(expiresAt, now)}`} · ${foreign(next.what)}${next.at === null ? NOTHING : html` ${relative(next.at, now)}`}`;
+  }${
+    expiresAt === null ? NOTHING : html` · expires ${relative(expiresAt, now)}`
+  } · ${foreign(next.what)}${next.at === null ? NOTHING : html` ${relative(next.at, now)}`}`;
 }
 
 async function whoPaused({ web }: PageFacts, certificate: string): Promise<string | null> {
@@ -125,7 +136,9 @@ function life({ life: bar, clientsLife, generations }: CertificateRow, now: numb
       <div><dt>Window opens</dt><dd>${relative(windowOpensAt, now)}</dd></div>
       <div><dt>${suggested === null ? "Its own instant" : "The CA suggests"}</dt>
         <dd>${relative(suggested?.at ?? dueAt, now)}</dd></div>
-      <div><dt>${clientsLife === null ? "Expires" : "The new pair expires"}</dt><dd>${instant(to)} (${relative(to, now)})</dd></div>
+      <div><dt>${
+        clientsLife === null ? "Expires" : "The new pair expires"
+      }</dt><dd>${instant(to)} (${relative(to, now)})</dd></div>
       <div><dt>Lifetime</dt><dd>${lifetime(to - from)}</dd></div>
       <div><dt>Generation</dt><dd>${generationsText(generations)} <small>issued/deployed/observed</small></dd></div>
     </dl>
@@ -146,16 +159,21 @@ function blastRadius({ names: own, targets: at, issuer, certificate }: Certifica
   const neighbours = snapshot.certificates.filter(({ targets: others }) =>
     others.some((target) => at.includes(target)),
   );
+  const ofIssuer = snapshot.certificates.filter((row) => row.issuer === issuer);
   const href = `/certificates?${at.map((target) => `target=${encodeURIComponent(target)}`).join("&")}`;
   return html`<p class="quiet">At stake: ${own.length} ${plural(own.length, "name")} at
     ${count(clients, `/endpoints?certificate=${encodeURIComponent(certificate)}`, plural(clients, "endpoint"))}. Its
     ${plural(at.length, "target holds", "targets hold")}
-    ${at.length === 0 ? "nothing" : count(neighbours.length, href, plural(neighbours.length, "certificate"))}; its issuer
-    ${foreign(issuer)} serves ${count(snapshot.certificates.filter((row) => row.issuer === issuer).length, `/certificates?issuer=${encodeURIComponent(issuer)}`)}.</p>`;
+    ${
+      at.length === 0 ? "nothing" : count(neighbours.length, href, plural(neighbours.length, "certificate"))
+    }; its issuer
+    ${foreign(issuer)} serves ${count(ofIssuer.length, `/certificates?issuer=${encodeURIComponent(issuer)}`)}.</p>`;
 }
 
 function targets({ certificate, generations: held }: CertificateRow, { snapshot, now, here }: PageFacts): Html {
   const rows = snapshot.deployments.filter((row) => row.certificate === certificate);
+  const deployHref = (target: string): string =>
+    actionHref("deploy", { certificate: [certificate], target, back: here });
   return html`<section class="panel">
     <h2>Targets</h2>
     ${
@@ -165,11 +183,25 @@ function targets({ certificate, generations: held }: CertificateRow, { snapshot,
           <th scope="col">Holds</th><th scope="col">Since</th></tr></thead>
           <tbody>${rows.map(
             (row) => html`<tr>
-                <th scope="row" data-label="Target"><a href="${pathOf("targets", row.target)}">${foreign(row.target)}</a></th>
-                <td data-label="State">${pill(DEPLOYMENT_LOOK[row.state])}${row.message === null ? NOTHING : html`<small class="bad-text">${foreign(row.message)} <code>${row.errorCode}</code></small>`}
-                ${row.nextAttemptAt !== null && row.nextAttemptAt > now ? html`<small>tries again ${relative(row.nextAttemptAt, now)}</small>` : NOTHING}</td>
+                <th scope="row" data-label="Target"><a
+                  href="${pathOf("targets", row.target)}">${foreign(row.target)}</a></th>
+                <td data-label="State">${pill(DEPLOYMENT_LOOK[row.state])}${
+                  row.message === null
+                    ? NOTHING
+                    : html`<small class="bad-text">${foreign(row.message)} <code>${row.errorCode}</code></small>`
+                }
+                ${
+                  row.nextAttemptAt !== null && row.nextAttemptAt > now
+                    ? html`<small>tries again ${relative(row.nextAttemptAt, now)}</small>`
+                    : NOTHING
+                }</td>
                 <td data-label="Holds">generation ${row.deployed} of ${held.issued}</td>
-                <td data-label="Since">${relative(row.deployedAt, now)} ${row.state === "current" ? NOTHING : html`<a href="${actionHref("deploy", { certificate: [certificate], target: row.target, back: here })}">deploy</a>`}</td>
+                <td data-label="Since">${relative(row.deployedAt, now)} ${
+                  row.state === "current"
+                    ? NOTHING
+                    : html`<a
+                      href="${deployHref(row.target)}">deploy</a>`
+                }</td>
               </tr>`,
           )}</tbody></table>`
     }
@@ -191,13 +223,35 @@ function endpoints(
       </thead>
       <tbody>${rows.map((row) => {
         const seen = entry.endpoints.find(({ endpoint }) => endpoint === row.endpoint);
-        return html`<tr class="group"><th scope="rowgroup" colspan="2"><a href="${pathOf("endpoints", row.certificate, row.endpoint)}">${foreign(row.endpoint)}</a> ${pill(ENDPOINT_LOOK[row.state])} ${strip(strips.get(row.endpoint))}
-            ${row.errorMessage === null ? NOTHING : html`<small class="bad-text">${foreign(row.errorMessage)} <code>${row.errorCode}</code></small>`}</th><td>${relative(row.checkedAt, now, "never")}</td></tr>
+        return html`<tr class="group"><th scope="rowgroup" colspan="2"><a
+          href="${pathOf("endpoints", row.certificate, row.endpoint)}">${foreign(row.endpoint)}</a>
+            ${pill(ENDPOINT_LOOK[row.state])} ${strip(strips.get(row.endpoint))}
+            ${
+              row.errorMessage === null
+                ? NOTHING
+                : html`<small class="bad-text">${foreign(row.errorMessage)} <code>${row.errorCode}</code></small>`
+            }</th><td>${relative(row.checkedAt, now, "never")}</td></tr>
           ${seen?.addresses.map(
             ({ address, serial, expiresAt, problem, at, dialable, connections }) => html`<tr>
                 <td data-label="Address"><code>${foreign(address)}</code></td>
-                <td data-label="Serves">${serial === null ? NOTHING : html`<code>${foreign(serial)}</code> ${entry.serial === serial ? html`<small>generation ${entry.generation}${connections === 0 ? "" : `, ${connections} connections in a row`}</small>` : html`<small class="bad-text">another certificate</small>`}`}
-                  ${problem === null ? NOTHING : html`<small class="${dialable ? "bad-text" : "quiet"}">${foreign(problem)}</small>`}${expiresAt === null ? NOTHING : html`<small>ends ${relative(Date.parse(expiresAt), now)}</small>`}</td>
+                <td data-label="Serves">${
+                  serial === null
+                    ? NOTHING
+                    : html`<code>${foreign(serial)}</code> ${
+                        entry.serial === serial
+                          ? html`<small>generation ${entry.generation}${
+                              connections === 0 ? "" : `, ${connections} connections in a row`
+                            }</small>`
+                          : html`<small class="bad-text">another certificate</small>`
+                      }`
+                }
+                  ${
+                    problem === null
+                      ? NOTHING
+                      : html`<small class="${dialable ? "bad-text" : "quiet"}">${foreign(problem)}</small>`
+                  }${
+                    expiresAt === null ? NOTHING : html`<small>ends ${relative(Date.parse(expiresAt), now)}</small>`
+                  }</td>
                 <td data-label="Seen">${relative(Date.parse(at), now)}</td></tr>`,
           )}`;
       })}</tbody></table>

@@ -62,7 +62,12 @@ export function certificatesPage(facts: PageFacts): Html {
 function rows(view: ListView<CertificateRow>, facts: PageFacts): Html {
   const { page, query, list } = view;
   if (page.rows.length === 0)
-    return html`<p class="empty">${page.all === 0 ? "No certificates are configured." : html`None of ${formatNumber(page.all)} certificates fits. <a href="/certificates">Show all</a>`}</p>`;
+    return html`<p class="empty">${
+      page.all === 0
+        ? "No certificates are configured."
+        : html`None of ${formatNumber(page.all)} certificates fits. <a href="/certificates">Show all</a>`
+    }</p>`;
+  const select = writeQuery(list, { ...query, after: null, limit: 50 });
   return html`<form method="get" action="/actions/renew">
       <input type="hidden" name="back" value="${facts.here}" />
       <table class="list certificates">
@@ -90,7 +95,15 @@ function rows(view: ListView<CertificateRow>, facts: PageFacts): Html {
         <span class="quiet">The plan is shown first.</span>
       </fieldset>
     </form>
-    ${page.total > page.rows.length && page.total <= SELECT_MAX ? html`<p>For all ${formatNumber(page.total)}: ${(["renew", "retry", "pause", "resume"] as const).map((action) => html`<a class="button plain" href="${actionHref(action, { select: writeQuery(list, { ...query, after: null, limit: 50 }), back: facts.here })}">${action}</a> `)}</p>` : NOTHING}
+    ${
+      page.total > page.rows.length && page.total <= SELECT_MAX
+        ? html`<p>For all ${formatNumber(page.total)}:
+          ${(["renew", "retry", "pause", "resume"] as const).map(
+            (action) => html`<a class="button plain"
+            href="${actionHref(action, { select, back: facts.here })}">${action}</a> `,
+          )}</p>`
+        : NOTHING
+    }
     ${pager(view, "certificates")}`;
 }
 
@@ -101,16 +114,26 @@ function line(row: CertificateRow, { now }: PageFacts): Html {
   const { certificate, names, state, what, issuer, life, expiresAt, next, generations, provedAt, isAcknowledged } = row;
   const { responsibility } = row;
   return html`<tr>
-    <td class="check"><input type="checkbox" name="certificate" value="${certificate}" aria-label="Select ${foreign(certificate)}" /></td>
-    <td data-label="State">${pill(CERTIFICATE_LOOK[state])}${isAcknowledged ? html` <small>acknowledged</small>` : NOTHING}</td>
+    <td class="check"><input type="checkbox" name="certificate" value="${certificate}"
+      aria-label="Select ${foreign(certificate)}" /></td>
+    <td data-label="State">${pill(CERTIFICATE_LOOK[state])}${
+      isAcknowledged ? html` <small>acknowledged</small>` : NOTHING
+    }</td>
     <th scope="row" data-label="Certificate">
-      <a href="${certificateHref(certificate)}">${foreign(certificate)}</a> ${criticalityTag(responsibility.criticality)}
-      <small>${namesText(names, certificate)}${foreign(issuer)}${responsibility.owner === null ? NOTHING : html` · ${foreign(responsibility.owner)}`}</small>
+      <a href="${certificateHref(certificate)}">${foreign(certificate)}</a>
+        ${criticalityTag(responsibility.criticality)}
+      <small>${namesText(names, certificate)}${foreign(issuer)}${
+        responsibility.owner === null ? NOTHING : html` · ${foreign(responsibility.owner)}`
+      }</small>
       ${what === null ? NOTHING : html`<small class="bad-text">${foreign(what)}</small>`}
     </th>
-    <td data-label="Runway">${life === null ? html`<span class="quiet">nothing issued</span>` : lifeBar(row.clientsLife ?? life, now)}${row.clientsLife === null ? NOTHING : html` <small>of the older pair that clients get</small>`}</td>
+    <td data-label="Runway">${
+      life === null ? html`<span class="quiet">nothing issued</span>` : lifeBar(row.clientsLife ?? life, now)
+    }${row.clientsLife === null ? NOTHING : html` <small>of the older pair that clients get</small>`}</td>
     <td data-label="Expires">${relative(expiresAt, now)}</td>
-    <td data-label="Next">${next.at === null ? NOTHING : html`${relative(next.at, now)} `}<small>${foreign(next.what)}</small></td>
+    <td data-label="Next">${
+      next.at === null ? NOTHING : html`${relative(next.at, now)} `
+    }<small>${foreign(next.what)}</small></td>
     <td data-label="Generation">${generationsText(generations)}</td>
     <td data-label="Last proof">${relative(provedAt, now, "never")}</td>
   </tr>`;
@@ -130,5 +153,7 @@ export function generationsText({ issued, deployed, observed }: Generations): Ht
   const part = (value: number | null): Html =>
     value === null ? html`–` : value === issued ? html`${value}` : html`<b class="bad-text">${value}</b>`;
   const spoken = `issued ${issued}, deployed ${deployed ?? "nowhere"}, observed ${observed ?? "nowhere"}`;
-  return html`<span class="generations"><span aria-hidden="true">${issued}/${part(deployed)}/${part(observed)}</span><span class="visually-hidden">${spoken}</span></span>`;
+  return html`<span class="generations"><span
+    aria-hidden="true">${issued}/${part(deployed)}/${part(observed)}</span><span
+      class="visually-hidden">${spoken}</span></span>`;
 }

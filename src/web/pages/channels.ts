@@ -55,14 +55,16 @@ export async function channels(facts: PageFacts): Promise<Html> {
   return html`<section class="panel"><h2>Channels</h2>
     ${
       configured.size === 0
-        ? html`<p class="bad-text">No channel is configured: nobody is called. Add one below <code>notifications</code>.</p>`
+        ? html`<p class="bad-text">No channel is configured: nobody is called. Add one below
+          <code>notifications</code>.</p>`
         : html`<ul class="rows">${[...configured].map(
             ([name, { type, from }]) =>
               html`<li>${stateTag(stateOf(name))} <a href="${channelHref(name)}"><b>${foreign(name)}</b></a>
                 <span class="quiet">${foreign(type)}, from ${from}</span><br />
                 <small>${delivery(stateOf(name), facts.now)} · ${tested(stateOf(name), facts.now)}</small>
                 ${failure(stateOf(name), facts.now)}
-                <p class="buttons"><a class="button plain" href="${actionHref("test-channel", { channel: name, back: facts.here })}">Send a test</a></p></li>`,
+                <p class="buttons"><a class="button plain"
+                  href="${actionHref("test-channel", { channel: name, back: facts.here })}">Send a test</a></p></li>`,
           )}</ul>`
     }
   </section>`;
@@ -125,7 +127,9 @@ function delivery({ cursor, behind, receipt }: ChannelState, now: number): Html 
 
 function tested({ test }: ChannelState, now: number): Html {
   if (test === undefined) return html`never tested`;
-  return html`tested ${relative(test.at, now)}${test.detail.sent === true ? "" : html`: <span class="bad-text">failed</span>`}`;
+  return html`tested ${relative(test.at, now)}${
+    test.detail.sent === true ? "" : html`: <span class="bad-text">failed</span>`
+  }`;
 }
 
 function failure({ cursor, test }: ChannelState, now: number): Html {

@@ -12,8 +12,13 @@ export const CHECK_TEXTS: Readonly<Record<CheckName, ActionText>> = {
     needsReason: false,
     plan: perCertificate(
       "tries everything a renewal does but touch production; takes up to a minute",
-      ({ member: { certificate } }) =>
-        `an order at the staging directory of ${certificate.issuer}, preflight of ${certificate.targets.join(", ") || "no target"}, a handshake with ${certificate.endpoints.length} ${plural(certificate.endpoints.length, "endpoint")}`,
+      ({ member: { certificate } }) => {
+        const { issuer, targets, endpoints } = certificate;
+        return (
+          `an order at the staging directory of ${issuer}, preflight of ${targets.join(", ") || "no target"}, ` +
+          `a handshake with ${endpoints.length} ${plural(endpoints.length, "endpoint")}`
+        );
+      },
     ),
   },
   dial: {
@@ -35,7 +40,8 @@ export const CHECK_TEXTS: Readonly<Record<CheckName, ActionText>> = {
     plan: perCertificate(
       "checks what a CA would check, without an order and without writing anything",
       ({ member: { certificate } }) =>
-        `${certificate.identifiers.length} ${plural(certificate.identifiers.length, "name")}: zones, delegation, name servers, DNSSEC and CAA records`,
+        `${certificate.identifiers.length} ${plural(certificate.identifiers.length, "name")}: ` +
+        "zones, delegation, name servers, DNSSEC and CAA records",
     ),
   },
   "check-target": {
@@ -79,7 +85,8 @@ export const CHECK_TEXTS: Readonly<Record<CheckName, ActionText>> = {
     needsReason: false,
     plan: () => ({
       sentence:
-        "This checks every event, and every row that workers obey, against its seal, while work goes on; takes up to some minutes.",
+        "This checks every event, and every row that workers obey, against its seal, while work goes on; " +
+        "takes up to some minutes.",
       lines: [],
       problem: null,
     }),

@@ -39,7 +39,11 @@ export async function endpointPage(facts: PageFacts, certificate: string, endpoi
         <a href="${certificateHref(certificate)}">${foreign(certificate)}</a>`,
       html`<a class="button" href="${actionHref("dial", { certificate, back: here })}">Dial now</a>`,
     )}
-      ${isAnswered(row.responsibility) ? html`<p class="responsible">${responsible(row.responsibility, "/endpoints")}</p>` : NOTHING}
+      ${
+        isAnswered(row.responsibility)
+          ? html`<p class="responsible">${responsible(row.responsibility, "/endpoints")}</p>`
+          : NOTHING
+      }
       ${
         row.errorMessage === null
           ? NOTHING
@@ -50,7 +54,9 @@ export async function endpointPage(facts: PageFacts, certificate: string, endpoi
         <dl class="facts">
           <div><dt>Should serve</dt><dd>generation ${row.generation}</dd></div>
           <div><dt>Last handshakes</dt><dd>${relative(row.checkedAt, now, "never")}</dd></div>
-          <div><dt>Next</dt><dd>${row.nextDialAt === null ? "with its renewal" : relative(Math.max(now, row.nextDialAt), now)}</dd></div>
+          <div><dt>Next</dt><dd>${
+            row.nextDialAt === null ? "with its renewal" : relative(Math.max(now, row.nextDialAt), now)
+          }</dd></div>
           <div><dt>Protocol</dt><dd>${starttls === undefined ? "TLS from the first byte" : `STARTTLS ${starttls}`}${
             proxyProtocol === undefined ? "" : `, PROXY ${proxyProtocol}`
           }</dd></div>
@@ -70,7 +76,8 @@ function addresses(
     return html`<section class="panel"><h2>Addresses</h2><p class="quiet">None was dialled yet.</p></section>`;
   return html`<section class="panel"><h2>What each address serves</h2>
     <table class="list"><thead><tr><th scope="col">Address</th><th scope="col">Serves</th><th scope="col">Since</th>
-      <th scope="col">Expires</th><th scope="col">Chain</th><th scope="col">TLS</th><th scope="col">Seen</th></tr></thead>
+      <th scope="col">Expires</th><th scope="col">Chain</th><th scope="col">TLS</th><th
+        scope="col">Seen</th></tr></thead>
     <tbody>${observed.map(({ observation, evidence }) => {
       const { address, port, served, problem, at, protocol, cipher } = observation;
       const version = versions.find(({ leaf }) => leaf.serial === served?.serial);
@@ -88,7 +95,11 @@ function addresses(
         <td data-label="Since">${relative(good?.goodSince ?? null, now, "not known")}</td>
         <td data-label="Expires">${relative(served?.notAfter ?? null, now)}</td>
         <td data-label="Chain">${served === null ? "–" : chainText(served.chain.length, version)}</td>
-        <td data-label="TLS">${protocol === undefined ? html`<span class="quiet">–</span>` : html`${protocol} <small>${foreign(cipher ?? "")}</small>`}</td>
+        <td data-label="TLS">${
+          protocol === undefined
+            ? html`<span class="quiet">–</span>`
+            : html`${protocol} <small>${foreign(cipher ?? "")}</small>`
+        }</td>
         <td data-label="Seen">${relative(at, now)}</td></tr>`;
     })}</tbody></table></section>`;
 }

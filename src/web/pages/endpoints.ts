@@ -57,10 +57,15 @@ async function adoptable({ web, snapshot, now }: PageFacts): Promise<Html> {
 function table(view: ListView<EndpointRow>, { now, here }: PageFacts): Html {
   const { page } = view;
   if (page.rows.length === 0)
-    return html`<p class="empty">${page.all === 0 ? "No certificate has an endpoint: nothing proves that clients get it." : html`None of ${formatNumber(page.all)} endpoints fits. <a href="/endpoints">Show all</a>`}</p>`;
+    return html`<p class="empty">${
+      page.all === 0
+        ? "No certificate has an endpoint: nothing proves that clients get it."
+        : html`None of ${formatNumber(page.all)} endpoints fits. <a href="/endpoints">Show all</a>`
+    }</p>`;
   return html`<table class="list">
     <thead><tr>
-      ${columnHeading(view, "worst", "State")}${columnHeading(view, "endpoint", "Endpoint")}${columnHeading(view, "certificate", "Certificate")}
+      ${columnHeading(view, "worst", "State")}
+      ${columnHeading(view, "endpoint", "Endpoint")}${columnHeading(view, "certificate", "Certificate")}
       <th scope="col">Generation</th>
         ${columnHeading(view, "checked", "Last handshakes", "down")}<th scope="col">Next</th>
           <th scope="col"><span class="visually-hidden">Action</span></th></tr></thead>
@@ -76,12 +81,22 @@ function line(
   const { sni, host, port, starttls, target } = definition;
   return html`<tr>
     <td data-label="State">${pill(ENDPOINT_LOOK[state])}</td>
-    <th scope="row" data-label="Endpoint"><a href="${pathOf("endpoints", certificate, endpoint)}">${foreign(sni)}</a> <small>${foreign(host === sni ? `port ${port}` : `${host}:${port}`)}${starttls === undefined ? "" : `, STARTTLS ${starttls}`}${target === null ? "" : foreign(`, from ${target}`)}</small>
-      ${errorMessage === null ? NOTHING : html`<small class="bad-text">${foreign(errorMessage)} <code>${errorCode}</code></small>`}</th>
+    <th scope="row" data-label="Endpoint"><a href="${pathOf("endpoints", certificate, endpoint)}">${foreign(sni)}</a>
+      <small>${foreign(host === sni ? `port ${port}` : `${host}:${port}`)}${
+        starttls === undefined ? "" : `, STARTTLS ${starttls}`
+      }${target === null ? "" : foreign(`, from ${target}`)}</small>
+      ${
+        errorMessage === null
+          ? NOTHING
+          : html`<small class="bad-text">${foreign(errorMessage)} <code>${errorCode}</code></small>`
+      }</th>
     <td data-label="Certificate"><a href="${certificateHref(certificate)}">${foreign(certificate)}</a></td>
     <td data-label="Generation">${generation}</td>
     <td data-label="Last handshakes">${relative(checkedAt, now, "never")}</td>
-    <td data-label="Next">${nextDialAt === null ? html`<span class="quiet">with its renewal</span>` : relative(Math.max(now, nextDialAt), now)}</td>
-    <td><a href="${actionHref("dial", { certificate, back: here })}" aria-label="Dial ${foreign(endpoint)} now">dial now</a></td>
+    <td data-label="Next">${
+      nextDialAt === null ? html`<span class="quiet">with its renewal</span>` : relative(Math.max(now, nextDialAt), now)
+    }</td>
+    <td><a href="${actionHref("dial", { certificate, back: here })}"
+      aria-label="Dial ${foreign(endpoint)} now">dial now</a></td>
   </tr>`;
 }

@@ -54,19 +54,31 @@ function hrefOf(query: HistoryQuery, change: Partial<HistoryQuery>): string {
 function search({ q, view }: HistoryQuery): Html {
   return html`<div class="toolbar"><form class="search" action="/history" method="get" role="search" hx-morph-skip>
       <label class="visually-hidden" for="q">Search the history</label>
-      <input id="q" type="search" name="q" value="${q}" maxlength="500" autocomplete="off" placeholder="name:shop error:acme. before:2026-11-01" />
+      <input id="q" type="search" name="q" value="${q}" maxlength="500" autocomplete="off"
+        placeholder="name:shop error:acme. before:2026-11-01" />
       ${view === "renewals" ? NOTHING : html`<input type="hidden" name="view" value="${view}" />`}
       <button>Search</button>
     </form>
-    <details class="tokens"><summary>What can be searched for</summary><dl>${Object.entries(TOKENS).map(([token, what]) => html`<div><dt><code>${token}:</code></dt><dd>${what}</dd></div>`)}</dl></details>
-    ${q === "" ? NOTHING : html`<p class="chips"><a class="chip" href="/history${writeHistoryQuery({ view })}">“<b>${foreign(q)}</b>” <span aria-hidden="true">×</span><span class="visually-hidden">remove search</span></a></p>`}
+    <details class="tokens"><summary>What can be searched for</summary>
+      <dl>${Object.entries(TOKENS).map(
+        ([token, what]) => html`<div><dt><code>${token}:</code></dt><dd>${what}</dd></div>`,
+      )}</dl></details>
+    ${
+      q === ""
+        ? NOTHING
+        : html`<p class="chips"><a class="chip" href="/history${writeHistoryQuery({ view })}">“<b>${foreign(q)}</b>”
+          <span aria-hidden="true">×</span><span class="visually-hidden">remove search</span></a></p>`
+    }
   </div>`;
 }
 
 function views(query: HistoryQuery): Html {
   const tab = (view: HistoryQuery["view"], word: string): Html =>
-    html`<li><a href="${hrefOf(query, { view })}"${query.view === view ? html` aria-current="true"` : NOTHING}>${word}</a></li>`;
-  return html`<nav class="tabs" aria-label="Rows"><ul>${tab("renewals", "Renewals")}${tab("events", "Events and decisions")}</ul></nav>`;
+    html`<li><a href="${hrefOf(query, { view })}"${
+      query.view === view ? html` aria-current="true"` : NOTHING
+    }>${word}</a></li>`;
+  return html`<nav class="tabs"
+    aria-label="Rows"><ul>${tab("renewals", "Renewals")}${tab("events", "Events and decisions")}</ul></nav>`;
 }
 
 async function renewals(facts: PageFacts, query: HistoryQuery, histogram: Histogram): Promise<Html> {
@@ -76,11 +88,21 @@ async function renewals(facts: PageFacts, query: HistoryQuery, histogram: Histog
   const link = (state: RenewalState): Html => {
     const number = byState.get(state) ?? 0;
     const href = hrefOf(query, { q: withToken(query.q, "state", [state]) });
-    return html`<li><a class="pill ${RENEWAL_LOOK[state].tone}" href="${href}" data-count="${number}"${chosen.includes(state) ? html` aria-current="true"` : NOTHING}>${RENEWAL_LOOK[state].word} <b>${formatNumber(number)}</b></a></li>`;
+    return html`<li><a class="pill ${RENEWAL_LOOK[state].tone}" href="${href}" data-count="${number}"${
+      chosen.includes(state) ? html` aria-current="true"` : NOTHING
+    }>${RENEWAL_LOOK[state].word} <b>${formatNumber(number)}</b></a></li>`;
   };
-  return html`<ul class="states">${states.map(link)}${chosen.length === 0 ? NOTHING : html`<li><a href="${hrefOf(query, { q: withToken(query.q, "state", []) })}">all states</a></li>`}</ul>
+  return html`<ul class="states">${states.map(link)}${
+    chosen.length === 0
+      ? NOTHING
+      : html`<li><a href="${hrefOf(query, { q: withToken(query.q, "state", []) })}">all states</a></li>`
+  }</ul>
     ${pager(query, total, plural(total, "renewal"), next, rows.length)}
-    ${rows.length === 0 ? html`<p class="empty">${query.q === "" ? "No certificate was renewed yet." : "No renewal fits."}</p>` : renewalTable(rows, facts.now, { withCertificate: true })}
+    ${
+      rows.length === 0
+        ? html`<p class="empty">${query.q === "" ? "No certificate was renewed yet." : "No renewal fits."}</p>`
+        : renewalTable(rows, facts.now, { withCertificate: true })
+    }
     ${rows.length > 20 ? pager(query, total, plural(total, "renewal"), next, rows.length) : NOTHING}`;
 }
 
@@ -96,7 +118,15 @@ async function events(facts: PageFacts, query: HistoryQuery): Promise<Html> {
         </tr></thead>
       ${groups.map(
         ({ renewalId, certificate, events: inside }) => html`<tbody>
-        <tr class="group"><th scope="rowgroup" colspan="4">${certificate === null ? "renewd itself" : html`<a href="${certificateHref(certificate)}">${foreign(certificate)}</a>`}${renewalId === null ? NOTHING : html` · <a href="${renewalHref(renewalId)}">renewal ${renewalId.slice(0, 8)}</a>`}</th></tr>
+        <tr class="group"><th scope="rowgroup" colspan="4">${
+          certificate === null
+            ? "renewd itself"
+            : html`<a href="${certificateHref(certificate)}">${foreign(certificate)}</a>`
+        }${
+          renewalId === null
+            ? NOTHING
+            : html` · <a href="${renewalHref(renewalId)}">renewal ${renewalId.slice(0, 8)}</a>`
+        }</th></tr>
         ${inside.map(
           (event) => html`<tr id="event-${event.seq}"><td data-label="When">${relative(event.at, facts.now)}</td>
             <td data-label="Number"><a href="#event-${event.seq}">${event.seq}</a></td>
@@ -124,7 +154,9 @@ function grouped(rows: Events): { renewalId: string | null; certificate: string 
 
 function pager(query: HistoryQuery, total: number, noun: string, next: string | null, shown: number): Html {
   const file = `/history.csv${writeHistoryQuery({ ...query, after: null })}`;
-  return html`<p class="pager">${count(total, hrefOf(query, {}), noun)}${shown < total ? `, ${formatNumber(shown)} shown` : ""}
+  return html`<p class="pager">${count(total, hrefOf(query, {}), noun)}${
+    shown < total ? `, ${formatNumber(shown)} shown` : ""
+  }
     ${query.after === null ? NOTHING : html` · <a href="${hrefOf(query, {})}">newest</a>`}
     ${next === null ? NOTHING : html` · <a rel="next" href="${hrefOf(query, { after: next })}">older</a>`}
     · <a href="${file}" download>CSV of exactly this</a> · <a href="/report#audit">audit</a></p>`;
@@ -138,7 +170,10 @@ const TONES: readonly Tone[] = ["good", "busy", "quiet", "warn", "bad"];
 function bars({ from, stepMs, steps, bars: found }: Histogram, query: HistoryQuery): Html {
   const totals = Array.from({ length: steps }, (_, index) => found.filter((bar) => bar.from === from + index * stepMs));
   const most = Math.max(1, ...totals.map((step) => step.reduce((sum, bar) => sum + bar.count, 0)));
-  return html`<svg class="histogram" viewBox="0 0 ${steps * BAR_WIDTH} ${BAR_HEIGHT + 2}" preserveAspectRatio="none" role="group" aria-label="Renewals over time">
+  const stepDays = Math.round(stepMs / 86_400_000);
+  const until = formatInstant(from + steps * stepMs - 1).slice(0, 10);
+  return html`<svg class="histogram" viewBox="0 0 ${steps * BAR_WIDTH} ${BAR_HEIGHT + 2}" preserveAspectRatio="none"
+    role="group" aria-label="Renewals over time">
     ${totals.map((step, index) => {
       if (step.length === 0) return NOTHING;
       const begin = from + index * stepMs;
@@ -156,12 +191,15 @@ function bars({ from, stepMs, steps, bars: found }: Histogram, query: HistoryQue
         top -= height;
         return share === 0
           ? NOTHING
-          : html`<rect class="bar-${tone}" x="${index * BAR_WIDTH + 1}" y="${top}" width="${BAR_WIDTH - 2}" height="${height}" />`;
+          : html`<rect class="bar-${tone}" x="${index * BAR_WIDTH + 1}" y="${top}" width="${BAR_WIDTH - 2}"
+            height="${height}" />`;
       });
       const label = `${number} ${plural(number, "renewal")} from ${formatInstant(begin).slice(0, 10)}`;
-      return html`<a href="${hrefOf(query, { q, view: "renewals" })}" data-count="${number}" aria-label="${label}"><title>${label}</title>${parts}</a>`;
+      return html`<a href="${hrefOf(query, { q, view: "renewals" })}" data-count="${number}"
+        aria-label="${label}"><title>${label}</title>${parts}</a>`;
     })}
     <line x1="0" x2="${steps * BAR_WIDTH}" y1="${BAR_HEIGHT + 0.5}" y2="${BAR_HEIGHT + 0.5}" />
   </svg>
-  <p class="histogram-ends quiet"><span>${formatInstant(from).slice(0, 10)}</span><span>one bar: ${Math.round(stepMs / 86_400_000)} ${plural(Math.round(stepMs / 86_400_000), "day")}</span><span>${formatInstant(from + steps * stepMs - 1).slice(0, 10)}</span></p>`;
+  <p class="histogram-ends quiet"><span>${formatInstant(from).slice(0, 10)}</span><span>one bar:
+    ${stepDays} ${plural(stepDays, "day")}</span><span>${until}</span></p>`;
 }

@@ -19,8 +19,16 @@ export async function issuersPage(facts: PageFacts): Promise<Html> {
   for (const name of names) cards.push(await card(facts, name, since));
   return layout(facts, {
     title: "Issuers",
-    body: html`${heading("Issuers", html`The last ${Math.round(BOARD_MS / 86_400_000)} days, and what each CA allows now.`)}
-      ${cards.length === 0 ? html`<p class="empty">No issuer is configured.</p>` : html`<div class="columns">${cards}</div>`}`,
+    body: html`${heading(
+      "Issuers",
+      html`The last ${Math.round(BOARD_MS / 86_400_000)}
+      days, and what each CA allows now.`,
+    )}
+      ${
+        cards.length === 0
+          ? html`<p class="empty">No issuer is configured.</p>`
+          : html`<div class="columns">${cards}</div>`
+      }`,
   });
 }
 
@@ -42,11 +50,16 @@ export async function issuerPage(facts: PageFacts, name: string): Promise<Html> 
     body: html`${heading(
       name,
       html`The last ${Math.round(BOARD_MS / 86_400_000)} days, and what it allows now.`,
-      html`<a class="button plain" href="${actionHref("replace", { issuer: name, back: here })}">Replace its certificates</a>`,
+      html`<a class="button plain"
+        href="${actionHref("replace", { issuer: name, back: here })}">Replace its certificates</a>`,
     )}
       ${await card(facts, name, since)}
       <section class="panel"><h2>What did not succeed</h2>
-        ${failed.length === 0 ? html`<p class="quiet">Every renewal succeeded, or none ended.</p>` : renewalTable(failed, now, { withCertificate: true })}
+        ${
+          failed.length === 0
+            ? html`<p class="quiet">Every renewal succeeded, or none ended.</p>`
+            : renewalTable(failed, now, { withCertificate: true })
+        }
         <p><a href="/history?q=${encodeURIComponent(q)}">every renewal of it</a></p></section>`,
   });
 }
@@ -59,11 +72,14 @@ async function card({ web, snapshot, now }: PageFacts, name: string, since: numb
   const { succeeded, failed, p95Ms, gauges, windowsIgnored } = board;
   const own = snapshot.certificates.filter(({ issuer }) => issuer === name);
   const of = `/certificates?issuer=${encodeURIComponent(name)}`;
+  const token = /\s/.test(name) ? `"${name}"` : name;
   const searched = (state: string): string =>
-    `/history?q=${encodeURIComponent(`issuer:${/\s/.test(name) ? `"${name}"` : name} since:${iso(since)} state:${state}`)}`;
+    `/history?q=${encodeURIComponent(`issuer:${token} since:${iso(since)} state:${state}`)}`;
   const ended = succeeded + failed;
   return html`<section class="panel">
-    <div class="card-head"><h2><a href="${pathOf("issuers", name)}">${foreign(name)}</a></h2>${configured?.distrusted ? tag("distrusted", "bad") : NOTHING}</div>
+    <div class="card-head"><h2><a href="${pathOf("issuers", name)}">${foreign(name)}</a></h2>${
+      configured?.distrusted ? tag("distrusted", "bad") : NOTHING
+    }</div>
     <p class="quiet"><code>${foreign(configured?.directory ?? "")}</code></p>
     <dl class="facts">
       <div><dt>Certificates</dt><dd>${count(own.length, of)}</dd></div>
@@ -78,9 +94,14 @@ async function card({ web, snapshot, now }: PageFacts, name: string, since: numb
       <div><dt>Staging, for rehearsals</dt>
         <dd>${configured?.staging == null ? "none known" : html`<code>${foreign(configured.staging)}</code>`}</dd></div>
     </dl>
-    ${windowsIgnored === 0 ? NOTHING : html`<p class="bad-text">Its renewal windows make no sense and are ignored: see the alerts.</p>`}
+    ${
+      windowsIgnored === 0
+        ? NOTHING
+        : html`<p class="bad-text">Its renewal windows make no sense and are ignored: see the alerts.</p>`
+    }
     ${limits(gauges, now)}
-    <p class="buttons"><a class="button plain" href="${actionHref("replace", { issuer: name, back: "/issuers" })}">Replace its certificates</a></p>
+    <p class="buttons"><a class="button plain"
+      href="${actionHref("replace", { issuer: name, back: "/issuers" })}">Replace its certificates</a></p>
   </section>`;
 }
 
@@ -101,8 +122,13 @@ function limits(gauges: readonly Gauge[], now: number): Html {
   if (gauges.length === 0) return html`<p class="quiet">It is not known to limit anything.</p>`;
   return html`<ul class="rows">${gauges.map(
     ({ limit, left, max, fullAt }) => html`<li>
-      <svg class="gauge" viewBox="0 0 100 8" preserveAspectRatio="none" role="img" aria-label="${left} of ${max} left"><rect class="life-rest" width="100" height="8" rx="3" /><rect class="${left / max < 0.1 ? "life-bad" : left / max < 0.3 ? "life-warn" : "life-run"}" width="${Math.round((left / max) * 100)}" height="8" rx="3" /></svg>
-      ${formatNumber(left)} of ${formatNumber(max)} left <small>${foreign(limit)}${fullAt === null ? NOTHING : html`, full again ${relative(fullAt, now)}`}</small>
+      <svg class="gauge" viewBox="0 0 100 8" preserveAspectRatio="none" role="img"
+        aria-label="${left} of ${max} left"><rect class="life-rest" width="100" height="8" rx="3" /><rect class="${
+          left / max < 0.1 ? "life-bad" : left / max < 0.3 ? "life-warn" : "life-run"
+        }" width="${Math.round((left / max) * 100)}" height="8" rx="3" /></svg>
+      ${formatNumber(left)} of ${formatNumber(max)} left <small>${foreign(limit)}${
+        fullAt === null ? NOTHING : html`, full again ${relative(fullAt, now)}`
+      }</small>
     </li>`,
   )}</ul>`;
 }

@@ -26,6 +26,14 @@ const OLD_MS = 2 * MINUTE_MS;
 /** Without JavaScript the page loads itself again. */
 const RELOAD_S = 60;
 
+/** What a person has unfolded stays so when the page loads itself again. */
+const HTMX_CONFIG = JSON.stringify({
+  includeIndicatorCSS: false,
+  morphIgnore: ["data-htmx-powered", "open"],
+  defaultTimeout: 20_000,
+  sse: { reconnectMaxDelay: 5_000 },
+});
+
 export interface PageOptions {
   readonly title: string;
   readonly body: Html;
@@ -38,7 +46,11 @@ export function layout(facts: PageFacts, { title, body, live = true }: PageOptio
   const refresh = live
     ? html` hx-get="${here}" hx-trigger="renewd-changed from:body throttle:1s" hx-select="#main" hx-swap="outerMorph"`
     : NOTHING;
-  return html`${documentHead(web.version, title, live ? html`<noscript><meta http-equiv="refresh" content="${RELOAD_S}" /></noscript>` : NOTHING)}
+  return html`${documentHead(
+    web.version,
+    title,
+    live ? html`<noscript><meta http-equiv="refresh" content="${RELOAD_S}" /></noscript>` : NOTHING,
+  )}
       <body>
         <a class="skip" href="#main">Skip to content</a>
         ${header(facts)}
@@ -47,7 +59,11 @@ export function layout(facts: PageFacts, { title, body, live = true }: PageOptio
         <footer>
           <p>
             renewd ${web.version} · <span id="live-state" role="status">${live ? "" : ""}</span>
-            read ${clockTime(snapshot.at)} UTC${now - snapshot.at > OLD_MS ? html` – <b class="bad-text">${short(now - snapshot.at)} ago: the database may be away</b>` : NOTHING}
+            read ${clockTime(snapshot.at)} UTC${
+              now - snapshot.at > OLD_MS
+                ? html` – <b class="bad-text">${short(now - snapshot.at)} ago: the database may be away</b>`
+                : NOTHING
+            }
             · <a href="/api/v1/reference">API</a> · signed in as ${foreign(facts.actor.name)}
           </p>
           <form method="post" action="/sign-out"><button class="link">Sign out</button></form>
@@ -63,7 +79,8 @@ export function documentHead(version: string, title: string, more: Html = NOTHIN
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
-        <meta name="htmx-config" content='{"includeIndicatorCSS":false,"morphIgnore":["data-htmx-powered","open"],"defaultTimeout":20000,"sse":{"reconnectMaxDelay":5000}}' />
+        <meta name="htmx-config"
+          content="${HTMX_CONFIG}" />
         <title>${foreign(title)} – renewd</title>
         <link rel="icon" type="image/svg+xml" href="${assetUrl("renewd.svg", version)}" />
         <link rel="stylesheet" href="${assetUrl("renewd.css", version)}" />
@@ -86,7 +103,9 @@ function header({ path, snapshot }: PageFacts): Html {
           const mark = href === current ? html` aria-current="page"` : NOTHING;
           const badge =
             href === "/alerts" && needed > 0 ? html` <b class="badge">${formatNumber(needed)}</b>` : NOTHING;
-          return html`<li><a href="${href === "/alerts" && needed > 0 ? "/alerts?person=yes" : href}"${mark}${badgeCount(href, needed)}>${name}${badge}</a></li>`;
+          return html`<li><a href="${
+            href === "/alerts" && needed > 0 ? "/alerts?person=yes" : href
+          }"${mark}${badgeCount(href, needed)}>${name}${badge}</a></li>`;
         })}
       </ul>
     </nav>

@@ -7,6 +7,7 @@ import { actionHref } from "./actionLinks.ts";
 import { channelHref } from "./channels.ts";
 import type { PageFacts } from "./facts.ts";
 import { heading, layout } from "./layout.ts";
+import { ownHealth } from "./ownHealth.ts";
 import { lifeBar } from "./parts/lifeBar.ts";
 import {
   advice,
@@ -60,7 +61,15 @@ function verdict({ snapshot, now }: PageFacts): Html {
   const needed = snapshot.certificates.filter(({ needsPerson }) => needsPerson).length;
   const proved = snapshot.certificates.filter(({ state }) => state === "provedLive").length;
   const oldest = summary.oldestProofAt === null ? null : Date.parse(summary.oldestProofAt);
-  return html`${needed === 0 ? NOTHING : html`${count(needed, "/certificates?person=yes", needed === 1 ? "certificate needs you" : "certificates need you")} · `}
+  return html`${
+    needed === 0
+      ? NOTHING
+      : html`${count(
+          needed,
+          "/certificates?person=yes",
+          needed === 1 ? "certificate needs you" : "certificates need you",
+        )} · `
+  }
     ${count(summary.inFlight, "/certificates?flight=yes", "in flight")} ·
     ${count(proved, "/certificates?state=provedLive", `of ${formatNumber(summary.certificates)} proved live`)}${
       oldest === null ? NOTHING : html`, oldest proof ${relative(oldest, now)}`
@@ -76,8 +85,8 @@ async function lastDelivery({ web, now }: PageFacts): Promise<Html> {
   if (last === undefined) return html` · <a href="/alerts">no alert was delivered yet</a>`;
   const alert = last.alert === null ? null : await alerts.get(last.alert);
   const by = alert?.acknowledgement == null ? "" : ", acknowledged";
-  return html` · <a href="${channelHref(last.channel)}">last alert ${last.outcome === "sent" ? "delivered" : "given up"}
-    ${relative(last.at, now)}</a>${by}`;
+  return html` · <a href="${channelHref(last.channel)}">last alert
+    ${last.outcome === "sent" ? "delivered" : "given up"} ${relative(last.at, now)}</a>${by}`;
 }
 
 function sweep(processes: PageFacts["snapshot"]["status"]["processes"], now: number): Html {
@@ -92,15 +101,19 @@ function allClear({ snapshot }: PageFacts): Html {
   const { certificates, status } = snapshot;
   const proved = certificates.filter(({ state }) => state === "provedLive").length;
   if (certificates.length === 0)
-    return html`<section class="clear quiet-card"><p>No certificates are configured. <code>renewd init</code> finds those of this machine; then start <code>renewd run</code>.</p></section>`;
+    return html`<section class="clear quiet-card"><p>No certificates are configured. <code>renewd init</code>
+      finds those of this machine; then start <code>renewd run</code>.</p></section>`;
   const all = proved === certificates.length;
   const oldest = status.summary.oldestProofAt;
+  const notProved = `of ${formatNumber(certificates.length)} not proved live`;
   return html`<section class="clear ${all ? "good-card" : "quiet-card"}">
     <p>
       ${
         all
-          ? html`<span class="tick" aria-hidden="true">✓</span> All ${count(proved, "/certificates?state=provedLive")} proved live at ${clockTime(oldest === null ? snapshot.at : Date.parse(oldest))} UTC or later.`
-          : html`Nothing is known to be wrong at ${clockTime(snapshot.at)} UTC. ${count(certificates.length - proved, notProvedHref(certificates), `of ${formatNumber(certificates.length)} not proved live`)}.`
+          ? html`<span class="tick" aria-hidden="true">✓</span> All ${count(proved, "/certificates?state=provedLive")}
+            proved live at ${clockTime(oldest === null ? snapshot.at : Date.parse(oldest))} UTC or later.`
+          : html`Nothing is known to be wrong at ${clockTime(snapshot.at)} UTC.
+            ${count(certificates.length - proved, notProvedHref(certificates), notProved)}.`
       }
     </p>
   </section>`;
@@ -119,26 +132,61 @@ function causeCard(cause: CauseRow, { snapshot, now, here }: PageFacts): Html {
   return html`<article class="card ${needsPerson ? "bad-card" : "warn-card"}">
     <div class="card-head">
       <h2>
-        ${others ? html`${count(certificates, href, "certificates")}: ` : html`<a href="${certificateHref(example)}" data-count="1">${foreign(example)}</a> – `}${foreign(cause.what)}
+        ${
+          others
+            ? html`${count(certificates, href, "certificates")}: `
+            : html`<a href="${certificateHref(example)}" data-count="1">${foreign(example)}</a> – `
+        }${foreign(cause.what)}
       </h2>
-      ${isAcknowledged ? tag("acknowledged") : needsPerson ? tag("needs you", "bad") : tag("may heal by itself", "warn")}
+      ${
+        isAcknowledged ? tag("acknowledged") : needsPerson ? tag("needs you", "bad") : tag("may heal by itself", "warn")
+      }
     </div>
-    ${cause.message === null ? NOTHING : html`<p class="message">${foreign(cause.message)}${cause.code === null ? NOTHING : html` <code>${foreign(cause.code)}</code>`}</p>`}
+    ${
+      cause.message === null
+        ? NOTHING
+        : html`<p class="message">${foreign(cause.message)}${
+            cause.code === null ? NOTHING : html` <code>${foreign(cause.code)}</code>`
+          }</p>`
+    }
     <dl class="facts">
       <div><dt>${others ? "Soonest expiry" : "Expires"}</dt>
-        <dd>${relative(cause.soonestExpiry, now, "never issued")}${others ? html` · <a href="${certificateHref(example)}">${foreign(example)}</a>` : NOTHING}</dd></div>
+        <dd>${relative(cause.soonestExpiry, now, "never issued")}${
+          others ? html` · <a href="${certificateHref(example)}">${foreign(example)}</a>` : NOTHING
+        }</dd></div>
       <div><dt>Runway</dt><dd>${row === undefined ? NOTHING : lifeBar(row.clientsLife ?? row.life, now)}</dd></div>
       <div><dt>Tried</dt>
-        <dd>${cause.attempts === 0 ? "not yet" : `${cause.attempts} ${plural(cause.attempts, "attempt")}`}${cause.lastTriedAt === null ? NOTHING : html`, last ${relative(cause.lastTriedAt, now)}`}</dd></div>
+        <dd>${
+          cause.attempts === 0 ? "not yet" : `${cause.attempts} ${plural(cause.attempts, "attempt")}`
+        }${cause.lastTriedAt === null ? NOTHING : html`, last ${relative(cause.lastTriedAt, now)}`}</dd></div>
       <div><dt>Next</dt>
         <dd>${foreign(cause.next)}${cause.nextAt === null ? NOTHING : html`, ${relative(cause.nextAt, now)}`}</dd></div>
     </dl>
     ${cause.action === "" ? NOTHING : html`<p class="todo"><b>What to do:</b> ${advice(cause.action)}</p>`}
-    ${row === undefined || !isAnswered(row.responsibility) ? NOTHING : html`<p class="responsible">${responsible(row.responsibility)}</p>`}
+    ${
+      row === undefined || !isAnswered(row.responsibility)
+        ? NOTHING
+        : html`<p class="responsible">${responsible(row.responsibility)}</p>`
+    }
     <p class="buttons">
-      ${others ? html`<a class="button" href="${href}">See all ${formatNumber(certificates)}</a>` : retryOrResume(row, here)}
-      ${cause.renewalId === null ? NOTHING : html`<a class="button plain" href="${renewalHref(cause.renewalId)}">${others ? "One renewal" : "Its renewal"}</a>`}
-      ${others || isAcknowledged ? NOTHING : html`<a class="button plain" href="${actionHref("acknowledge", { subject: [example], back: here })}">Acknowledge</a>`}
+      ${
+        others
+          ? html`<a class="button" href="${href}">See all ${formatNumber(certificates)}</a>`
+          : retryOrResume(row, here)
+      }
+      ${
+        cause.renewalId === null
+          ? NOTHING
+          : html`<a class="button plain" href="${renewalHref(cause.renewalId)}">${
+              others ? "One renewal" : "Its renewal"
+            }</a>`
+      }
+      ${
+        others || isAcknowledged
+          ? NOTHING
+          : html`<a class="button plain"
+            href="${actionHref("acknowledge", { subject: [example], back: here })}">Acknowledge</a>`
+      }
     </p>
   </article>`;
 }
@@ -146,7 +194,10 @@ function causeCard(cause: CauseRow, { snapshot, now, here }: PageFacts): Html {
 function retryOrResume(row: CertificateRow | undefined, back: string): Html {
   if (row === undefined) return NOTHING;
   const isWaiting = row.waitingOn === "person" || row.waitingOn === "paused";
-  return html`<a class="button" href="${actionHref(isWaiting ? "resume" : "retry", { certificate: [row.certificate], back })}">${isWaiting ? "Resume" : "Try again now"}</a>`;
+  return html`<a class="button" href="${actionHref(isWaiting ? "resume" : "retry", {
+    certificate: [row.certificate],
+    back,
+  })}">${isWaiting ? "Resume" : "Try again now"}</a>`;
 }
 
 function noticeCard(
@@ -157,8 +208,17 @@ function noticeCard(
     <div class="card-head"><h2 class="sentence">${foreign(what)}</h2>
       ${needsPerson ? tag("needs you", "bad") : tag("for your information")}</div>
     <p class="todo"><b>What to do:</b> ${advice(action)}</p>
-    ${certificates.length === 0 ? NOTHING : html`<p>${certificates.map((name) => html`<a href="${certificateHref(name)}">${foreign(name)}</a> `)}</p>`}
-    ${needsPerson && acknowledged === null ? html`<p class="buttons"><a class="button plain" href="${actionHref("acknowledge", { subject: [subject], back: here })}">Acknowledge</a></p>` : NOTHING}
+    ${
+      certificates.length === 0
+        ? NOTHING
+        : html`<p>${certificates.map((name) => html`<a href="${certificateHref(name)}">${foreign(name)}</a> `)}</p>`
+    }
+    ${
+      needsPerson && acknowledged === null
+        ? html`<p class="buttons"><a class="button plain"
+          href="${actionHref("acknowledge", { subject: [subject], back: here })}">Acknowledge</a></p>`
+        : NOTHING
+    }
   </article>`;
 }
 
@@ -177,7 +237,10 @@ function inFlight({ snapshot, now }: PageFacts): Html {
               : tag(each.stage);
             return html`<li>
             <a href="${renewalHref(each.renewalId)}">${foreign(each.certificate)}</a> ${stage}
-            <span class="quiet">${each.targetsDeployed}/${each.targets} deployed · ${each.endpointsProved}/${each.endpoints} proved · ${short(each.ageMs)}${each.waitingUntil === null ? NOTHING : html` · goes on ${relative(Date.parse(each.waitingUntil), now)}`}</span>
+            <span class="quiet">${each.targetsDeployed}/${each.targets} deployed ·
+              ${each.endpointsProved}/${each.endpoints} proved · ${short(each.ageMs)}${
+                each.waitingUntil === null ? NOTHING : html` · goes on ${relative(Date.parse(each.waitingUntil), now)}`
+              }</span>
           </li>`;
           })}</ul>`
     }
@@ -196,33 +259,12 @@ function nextDay({ snapshot, now }: PageFacts): Html {
         : html`<ul class="rows">${soon.slice(0, SHOWN).map(
             ({ certificate, next, state }) => html`<li>
             ${relative(next.at, now)} <a href="${certificateHref(certificate)}">${foreign(certificate)}</a>
-            <span class="quiet">${foreign(next.what)}</span> ${state === "provedLive" ? NOTHING : pill(CERTIFICATE_LOOK[state])}
+            <span class="quiet">${foreign(next.what)}</span> ${
+              state === "provedLive" ? NOTHING : pill(CERTIFICATE_LOOK[state])
+            }
           </li>`,
           )}</ul>`
     }
     ${soon.length > SHOWN ? html`<p><a href="/certificates?sort=next">All by next attempt</a></p>` : NOTHING}
-  </section>`;
-}
-
-function ownHealth({ snapshot, web, now }: PageFacts, notices: readonly AlertRow[]): Html {
-  const { processes } = snapshot.status;
-  const running = processes.filter((each) => each.running);
-  return html`<section class="panel">
-    <h2>renewd itself</h2>
-    <ul class="rows">
-      ${running.map(
-        ({ process, role, version, lastReportAt, lastWorkAt }) => html`<li>
-          <b>${role}</b> ${foreign(process)} <span class="quiet">${version} · reported ${relative(Date.parse(lastReportAt), now)} · ${lastWorkAt === null ? "no work yet" : html`worked ${relative(Date.parse(lastWorkAt), now)}`}</span>
-        </li>`,
-      )}
-      ${running.length === 0 ? html`<li class="bad-text">No process has reported within a minute.</li>` : NOTHING}
-    </ul>
-    ${
-      notices.length === 0
-        ? NOTHING
-        : html`<h3>For your information</h3><ul class="rows">
-      ${notices.map(({ what, action }) => html`<li>${foreign(what)} <span class="quiet">${advice(action)}</span></li>`)}</ul>`
-    }
-    ${web.estate().certificates.length === 0 ? NOTHING : html`<p class="quiet">The planner saw ${formatNumber(snapshot.examined.filter(({ member }) => member.record !== null).length)} of ${formatNumber(snapshot.certificates.length)} certificates.</p>`}
   </section>`;
 }

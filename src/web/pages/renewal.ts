@@ -37,13 +37,18 @@ export async function renewalPage(facts: PageFacts, id: string): Promise<Html> {
         ${events.length === 0 ? html`<p class="quiet">Retention removed its events.</p>` : timeline(stages)}
         <dl class="facts">
           <div><dt>Certificate</dt>
-            <dd><a href="${certificateHref(renewal.certificate)}">${foreign(renewal.certificate)}</a>, generation ${renewal.generation}</dd></div>
+            <dd><a href="${certificateHref(renewal.certificate)}">${foreign(renewal.certificate)}</a>, generation
+              ${renewal.generation}</dd></div>
           <div><dt>Started</dt><dd>${instant(renewal.createdAt)}</dd></div>
           <div><dt>Ended</dt><dd>${renewal.finishedAt === null ? "not yet" : instant(renewal.finishedAt)}</dd></div>
           <div><dt>Serial</dt>
             <dd>${version === null ? "issued nothing yet" : html`<code>${foreign(version.leaf.serial)}</code>`}</dd>
               </div>
-          ${answers === undefined || !isAnswered(answers) ? NOTHING : html`<div><dt>Answers for it</dt><dd>${responsible(answers)}</dd></div>`}
+          ${
+            answers === undefined || !isAnswered(answers)
+              ? NOTHING
+              : html`<div><dt>Answers for it</dt><dd>${responsible(answers)}</dd></div>`
+          }
           <div><dt>Compared</dt><dd>${await comparison(facts, renewal, stages)}</dd></div>
         </dl>
       </section>
@@ -52,7 +57,11 @@ export async function renewalPage(facts: PageFacts, id: string): Promise<Html> {
       <section class="panel" id="events">
         <h2>Events</h2>
         <p>${count(events.length, `${renewalHref(renewal.id)}#events`, plural(events.length, "event"))}
-          ${failures.length === 0 ? NOTHING : html` · ${count(failures.length, `${renewalHref(renewal.id)}?only=failed#events`, "with an error")}`}
+          ${
+            failures.length === 0
+              ? NOTHING
+              : html` · ${count(failures.length, `${renewalHref(renewal.id)}?only=failed#events`, "with an error")}`
+          }
           · <a href="${renewalHref(renewal.id)}/evidence.json" download>evidence as JSON</a></p>
         ${log(onlyFailed ? failures : events)}
       </section>`,
@@ -89,9 +98,14 @@ function summary(renewal: Renewal, now: number): Html {
 function actions({ id, certificate, state }: Renewal, { here }: PageFacts): Html {
   const of = { certificate: [certificate], back: here };
   if (state === "held")
-    return html`<a class="button" href="${actionHref("resume", of)}">Resume</a> <a class="button" href="${actionHref("rollback", of)}">Roll back</a>`;
+    return html`<a class="button" href="${actionHref("resume", of)}">Resume</a> <a class="button"
+      href="${actionHref("rollback", of)}">Roll back</a>`;
   if (isActive(state))
-    return html`<a class="button" href="${actionHref("retry", of)}">Try again now</a> ${state === "deploying" || state === "verifying" ? html`<a class="button plain" href="${actionHref("rollback", of)}">Roll back</a>` : NOTHING}`;
+    return html`<a class="button" href="${actionHref("retry", of)}">Try again now</a> ${
+      state === "deploying" || state === "verifying"
+        ? html`<a class="button plain" href="${actionHref("rollback", of)}">Roll back</a>`
+        : NOTHING
+    }`;
   // Whether another certificate is needed is the planner's to say: a target that was down needs none.
   const again =
     state === "failed" || state === "rolledBack"
@@ -126,7 +140,9 @@ function attempts(failures: readonly HistoryEvent[], now: number): Html {
       const { attempt, retryAt } = event.detail;
       return html`<li class="failure">
         <p>${clockTime(event.at)} <b>${foreign(eventSentence(event))}</b></p>
-        <p class="quiet">${typeof attempt === "number" ? `attempt ${attempt} · ` : ""}<code>${foreign(code)}</code>${isErrorCode(code) ? ` · ${CLASS_WORDS[ERRORS[code].class]}` : ""}${typeof retryAt === "number" ? html` · next ${relative(retryAt, now)}` : NOTHING}</p>
+        <p class="quiet">${typeof attempt === "number" ? `attempt ${attempt} · ` : ""}<code>${foreign(code)}</code>${
+          isErrorCode(code) ? ` · ${CLASS_WORDS[ERRORS[code].class]}` : ""
+        }${typeof retryAt === "number" ? html` · next ${relative(retryAt, now)}` : NOTHING}</p>
         ${error?.action == null ? NOTHING : html`<p class="todo"><b>What to do:</b> ${advice(error.action)}</p>`}
       </li>`;
     })}</ul></section>`;
@@ -154,7 +170,11 @@ function served(events: readonly HistoryEvent[]): Html {
         detail,
       }) => html`<tr><td data-label="When">${clockTime(at)}</td><td data-label="Endpoint">${text(detail.endpoint)}</td>
         <td data-label="Address"><code>${text(detail.address)}</code></td>
-      <td data-label="Served"><code>${text(detail.serial ?? detail.served)}</code>${detail.problem == null ? html` <small>as it should</small>` : html` <small class="bad-text">${text(detail.problem)}</small>`}</td></tr>`,
+      <td data-label="Served"><code>${text(detail.serial ?? detail.served)}</code>${
+        detail.problem == null
+          ? html` <small>as it should</small>`
+          : html` <small class="bad-text">${text(detail.problem)}</small>`
+      }</td></tr>`,
     )}</tbody></table></section>`;
 }
 
@@ -167,9 +187,12 @@ function log(events: readonly HistoryEvent[]): Html {
     <th scope="col">What</th><th scope="col">By</th></tr></thead>
     <tbody>${events.map(
       (event, index) => html`<tr id="event-${event.seq}">
-        <td data-label="Time"><a href="#event-${event.seq}" title="${formatInstant(event.at)}">${clockTime(event.at)}</a></td>
+        <td data-label="Time"><a href="#event-${event.seq}"
+          title="${formatInstant(event.at)}">${clockTime(event.at)}</a></td>
         <td data-label="After" class="quiet">+${formatDuration(event.at - (events[index - 1]?.at ?? event.at))}</td>
-        <td data-label="What"${eventError(event) === null ? NOTHING : html` class="bad-text"`}>${foreign(eventSentence(event))}</td>
+        <td data-label="What"${
+          eventError(event) === null ? NOTHING : html` class="bad-text"`
+        }>${foreign(eventSentence(event))}</td>
         <td data-label="By" class="quiet">${foreign(event.worker)}</td>
       </tr>`,
     )}</tbody></table>`;

@@ -62,7 +62,9 @@ export function savedViews({ here, cookies, path }: PageFacts, list: string, que
       ${links.map(({ name, to, isSaved }) => {
         const mark = to === query ? html` aria-current="true"` : NOTHING;
         const remove = isSaved
-          ? html`<form method="post" action="/views/remove"><input type="hidden" name="list" value="${list}" /><input type="hidden" name="name" value="${name}" /><input type="hidden" name="back" value="${here}" /><button class="link" aria-label="Remove view ${foreign(name)}">×</button></form>`
+          ? html`<form method="post" action="/views/remove"><input type="hidden" name="list" value="${list}" /><input
+            type="hidden" name="name" value="${name}" /><input type="hidden" name="back" value="${here}" /><button
+              class="link" aria-label="Remove view ${foreign(name)}">×</button></form>`
           : NOTHING;
         return html`<li><a href="${path}${to}"${mark}>${foreign(name)}</a>${remove}</li>`;
       })}

@@ -36,7 +36,11 @@ export async function targetPage(facts: PageFacts, name: string): Promise<Html> 
     title: name,
     body: html`${heading(
       name,
-      html`${foreign(configured?.type ?? "left the configuration")} · ${count(own.length, of, own.length === 1 ? "certificate" : "certificates")}`,
+      html`${foreign(configured?.type ?? "left the configuration")} · ${count(
+        own.length,
+        of,
+        own.length === 1 ? "certificate" : "certificates",
+      )}`,
       configured === undefined || configured.agent
         ? NOTHING
         : html`<a class="button" href="${actionHref("check-target", { target: name, back: here })}">Check now</a>`,
@@ -51,7 +55,8 @@ export async function targetPage(facts: PageFacts, name: string): Promise<Html> 
           .filter(({ rows }) => rows.length > 0)
           .map(
             ({ state, rows }) =>
-              html`<div><dt>${DEPLOYMENT_LOOK[state].word}</dt><dd>${count(rows.length, `${of}&state=${state}`)}</dd></div>`,
+              html`<div><dt>${DEPLOYMENT_LOOK[state].word}</dt>
+                <dd>${count(rows.length, `${of}&state=${state}`)}</dd></div>`,
           )}
         <div><dt>Preflight</dt><dd>${checkText(check, now)}</dd></div>
         <div><dt>Deployed by</dt><dd>${deployerText(facts, name)}</dd></div>

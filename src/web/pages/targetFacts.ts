@@ -41,5 +41,7 @@ export function deployerText({ web, snapshot, now }: PageFacts, target: string):
   const seen = relative(Date.parse(one.lastReportAt), now);
   if (running.length === 0) return html`${tag("none runs", "bad")} <small>${kind} was seen ${seen}</small>`;
   const which = running.length > 1 ? `${running.length} deployers` : foreign(one.process);
-  return html`${isAgent ? html`${tag("agent")} ` : NOTHING}${which} <small>seen ${seen} · ${foreign(one.version)}</small>`;
+  return html`${
+    isAgent ? html`${tag("agent")} ` : NOTHING
+  }${which} <small>seen ${seen} · ${foreign(one.version)}</small>`;
 }

@@ -27,7 +27,9 @@ export async function targetsPage(facts: PageFacts): Promise<Html> {
   return layout(facts, {
     title: "Targets",
     body: html`${heading("Targets")} ${savedViews(facts, "targets", writeQuery(deploymentList, query))}
-      ${isFiltered ? NOTHING : overview(facts, await lastChecks(facts))} ${toolbar(view, "Target, certificate or message")}
+      ${
+        isFiltered ? NOTHING : overview(facts, await lastChecks(facts))
+      } ${toolbar(view, "Target, certificate or message")}
       <div class="with-facets">${facetPanel(view)}<div>${pager(view, "deployments")}${table(view, facts)}</div></div>`,
   });
 }
@@ -49,7 +51,9 @@ function overview(facts: PageFacts, checks: ReadonlyMap<string, HistoryEvent>): 
       const responsibility = targets.get(name)?.responsibility;
       return html`<tr>
         <th scope="row" data-label="Target"><a href="${targetHref(name)}">${foreign(name)}</a>
-          <small>${foreign(targets.get(name)?.type ?? "left the configuration")}${responsibility?.owner == null ? "" : ` · ${foreign(responsibility.owner)}`}</small></th>
+          <small>${foreign(targets.get(name)?.type ?? "left the configuration")}${
+            responsibility?.owner == null ? "" : ` · ${foreign(responsibility.owner)}`
+          }</small></th>
         <td data-label="Certificates">${count(rows.length, of)}</td>
         ${shown.map((state) => {
           const number = rows.filter((row) => row.state === state).length;

@@ -10,5 +10,7 @@ export function auditVerdict(last: HistoryEvent | null, now: number): Html {
   if (last === null) return html`<p class="quiet">The history was never audited.</p>`;
   const isWhole = last.detail.whole === true;
   return html`<p>${isWhole ? tag("whole", "busy") : tag("not whole", "bad")}
-    <span${isWhole ? "" : html` class="bad-text"`}>${relative(last.at, now)}: ${foreign(eventSentence(last))}.</span></p>`;
+    <span${
+      isWhole ? "" : html` class="bad-text"`
+    }>${relative(last.at, now)}: ${foreign(eventSentence(last))}.</span></p>`;
 }

@@ -27,8 +27,13 @@ export function lifeBar(life: Life | null, now: number, size: "row" | "page" = "
   >
     <rect class="life-rest" x="0" y="5" width="${width}" height="6" rx="3" />
     <rect class="life-${tone}" x="0" y="5" width="${x(now)}" height="6" rx="3" />
-    <rect class="life-window" x="${x(windowOpensAt)}" y="3" width="${x(emergencyAt) - x(windowOpensAt)}" height="10" rx="2" />
-    ${suggested && html`<rect class="life-ca" x="${x(suggested.from)}" y="1" width="${Math.max(1, x(suggested.to) - x(suggested.from))}" height="3" />`}
+    <rect class="life-window" x="${x(windowOpensAt)}" y="3" width="${x(emergencyAt) - x(windowOpensAt)}" height="10"
+      rx="2" />
+    ${
+      suggested &&
+      html`<rect class="life-ca" x="${x(suggested.from)}" y="1"
+      width="${Math.max(1, x(suggested.to) - x(suggested.from))}" height="3" />`
+    }
     <rect class="life-due" x="${x(suggested?.at ?? dueAt)}" y="3" width="1.5" height="10" />
     <rect class="life-now" x="${Math.min(x(now), width - 2)}" y="0" width="2" height="${HEIGHT}" />
   </svg>`;

@@ -40,7 +40,8 @@ export function toolbar<Row>(view: ListView<Row>, placeholder: string): Html {
   return html`<div class="toolbar">
     <form class="search" action="${path}" method="get" role="search" hx-morph-skip>
       <label class="visually-hidden" for="q">Search</label>
-      <input id="q" type="search" name="q" value="${query.q}" placeholder="${placeholder}" maxlength="200" autocomplete="off" />
+      <input id="q" type="search" name="q" value="${query.q}" placeholder="${placeholder}" maxlength="200"
+        autocomplete="off" />
       ${kept.map(({ key, value }) => html`<input type="hidden" name="${key}" value="${value}" />`)}
       ${query.sort === list.defaultSort ? NOTHING : html`<input type="hidden" name="sort" value="${query.sort}" />`}
       <button>Search</button>
@@ -56,14 +57,16 @@ function chips<Row>(view: ListView<Row>): Html {
       const title = list.facets.find((facet) => facet.key === key)?.title ?? key;
       const rest = values.filter((each) => each !== value);
       const href = hrefOf(view, { facets: withFacet(query, key, rest) });
-      return html`<a class="chip" href="${href}" aria-label="Remove filter ${title}: ${foreign(wordOf(view, key, value))}"
+      return html`<a class="chip" href="${href}"
+        aria-label="Remove filter ${title}: ${foreign(wordOf(view, key, value))}"
         >${title}: <b>${foreign(wordOf(view, key, value))}</b> <span aria-hidden="true">×</span></a
       >`;
     }),
   );
   if (query.q !== "")
     active.unshift(
-      html`<a class="chip" href="${hrefOf(view, { q: "" })}" aria-label="Remove search">“<b>${foreign(query.q)}</b>” <span aria-hidden="true">×</span></a>`,
+      html`<a class="chip" href="${hrefOf(view, { q: "" })}" aria-label="Remove search">“<b>${foreign(query.q)}</b>”
+        <span aria-hidden="true">×</span></a>`,
     );
   return active.length === 0 ? NOTHING : html`<p class="chips">${active} <a href="${view.path}">show all</a></p>`;
 }
@@ -100,10 +103,16 @@ function facetGroup<Row>(view: ListView<Row>, key: string, title: string, counts
       ${shown.map(([value, number]) => {
         const href = hrefOf(view, { facets: withFacet(view.query, key, [value]) });
         const mark = chosen.includes(value) ? html` aria-current="true"` : NOTHING;
-        return html`<li><a href="${href}" data-count="${number}"${mark}><span>${foreign(wordOf(view, key, value))}</span> <b>${formatNumber(number)}</b></a></li>`;
+        return html`<li><a href="${href}"
+          data-count="${number}"${mark}><span>${foreign(wordOf(view, key, value))}</span>
+            <b>${formatNumber(number)}</b></a></li>`;
       })}
     </ul>
-    ${values.length > shown.length ? html`<p class="quiet">and ${formatNumber(values.length - shown.length)} more values</p>` : NOTHING}
+    ${
+      values.length > shown.length
+        ? html`<p class="quiet">and ${formatNumber(values.length - shown.length)} more values</p>`
+        : NOTHING
+    }
   </section>`;
 }
 
@@ -119,7 +128,8 @@ export function heading<Row>(view: ListView<Row>, sort: string, title: string, f
   const next = current ? (descending ? sort : `-${sort}`) : first === "up" ? sort : `-${sort}`;
   const state = current ? (descending ? "descending" : "ascending") : "none";
   const arrow = current ? (descending ? " ↓" : " ↑") : "";
-  return html`<th scope="col" aria-sort="${state}"><a href="${hrefOf(view, { sort: next })}">${title}<span aria-hidden="true">${arrow}</span></a></th>`;
+  return html`<th scope="col" aria-sort="${state}"><a href="${hrefOf(view, { sort: next })}">${title}<span
+    aria-hidden="true">${arrow}</span></a></th>`;
 }
 
 /** How many rows there are, which of them are shown, and the way to the others. */

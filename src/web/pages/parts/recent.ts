@@ -12,7 +12,9 @@ export function recent(events: readonly HistoryEvent[], all: string, now: number
         ? html`<p class="quiet">Nothing is in the history.</p>`
         : html`<ul class="rows">${events.map(
             (event) => html`<li>${relative(event.at, now)}
-              <span class="quiet">${event.certificate === null ? "" : foreign(`${event.certificate}: `)}</span>${foreign(eventSentence(event))}</li>`,
+              <span class="quiet">${
+                event.certificate === null ? "" : foreign(`${event.certificate}: `)
+              }</span>${foreign(eventSentence(event))}</li>`,
           )}</ul>`
     }
     <p><a href="${all}">every event</a></p></section>`;

@@ -31,12 +31,27 @@ export function renewalTable(rows: readonly Row[], now: number, { withCertificat
       } = row;
       return html`<tr>
         <td data-label="Started"><a href="${renewalHref(id)}">${relative(createdAt, now)}</a></td>
-        ${withCertificate ? html`<th scope="row" data-label="Certificate"><a href="${certificateHref(certificate)}">${foreign(certificate)}</a></th>` : NOTHING}
+        ${
+          withCertificate
+            ? html`<th scope="row" data-label="Certificate"><a
+              href="${certificateHref(certificate)}">${foreign(certificate)}</a></th>`
+            : NOTHING
+        }
         <td data-label="State">${pill(RENEWAL_LOOK[state])}</td>
-        <td data-label="Why">${REASON_WORDS[reason]}${trigger === "request" ? " (asked for)" : ""} <span class="quiet">· ${foreign(reasonDetail)}</span>
-          ${errorMessage === null ? NOTHING : html`<small class="bad-text">${foreign(errorMessage)} <code>${errorCode}</code></small>`}</td>
-        <td data-label="Took">${short((finishedAt ?? now) - createdAt)}${attempts > 0 ? html` <small>${attempts} failed ${attempts === 1 ? "attempt" : "attempts"}</small>` : NOTHING}</td>
-        <td data-label="Generation">${generation}${row.serial == null ? NOTHING : html` <small><code>${row.serial}</code></small>`}</td>
+        <td data-label="Why">${REASON_WORDS[reason]}${
+          trigger === "request" ? " (asked for)" : ""
+        } <span class="quiet">· ${foreign(reasonDetail)}</span>
+          ${
+            errorMessage === null
+              ? NOTHING
+              : html`<small class="bad-text">${foreign(errorMessage)} <code>${errorCode}</code></small>`
+          }</td>
+        <td data-label="Took">${short((finishedAt ?? now) - createdAt)}${
+          attempts > 0 ? html` <small>${attempts} failed ${attempts === 1 ? "attempt" : "attempts"}</small>` : NOTHING
+        }</td>
+        <td data-label="Generation">${generation}${
+          row.serial == null ? NOTHING : html` <small><code>${row.serial}</code></small>`
+        }</td>
       </tr>`;
     })}</tbody>
   </table>`;

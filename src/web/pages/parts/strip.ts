@@ -9,7 +9,12 @@ const CELL = 4;
 export function strip(days: readonly ProofDay[] | undefined): Html {
   if (days === undefined) return NOTHING;
   const of = (kind: ProofDay): number => days.filter((day) => day === kind).length;
-  return html`<svg class="strip" viewBox="0 0 ${days.length * CELL} 12" preserveAspectRatio="none" role="img" aria-label="Last ${days.length} days: proved on ${of("proved")}, wrong on ${of("stale")}, nothing recorded on the others">
-    ${days.map((day, index) => html`<rect class="cell-${TONES[day]}" x="${index * CELL}" y="0" width="${CELL - 1}" height="12" />`)}
+  const spoken = `proved on ${of("proved")}, wrong on ${of("stale")}, nothing recorded on the others`;
+  return html`<svg class="strip" viewBox="0 0 ${days.length * CELL} 12" preserveAspectRatio="none" role="img"
+    aria-label="Last ${days.length} days: ${spoken}">
+    ${days.map(
+      (day, index) => html`<rect class="cell-${TONES[day]}" x="${index * CELL}" y="0" width="${CELL - 1}"
+      height="12" />`,
+    )}
   </svg>`;
 }

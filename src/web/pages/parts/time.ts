@@ -5,7 +5,8 @@ import type { Html } from "./markup.ts";
 /** "in 3 d 4 h", "12 min ago", with the instant itself for people and programs. */
 export function relative(at: number | null, now: number, otherwise = "–"): Html {
   if (at === null) return html`<span class="quiet">${otherwise}</span>`;
-  return html`<time datetime="${new Date(at).toISOString()}" title="${formatInstant(at)}">${spokenDistance(at, now)}</time>`;
+  return html`<time datetime="${new Date(at).toISOString()}"
+    title="${formatInstant(at)}">${spokenDistance(at, now)}</time>`;
 }
 
 export function spokenDistance(at: number, now: number): string {
