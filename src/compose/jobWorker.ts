@@ -39,25 +39,22 @@ export function jobWorker(
     kind,
     concurrency: max,
     async handle(job, signal) {
-      if ((await handle(job, signal)) !== SKIPPED) useful(ROLE_OF[kind]);
+      const ended = await watched.admit(signal);
+      try {
+        if ((await handle(job, signal)) !== SKIPPED) useful(ROLE_OF[kind]);
+      } finally {
+        ended();
+      }
     },
     onError: report(context, kind),
     isReady: () => databaseAnswers(context),
     ...(agentOf !== undefined && { agentOf }),
   });
-  const watch = (jobsMax: number): (() => void) =>
-    load.watch({ kind, max: jobsMax, setConcurrency: (jobs) => worker.setConcurrency(jobs) });
-  let current = max;
-  let unwatch = watch(current);
+  const watched = load.watch({ kind, max, setConcurrency: (jobs) => worker.setConcurrency(jobs) });
   return {
-    setMax(jobs) {
-      if (jobs === current) return;
-      current = jobs;
-      unwatch();
-      unwatch = watch(current);
-    },
+    setMax: watched.setMax,
     close() {
-      unwatch();
+      watched.end();
       return worker.close();
     },
   };

@@ -70,6 +70,6 @@ export interface Context {
   readonly settings: RenewalSettings;
   /** Claims that wait for the database to be given back; absent: those count as deaths of their worker. */
   readonly owedClaims?: OwedClaims;
-  /** Called with what was left of a lease when its renewal was recorded; 0 when it ran out. */
+  /** Called with what was left of a lease when its claim or renewal was recorded; 0 when it ran out. */
   readonly leaseRenewed?: (marginMs: number) => void;
 }

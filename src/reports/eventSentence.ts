@@ -147,8 +147,10 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "clock.dissentOver": (detail) => `the clock of ${detail("witness")} is right again`,
   "clock.repeated": (_detail, { detail: all }) =>
     all.stopped === true ? "this machine's clock is still wrong" : "another clock is still wrong",
-  "worker.concurrency": (detail) =>
-    `takes ${detail("jobs")} of ${detail("max")} ${detail("kind")} jobs at a time, as it can renew leases for no more`,
+  "worker.concurrency": (detail, { detail: all }) =>
+    all.jobs === all.max
+      ? `takes as many as ${detail("max")} ${detail("kind")} jobs at a time again`
+      : `takes ${detail("jobs")} of ${detail("max")} ${detail("kind")} jobs at a time, as it can renew leases for no more`,
   "config.reloaded": (detail, { worker }) => `${worker} has reloaded ${detail("file")}`,
   "config.refused": (detail, { worker }) => `${worker} refused to reload: ${detail("message")}`,
   "problem.acknowledged": (detail, { detail: all }) =>

@@ -88,7 +88,7 @@ it("leases that are renewed late, or run out, lower it as well, although the loo
   const load = watchLoad({ leaseMs: LEASE_MS, sampleMs: 50, log: silent, onChange: () => {} });
   onTestFinished(() => load.close());
   let allowed = 8;
-  const unwatch = load.watch({
+  const watched = load.watch({
     kind: "deploy",
     max: 8,
     setConcurrency: (jobs) => {
@@ -99,5 +99,51 @@ it("leases that are renewed late, or run out, lower it as well, although the loo
   load.leaseRenewed(0);
   load.leaseRenewed(600);
   await until("half of the jobs", async () => (allowed === 4 ? allowed : null));
-  unwatch();
+  watched.end();
+});
+
+it("a job waits before it claims anything while as many run as the worker may take now", async () => {
+  const load = watchLoad({ leaseMs: LEASE_MS, sampleMs: 50, log: silent, onChange: () => {} });
+  onTestFinished(() => load.close());
+  let allowed = 2;
+  const watched = load.watch({
+    kind: "deploy",
+    max: 2,
+    setConcurrency: (jobs) => {
+      allowed = jobs;
+    },
+  });
+  const { signal } = new AbortController();
+  const first = await watched.admit(signal);
+  load.leaseRenewed(0);
+  await until("one job at a time", async () => (allowed === 1 ? allowed : null));
+  const begun: string[] = [];
+  const interrupted = new AbortController();
+  const gone = watched.admit(interrupted.signal);
+  const second = watched.admit(signal).then((ended) => {
+    begun.push("second");
+    return ended;
+  });
+  interrupted.abort(new Error("shut down"));
+  await expect(gone).rejects.toThrow("shut down");
+  // Kept busy, so that it does not take more meanwhile.
+  load.leaseRenewed(0);
+  expect(begun).toEqual([]);
+  first();
+  (await second)();
+  expect(begun).toEqual(["second"]);
+  watched.end();
+});
+
+it("an idle worker goes back to its first number, so that a wave of work does not find it with all at once", async () => {
+  const load = watchLoad({ leaseMs: LEASE_MS, sampleMs: 20, log: silent, onChange: () => {} });
+  onTestFinished(() => load.close());
+  const allowed: number[] = [];
+  const watched = load.watch({ kind: "deploy", max: 64, setConcurrency: (jobs) => void allowed.push(jobs) });
+  const { signal } = new AbortController();
+  const ends = await Promise.all(Array.from({ length: 8 }, () => watched.admit(signal)));
+  await until("more jobs at a time", async () => ((allowed.at(-1) ?? 0) > 8 ? true : null));
+  for (const end of ends) end();
+  await until("as many as at first", async () => (allowed.at(-1) === 8 ? true : null));
+  watched.end();
 });

@@ -14,17 +14,22 @@ export async function claimInTime<Row>(
   giveBack: (row: Row) => Promise<unknown>,
   signal: AbortSignal,
 ): Promise<Row | null> {
-  const { leaseMs } = context.settings;
+  const { clock, settings } = context;
+  const { leaseMs } = settings;
+  const claimedAt = clock.monotonic();
   const deadline = AbortSignal.timeout(leaseMs);
   const claiming = claim();
   try {
-    return await raceAbort(AbortSignal.any([signal, deadline]), () => claiming);
+    const row = await raceAbort(AbortSignal.any([signal, deadline]), () => claiming);
+    if (row !== null) context.leaseRenewed?.(Math.max(0, claimedAt + leaseMs - clock.monotonic()));
+    return row;
   } catch (thrown) {
     claiming.then(
       (late) => (late === null ? undefined : returnClaim(context, () => giveBack(late))),
       () => {},
     );
     if (signal.aborted || !deadline.aborted) throw thrown;
+    context.leaseRenewed?.(0);
     throw new RenewalError("store.unavailable", `the database did not answer a claim within ${leaseMs / 1_000} s`);
   }
 }

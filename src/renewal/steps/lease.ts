@@ -1,6 +1,10 @@
 import { RenewalError, toRenewalError } from "../../domain/errors.ts";
 import type { Context } from "../context.ts";
 
+/** Of the lease's time. A database that refused, as one that others keep busy, is asked again soon. */
+const RENEW_AFTER = 1 / 3;
+const RETRY_AFTER = 1 / 9;
+
 export interface Lease {
   /**
    * Aborts when the lease is lost, its deadline passes without extension, or the worker shuts down. Its
@@ -42,25 +46,38 @@ export async function withLease<T>(
     if (!lost.signal.aborted) context.leaseRenewed?.(0);
     lose("the lease ran out before it could be renewed");
   };
-  const renew = async (): Promise<void> => {
+  /** When to renew next; null: never, the lease is lost. */
+  const renew = async (): Promise<number | null> => {
     const startedAt = clock.monotonic();
     try {
       const isExtended = await terms.extend(clock.now() + settings.leaseMs);
-      if (!isExtended) return lose("another worker has taken over");
+      if (!isExtended) {
+        lose("another worker has taken over");
+        return null;
+      }
       context.leaseRenewed?.(Math.max(0, deadline - clock.monotonic()));
       deadline = startedAt + settings.leaseMs;
+      return startedAt + settings.leaseMs * RENEW_AFTER;
     } catch (thrown) {
       // Not yet lost: the database may answer again before the deadline.
       context.log.warn({ err: toRenewalError(thrown) }, "lease not renewed");
+      return clock.monotonic() + settings.leaseMs * RETRY_AFTER;
     }
   };
   let renewing: Promise<void> | null = null;
-  const heartbeat = setInterval(() => {
-    // One extension at a time, even if the database is slow: it is the one awaited at the end.
-    renewing ??= renew().finally(() => {
-      renewing = null;
-    });
-  }, settings.leaseMs / 3);
+  let heartbeat: NodeJS.Timeout | undefined;
+  // One extension at a time, even if the database is slow: it is the one awaited at the end.
+  const renewAt = (at: number): void => {
+    heartbeat = setTimeout(() => {
+      renewing = renew().then((next) => {
+        renewing = null;
+        if (next !== null && !hasEnded) renewAt(next);
+      });
+    }, Math.max(0, at - clock.monotonic()));
+  };
+  let hasEnded = false;
+  // From the claim on: one that was answered late is renewed at once.
+  renewAt(terms.claimedAt + settings.leaseMs * RENEW_AFTER);
   const watchdog = setInterval(expire, Math.min(1_000, settings.leaseMs / 4));
   const checked = (...others: readonly AbortSignal[]): AbortSignal => {
     const all = AbortSignal.any([signal, lost.signal, ...others]);
@@ -83,7 +100,8 @@ export async function withLease<T>(
       },
     });
   } finally {
-    clearInterval(heartbeat);
+    hasEnded = true;
+    clearTimeout(heartbeat);
     clearInterval(watchdog);
     // A late extension must not take the lease again after the caller has released it.
     await renewing;

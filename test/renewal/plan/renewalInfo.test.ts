@@ -270,13 +270,12 @@ describe("polling renewalInfo", () => {
   });
 });
 
-describe("a CA that moves the windows of 500 certificates into the past", () => {
-  it("gets them all replaced, in bounded rounds, what expires first with the smallest priority number", {
-    timeout: 120_000,
-  }, async () => {
-    const names = Array.from({ length: 500 }, (_, index) => `cert-${String(index).padStart(3, "0")}`);
+describe("a CA that moves the windows of 120 certificates into the past", () => {
+  it("gets them all replaced, in bounded rounds, what expires first with the smallest priority number", async () => {
+    const batch = 50;
+    const names = Array.from({ length: 120 }, (_, index) => `cert-${String(index).padStart(3, "0")}`);
     await live(names, { notAfter: NOW + 40 * DAY_MS });
-    while (asked.length < 500) await poll();
+    while (asked.length < names.length) await poll(batch);
     expect(await store.renewals.list({ limit: 1 })).toEqual([]);
 
     answers.ca = () => ({
@@ -289,17 +288,17 @@ describe("a CA that moves the windows of 500 certificates into the past", () => 
     asked = [];
     const rounds: number[] = [];
     for (let tick = 0; tick < 4; tick++) {
-      await planDue(context(), NO_SIGNAL);
-      await poll();
-      rounds.push((await planDue(context(), NO_SIGNAL)).length);
+      await planDue(context(batch), NO_SIGNAL);
+      await poll(batch);
+      rounds.push((await planDue(context(batch), NO_SIGNAL)).length);
       now += 60_000;
     }
-    expect(rounds.every((planned) => planned <= 200)).toBe(true);
+    expect(rounds).toEqual([batch, batch, names.length - 2 * batch, 0]);
     const renewals = await store.renewals.list({ limit: 1_000 });
-    expect(renewals).toHaveLength(500);
+    expect(renewals).toHaveLength(names.length);
     expect(new Set(renewals.map(({ reason }) => reason))).toEqual(new Set(["renewalInfo"]));
-    expect(asked).toHaveLength(500);
-    expect(jobs).toHaveLength(500);
+    expect(asked).toHaveLength(names.length);
+    expect(jobs).toHaveLength(names.length);
     // The queue takes smaller numbers first: by runway, across all rounds but for the minutes between them.
     const order = jobs
       .toSorted((a, b) => a.priority - b.priority)

@@ -1,6 +1,7 @@
 // A worker's own watch over what it has claimed.
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, it } from "vitest";
+import { RenewalError } from "../../../src/domain/errors.ts";
 import { withLease } from "../../../src/renewal/steps/lease.ts";
 import { NO_SIGNAL, Workbench } from "../../support/model/workbench.ts";
 
@@ -51,3 +52,36 @@ it("extends one at a time, and ends only when the last extension has", async () 
   expect({ most, running }).toEqual({ most: 1, running: 0 });
   expect(extensions).toBeGreaterThan(1);
 });
+
+it.each([
+  ["is renewed at once where the claim was answered late", 4_000, async () => true, 1],
+  ["is asked for again soon where the database refused, not at the next third", 3_000, refusedOnce(), 2],
+] as const)("a lease %s", async (_, answeredAfterMs, extend, extensions) => {
+  await using bench = await Workbench.open([]);
+  const { leaseMs } = bench.context.settings;
+  const log = { ...bench.context.log, warn: () => {} };
+  const asked: number[] = [];
+  const begunAt = performance.now();
+  const clock = { ...bench.context.clock, monotonic: () => bench.now + (performance.now() - begunAt) };
+  const all = Promise.withResolvers<void>();
+  const terms = {
+    claimedAt: bench.now - answeredAfterMs,
+    async extend() {
+      asked.push(performance.now() - begunAt);
+      if (asked.length === extensions) all.resolve();
+      return extend();
+    },
+  };
+  await withLease({ ...bench.context, clock, log }, terms, NO_SIGNAL, () => all.promise);
+  expect(asked).toHaveLength(extensions);
+  expect(Math.max(...asked)).toBeLessThan(leaseMs / 3);
+});
+
+function refusedOnce(): () => Promise<boolean> {
+  let isFirst = true;
+  return async () => {
+    if (!isFirst) return true;
+    isFirst = false;
+    throw new RenewalError("store.unavailable", "the database is busy");
+  };
+}
