@@ -66,7 +66,7 @@ it.each([
   const all = Promise.withResolvers<void>();
   const terms = {
     claimedAt: bench.now - answeredAfterMs,
-    async extend() {
+    async extend(): Promise<boolean> {
       asked.push(performance.now() - begunAt);
       if (asked.length === extensions) all.resolve();
       return extend();
