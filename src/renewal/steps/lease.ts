@@ -68,12 +68,15 @@ export async function withLease<T>(
   let heartbeat: NodeJS.Timeout | undefined;
   // One extension at a time, even if the database is slow: it is the one awaited at the end.
   const renewAt = (at: number): void => {
-    heartbeat = setTimeout(() => {
-      renewing = renew().then((next) => {
-        renewing = null;
-        if (next !== null && !hasEnded) renewAt(next);
-      });
-    }, Math.max(0, at - clock.monotonic()));
+    heartbeat = setTimeout(
+      () => {
+        renewing = renew().then((next) => {
+          renewing = null;
+          if (next !== null && !hasEnded) renewAt(next);
+        });
+      },
+      Math.max(0, at - clock.monotonic()),
+    );
   };
   let hasEnded = false;
   // From the claim on: one that was answered late is renewed at once.
