@@ -32,7 +32,7 @@ export interface Plugin<Options, Dependencies, Made> {
   readonly occupies?: (options: Options, certificate: string) => readonly string[];
   /** Channels: an alert stays open there until it is resolved. Default: false. */
   readonly keepsAlerts?: boolean;
-  /** Targets: how a swap becomes visible. Default: `unknown`. With `atOnce` fewer connections prove an endpoint. */
+  /** Targets: how a swap becomes visible. Default: `unknown`. With `atOnce` the connections that prove an endpoint need not be spread. */
   readonly visibility?: Visibility;
   /** Targets: false for a store, which no client dials: its certificates need no endpoint. Default: true. */
   readonly served?: boolean;

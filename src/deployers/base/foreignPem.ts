@@ -1,7 +1,8 @@
 import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
 import { RenewalError } from "../../domain/errors.ts";
 
-const BLOCK = /^-----BEGIN ([A-Z0-9. ]+)-----[^\S\n]*\n[\s\S]*?^-----END \1-----[^\S\n]*$/gm;
+/** Other programs write lower case letters into their labels, such as OpenVPN. */
+const BLOCK = /^-----BEGIN ([^-\n]+)-----[^\S\n]*\n[\s\S]*?^-----END \1-----[^\S\n]*$/gm;
 
 /** Where a file that is to be written is. */
 export interface Place {
@@ -17,13 +18,17 @@ export interface Place {
 /** Formats of other programs: no TLS server reads them, so no pair that may be replaced has them. */
 const FOREIGN_KEY = /^(?:OPENSSH|SSH2|PGP) /;
 
+/** Blank lines, comments and what OpenSSL prints around keys and certificates. */
+const AROUND_PEM =
+  /^(?:\s|#|$|(?:Bag|Key) Attributes|Certificate:|(?:subject|issuer|serial|notBefore|notAfter) ?=|\w+ Fingerprint=)/;
+
 /**
  * The new PEM text, with what the text in place holds beside its pair after it, in its order: DH parameters, which
  * HAProxy, Apache and nginx read from the certificate's file, a curve, a list of revoked certificates, certificates that
  * are no part of the pair's chain, and comments. They are settings of people, and a renewal must not lose them. What
  * OpenSSL prints around a key or certificate belongs to that. Throws `deploy.refused` for a file with several private
  * keys, such as Postfix reads: only one of them can belong to the pair that is replaced; and where renewd never wrote,
- * for a file without any PEM or with the key of another kind of program.
+ * for a file without any PEM, with the key of another kind of program, an encrypted key or lines of another format.
  */
 export function keepForeignBlocks(next: string, held: string, place: Place): string {
   const blocks = readableBlocks(held, place);
@@ -63,9 +68,27 @@ export function readableBlocks(held: string, { path, isOwn, adopt = false }: Pla
         "the other keys and their certificates to files of their own, or set `adopt: true`",
     );
   }
-  const isPairless = blocks.length === 0 || blocks.some(({ label }) => FOREIGN_KEY.test(label));
-  if (!isOwn && held.trim() !== "" && isPairless) throw notOurs(path);
+  if (!isOwn && held.trim() !== "") refuseSomebodys(path, blocks, held);
   return blocks;
+}
+
+/** Throws `deploy.refused` for what was never written by renewd and is more than a pair with its settings. */
+function refuseSomebodys(path: string, blocks: readonly Block[], held: string): void {
+  if (blocks.length === 0 || blocks.some(({ label }) => FOREIGN_KEY.test(label))) throw notOurs(path);
+  const refuse = (what: string): RenewalError =>
+    new RenewalError(
+      "deploy.refused",
+      `${path} was not written by renewd and holds ${what}, so it stays: name another file, move it away, or set ` +
+        "`adopt: true`",
+    );
+  if (blocks.some(isEncryptedKey)) throw refuse("an encrypted private key");
+  const around = [...blocks.flatMap(({ before }) => before), ...textAfter(held)];
+  if (around.some((line) => !AROUND_PEM.test(line)))
+    throw refuse("lines that are no PEM, such as a program's settings");
+}
+
+function isEncryptedKey({ label, text }: Block): boolean {
+  return label === "ENCRYPTED PRIVATE KEY" || (isKey(label) && /^Proc-Type: 4,ENCRYPTED/m.test(text));
 }
 
 /** Throws what `keepForeignBlocks` throws for a file that is too long to be a pair. */

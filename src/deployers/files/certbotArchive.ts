@@ -1,6 +1,7 @@
-import { readdir, readFile, unlink } from "node:fs/promises";
+import { readdir, unlink } from "node:fs/promises";
 import { fileError } from "../base/fileError.ts";
 import type { Directory } from "../local/directory.ts";
+import { readIfThere } from "../local/readRegular.ts";
 
 /** The key first, so that a watcher of the certificate finds the key in place. */
 export const LINEAGE = ["privkey", "chain", "cert", "fullchain"] as const;
@@ -20,7 +21,7 @@ export async function chooseNumber(archive: Directory, contents: LineageContents
   const highest = Math.max(0, ...(await numbersIn(archive)));
   if (highest === 0) return 1;
   for (const kind of LINEAGE) {
-    const held = await readFile(archive.at(fileName(kind, highest)), "utf8").catch(() => null);
+    const held = await readIfThere(archive.at(fileName(kind, highest))).catch(() => null);
     // An earlier attempt died before it wrote a file that is missing.
     if (held !== null && held !== contents[kind]) return highest + 1;
   }

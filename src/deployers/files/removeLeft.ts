@@ -1,9 +1,9 @@
-import { lstat, readdir, readFile, realpath, unlink } from "node:fs/promises";
+import { lstat, readdir, realpath, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileError } from "../base/fileError.ts";
 import { type GenerationRecord, parseRecord } from "../base/generationRecord.ts";
-import { readIfThere } from "../local/inspectFiles.ts";
 import { withDirectoryLock } from "../local/pairFiles.ts";
+import { readIfThere } from "../local/readRegular.ts";
 
 export interface LeftFiles {
   /** Files with the private key, as the receipts name them. */
@@ -74,7 +74,7 @@ async function recordsIn(directory: string, certificate: string): Promise<Record
   const records: Record[] = [];
   for (const name of names) {
     const path = join(directory, name);
-    const held = parseRecord(await readFile(path, "utf8").catch(() => ""));
+    const held = parseRecord((await readIfThere(path).catch(() => null)) ?? "");
     if (held?.certificate === certificate) records.push({ path, held });
   }
   return records;

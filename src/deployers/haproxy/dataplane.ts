@@ -11,7 +11,7 @@ import { secretOption } from "../base/secretOption.ts";
 import { secretUrl } from "../base/secretUrl.ts";
 import { absolutePath, resolveTargetPath } from "../base/targetPath.ts";
 import { readTrust, trustOption } from "../base/trust.ts";
-import { readIfThere } from "../local/inspectFiles.ts";
+import { readIfThere } from "../local/readRegular.ts";
 import { connectDataplane, type Dataplane, type StoredCertificate, storageName } from "./dataplaneClient.ts";
 
 const optionsSchema = z.strictObject({

@@ -1,9 +1,10 @@
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import { type GenerationRecord, parseRecord, recordText } from "../base/generationRecord.ts";
 import type { FileToWrite } from "./atomicFiles.ts";
 import { modeText } from "./attributes.ts";
+import { readIfThere } from "./readRegular.ts";
 
 /** A dot file: HAProxy's `crt <dir>` loads every other file it finds. */
 export function recordPath(firstFile: string): string {
@@ -26,7 +27,7 @@ export function recordFile(
 
 /** null: there is none, or renewd did not write it; then nothing newer is known. */
 export async function readRecord(firstFile: string): Promise<GenerationRecord | null> {
-  const text = await readFile(recordPath(firstFile), "utf8").catch(() => null);
+  const text = await readIfThere(recordPath(firstFile)).catch(() => null);
   return text === null ? null : parseRecord(text);
 }
 

@@ -1,14 +1,11 @@
-import { open, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import type { InspectRequest, InstalledPair } from "../../domain/deployer.ts";
-import { fileError } from "../base/fileError.ts";
 import { writtenMode } from "../base/generationRecord.ts";
 import { installedPair, leastHealthy } from "../base/installedPair.ts";
 import { modeProblem, type Reader } from "./attributes.ts";
 import { readRecord } from "./generationFile.ts";
 import { unreadable } from "./reader.ts";
-
-/** Larger files are not a pair; the rest is not read. */
-const READ_BYTES_MAX = 1024 * 1024;
+import { isFilesFault, readIfThere } from "./readRegular.ts";
 
 /** Two files, or one for both. */
 export interface PairPaths {
@@ -41,14 +38,15 @@ export async function inspectFiles(
 }
 
 async function inspectPair({ certificate, key, chain }: PairPaths, rules: KeyRules): Promise<InstalledPair> {
-  const certificateText = await readIfThere(certificate);
-  const keyText = key === certificate ? certificateText : key && (await readKeyIfThere(key));
+  const unread: string[] = [];
+  const certificateText = await heldText(certificate, unread);
+  const keyText = key === certificate ? certificateText : key && (await heldText(key, unread));
   const names = { certificate, key: key ?? certificate };
-  const chainText = chain === undefined ? certificateText : chain && ((await readIfThere(chain)) ?? "");
+  const chainText = chain === undefined ? certificateText : chain && ((await heldText(chain, unread)) ?? "");
   const held = installedPair({ certificate: certificateText, key: keyText, chain: chainText, names });
   const hidden = await accessProblems(new Set([names.certificate, names.key]), rules.reader);
   const wide = key === undefined ? [] : await modeProblems([key], rules);
-  return { ...held, problems: [...held.problems, ...hidden, ...wide] };
+  return { ...held, problems: [...unread, ...held.problems, ...hidden, ...wide] };
 }
 
 /** Which of these keys more users can read or change than renewd let. */
@@ -78,23 +76,11 @@ export async function accessProblems(paths: ReadonlySet<string>, reader: Reader 
   return problems;
 }
 
-/** A key that renewd itself cannot read has a wrong mode or owner: empty, so that it is put in place again. */
-async function readKeyIfThere(path: string): Promise<string | null> {
+/** What cannot be read is no pair: empty, so that it is put in place again. */
+async function heldText(path: string, problems: string[]): Promise<string | null> {
   return await readIfThere(path).catch((error: unknown) => {
-    const { cause } = error instanceof Error ? error : {};
-    if (cause instanceof Error && "code" in cause && cause.code === "EACCES") return "";
-    throw error;
+    if (!isFilesFault(error)) throw error;
+    if (!problems.includes(error.message)) problems.push(error.message);
+    return "";
   });
-}
-
-/** null: there is no such file. Throws `deploy.io` for one that renewd cannot read. */
-export async function readIfThere(path: string): Promise<string | null> {
-  try {
-    await using handle = await open(path);
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(READ_BYTES_MAX), 0, READ_BYTES_MAX, 0);
-    return buffer.subarray(0, bytesRead).toString("utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
-    throw fileError(error, path);
-  }
 }

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { RenewalError } from "../../domain/errors.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
@@ -8,6 +8,7 @@ import { type PairPem, pairPem } from "../base/pairPem.ts";
 import { stageFiles } from "../local/atomicFiles.ts";
 import { type Directory, openDirectory } from "../local/directory.ts";
 import { lockDirectory } from "../local/directoryLock.ts";
+import { readIfThere } from "../local/readRegular.ts";
 import { tryStaging } from "../local/tryStaging.ts";
 
 /** Files in a private directory that only renewd's user can enter, while a program needs them. */
@@ -52,7 +53,7 @@ export async function withProgramFiles(
   const name = basename(record.path);
   await using directory = await openDirectory(dirname(record.path), record.root);
   using _lock = await lockDirectory(directory, signal, lockNameOf(record));
-  refuseOlder(pair, parseRecord(await readFile(record.path, "utf8").catch(() => "")), record.path);
+  refuseOlder(pair, parseRecord((await readIfThere(record.path).catch(() => null)) ?? ""), record.path);
   await using staged = await stageFiles([{ ...record, content: recordText(pair), secret: false }], signal);
   await using handed = await privateFiles(directory, `.${name}.files`, pem);
   signal.throwIfAborted();

@@ -9,10 +9,11 @@ import { installedPair } from "../base/installedPair.ts";
 import { jsonOrNull } from "../base/jsonAnswer.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { absolutePath, placeOf } from "../base/targetPath.ts";
-import { accessProblems, modeProblems, readIfThere } from "../local/inspectFiles.ts";
+import { accessProblems, modeProblems } from "../local/inspectFiles.ts";
 import { modeOf, ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
 import { filesReceipt, withStagedPair } from "../local/pairFiles.ts";
 import { runningReader } from "../local/reader.ts";
+import { readIfThere } from "../local/readRegular.ts";
 import { tryStaging } from "../local/tryStaging.ts";
 
 const SECRET_TYPE = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";

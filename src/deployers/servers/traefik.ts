@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
@@ -9,10 +8,11 @@ import type { DeployerDependencies } from "../base/dependencies.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { absolutePath, placeOf, resolveTargetPath } from "../base/targetPath.ts";
 import type { FileToWrite } from "../local/atomicFiles.ts";
-import { inspectFiles, readIfThere } from "../local/inspectFiles.ts";
+import { inspectFiles } from "../local/inspectFiles.ts";
 import { modeOf, ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
 import { filesReceipt, withStagedPair } from "../local/pairFiles.ts";
 import { runningReader } from "../local/reader.ts";
+import { readIfThere } from "../local/readRegular.ts";
 import { tryStaging } from "../local/tryStaging.ts";
 
 /** The first line of renewd's files, so that it overwrites no other. */
@@ -110,7 +110,7 @@ tls:
 }
 
 async function refuseForeign(path: string): Promise<void> {
-  const text = await readFile(path, "utf8").catch(() => null);
+  const text = await readIfThere(path).catch(() => null);
   if (text === null || text.startsWith(MARK)) return;
   throw new RenewalError(
     "deploy.refused",

@@ -52,7 +52,7 @@ export interface ClockVerdict {
 
 /**
  * Which clock is wrong, ours or theirs. Ours only if no CA agrees with it, and either more witnesses agree against it than
- * agree with it, two at least, or it is implausible by itself. CAs alone are not enough against a clock that runs on from
+ * agree with it, two at least, or it is implausible by itself and no majority agrees with it. CAs alone are not enough against a clock that runs on from
  * an instant which a CA has confirmed or at which renewd wrote: one proxy may change what all of them say. Otherwise a
  * witness that differs is wrong itself, and stops the orders at that CA: a wrong Date header must not stop all the others.
  * So is any number of them that say a time which is past for sure, such as that of an answer which a proxy keeps.
@@ -71,8 +71,9 @@ export function judgeClock(all: readonly ClockWitness[], own: OwnClock): ClockVe
   const isOutvoted =
     against.length >= 2 && against.length > agreeing.length && !(against.every(isCa) && isContinued(own));
   const noCaAgrees = !agreeing.some(isCa);
-  if (noCaAgrees && (isOutvoted || against.some(({ aheadMs }) => isImplausible(own, aheadMs))))
-    return { problem: problemWith(against), dissents: [], asked: true };
+  const isMajority = agreeing.length > against.length;
+  const isDoubtful = !isMajority && against.some(({ aheadMs }) => isImplausible(own, aheadMs));
+  if (noCaAgrees && (isOutvoted || isDoubtful)) return { problem: problemWith(against), dissents: [], asked: true };
   return { problem: null, dissents: dissentsOf(differing, agreeing), asked: true };
 }
 

@@ -15,7 +15,7 @@ export interface ProofSettings {
 }
 
 export interface ProofTerms extends ProofSettings {
-  /** One process answers at the endpoint and its swap is visible at once, so that few connections say the same. */
+  /** The target's swap is visible at once, so no old worker needs time to end: the connections need not be spread. */
   readonly atOnce: boolean;
 }
 
@@ -30,7 +30,6 @@ export type Outcome =
 /** A mixed address is observed this often until it is clean. */
 export const MIXED_LOOK_MS = 60_000;
 
-const AT_ONCE_CONNECTIONS = 3;
 /** Connections of which the share of each certificate is shown. */
 const RECENT_MAX = 40;
 /** How the generation itself is written in `recent`. */
@@ -88,7 +87,8 @@ export function neededFor({ relapses, recent }: Evidence, terms: ProofTerms): Pr
   const { connections, spreadMs } = terms;
   // An old certificate after the swap refutes that the swap is visible at once.
   const isCredible = relapses === 0 && recent.every((certificate) => certificate === GOOD);
-  if (terms.atOnce && isCredible) return { connections: Math.min(AT_ONCE_CONNECTIONS, connections), spreadMs: 0 };
+  // As many connections all the same: another process may share the port, or a balancer on this machine be in front.
+  if (terms.atOnce && isCredible) return { connections, spreadMs: 0 };
   return { connections: Math.ceil(connections * (1 + GROWTH * Math.log(relapses + 1))), spreadMs };
 }
 

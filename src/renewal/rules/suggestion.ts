@@ -45,18 +45,24 @@ export function windowFault({ start, end }: Window, { notBefore, notAfter }: Lif
   return null;
 }
 
-/** `overdueInRow` after a poll that returned `window`. */
+/**
+ * `overdueInRow` after a poll that returned `window`: versions in a row that the CA wanted replaced while they were fresh,
+ * be it at the first poll, a moment after it, or because it moved their window. Only one that got old without that ends
+ * the row.
+ */
 export function countOverdue(
-  info: Pick<RenewalInfoRecord, "overdueInRow" | "polledAt">,
+  info: Pick<RenewalInfoRecord, "overdueInRow" | "polledAt" | "windowStart">,
   window: Window,
   leaf: Lifetime,
   now: number,
 ): number {
-  if (window.start > now) return 0;
-  const isFirstPoll = info.polledAt === null;
-  const isFresh = now - leaf.notBefore < orderIntervalMs(leaf);
-  if (!isFirstPoll) return info.overdueInRow;
-  return isFresh ? info.overdueInRow + 1 : 0;
+  const freshUntil = leaf.notBefore + orderIntervalMs(leaf);
+  const { overdueInRow, polledAt, windowStart } = info;
+  if (window.start >= freshUntil) return now < freshUntil ? overdueInRow : 0;
+  const isCounted = polledAt !== null && windowStart !== null && windowStart < freshUntil;
+  if (isCounted) return overdueInRow;
+  if (now < freshUntil) return overdueInRow + 1;
+  return polledAt === null ? 0 : overdueInRow;
 }
 
 /** null: the CA suggests nothing for this version, or nothing that is believed. */

@@ -4,6 +4,7 @@ import { raceAbort } from "../../domain/abort.ts";
 import type { Deployer } from "../../domain/deployer.ts";
 import type { Deployment } from "../../domain/deployment.ts";
 import { RenewalError, toRenewalError } from "../../domain/errors.ts";
+import type { ErrorCode } from "../../domain/errorTable.ts";
 import type { Store } from "../../domain/store.ts";
 import { MINUTE_MS } from "../../domain/time.ts";
 import { IMPORTED, type Version } from "../../domain/version.ts";
@@ -18,6 +19,9 @@ const CLAIMS = 64;
 const INSPECT_TIMEOUT_MS = 30_000;
 /** While a renewal is active, its own deployments and verification say more. */
 const DURING_RENEWAL_MS = MINUTE_MS;
+const PUT_OFF_MS = MINUTE_MS;
+/** The target's fault, whichever certificate it is asked for. */
+const NO_ANSWER: ReadonlySet<ErrorCode> = new Set(["deploy.timeout", "deploy.unreachable", "deploy.rateLimited"]);
 /** Deployers that started together must not stay in step. */
 const JITTER = 0.1;
 
@@ -33,12 +37,15 @@ export async function inspectDue(context: Context, agentOf: readonly string[], s
   const inspectors = inspectorsOf(context, agentOf);
   if (inspectors.size === 0) return 0;
   await context.clockGuard.check(signal);
-  // A target that cannot be asked is asked once in a tick, so that it does not delay the others.
+  // A target that does not answer is asked once in a tick, so that it does not delay the others.
   const silent = new Set<string>();
   const limit = pLimit(AT_ONCE);
   let asked = 0;
   for (let more = true; more && !signal.aborted; ) {
-    const claimed = await claim(context, [...inspectors.keys()]);
+    const claimed = await claim(
+      context,
+      [...inspectors.keys()].filter((target) => !silent.has(target)),
+    );
     await Promise.all(claimed.map((row) => limit(() => inspectAlone(context, row, inspectors, silent, signal))));
     asked += claimed.length;
     more = claimed.length === CLAIMS;
@@ -74,7 +81,10 @@ function claim({ store, clock, settings }: Context, targets: readonly string[]):
   return store.deployments.claimInspections({ targets, now, nextAt, limit: CLAIMS });
 }
 
-/** One target that fails must not stop the others. It is asked again when its next inspection is due. */
+/**
+ * One target or certificate that fails must not stop the others. It is asked again when its next inspection is due; what
+ * was not asked because its target does not answer comes before it.
+ */
 async function inspectAlone(
   context: Context,
   row: Deployment,
@@ -84,13 +94,36 @@ async function inspectAlone(
 ): Promise<void> {
   const { certificate, target } = row;
   const inspector = inspectors.get(target);
-  if (inspector === undefined || silent.has(target) || signal.aborted) return;
+  if (inspector === undefined) return;
+  if (silent.has(target) || signal.aborted) return putOff(context, row);
   try {
     await inspectOne(context, row, inspector, signal);
   } catch (thrown) {
-    if (signal.aborted) return;
-    silent.add(target);
-    context.log.warn({ certificate, target, err: toRenewalError(thrown) }, "target not inspected");
+    if (signal.aborted) return putOff(context, row);
+    const error = toRenewalError(thrown);
+    if (NO_ANSWER.has(error.code)) silent.add(target);
+    else await recordUninspected(context, row, error);
+    context.log.warn({ certificate, target, err: error }, "target not inspected");
+  }
+}
+
+async function putOff({ store, clock, log }: Context, { certificate, target }: Deployment): Promise<void> {
+  try {
+    await store.deployments.inspectBy(certificate, clock.now() + PUT_OFF_MS);
+  } catch (thrown) {
+    log.warn({ certificate, target, err: toRenewalError(thrown) }, "inspected when it is due again");
+  }
+}
+
+/** Shown, but not deployed again: what the target holds is not known, and another deployment need not change that. */
+async function recordUninspected({ store, log }: Context, row: Deployment, { message }: RenewalError): Promise<void> {
+  const { certificate, target, fence } = row;
+  try {
+    const inspectionProblem = `cannot be inspected: ${message}`;
+    if (row.inspectionProblem !== inspectionProblem)
+      await store.deployments.update(certificate, target, fence, { inspectionProblem });
+  } catch (thrown) {
+    log.warn({ certificate, target, err: toRenewalError(thrown) }, "not recorded that it cannot be inspected");
   }
 }
 

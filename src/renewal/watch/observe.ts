@@ -88,7 +88,7 @@ export function lookAt({ generation }: Version): Approach {
     const wasProved = isProved(evidence, terms);
     return {
       evidence,
-      connectionsMin: terms.atOnce ? 1 : Math.min(LOOK_CONNECTIONS, terms.connections),
+      connectionsMin: Math.min(LOOK_CONNECTIONS, terms.connections),
       pause: PAUSE,
       // A wrong certificate reopens the case, and the history says so, even if a new row has already begun.
       mayProve: ({ wrong }) => !wasProved || wrong === 0,

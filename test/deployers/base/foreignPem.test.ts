@@ -19,6 +19,11 @@ describe("what a certificate's file holds beside the pair", () => {
     ["what OpenSSL prints in front of it", `${block("CERTIFICATE")}Bag Attributes\n${DH}`, `Bag Attributes\n${DH}`],
     ["several, in their order", block("X509 CRL") + block("CERTIFICATE") + DH, block("X509 CRL") + DH],
     ["a request for a certificate", block("CERTIFICATE") + block("CERTIFICATE REQUEST"), block("CERTIFICATE REQUEST")],
+    [
+      "a block of another program",
+      block("CERTIFICATE") + block("OpenVPN Static key V1"),
+      block("OpenVPN Static key V1"),
+    ],
     ["a curve that Apache reads", block("CERTIFICATE") + block("EC PARAMETERS"), block("EC PARAMETERS")],
   ])("is kept: %s", (_what, held, kept) => {
     expect(keepForeignBlocks(NEXT, held, OURS)).toBe(NEXT + kept);
@@ -58,6 +63,11 @@ describe("what a certificate's file holds beside the pair", () => {
     ["a block without an end", "-----BEGIN CERTIFICATE-----\nAAAA\n"],
     ["a key as DER", "0\u0081\u0087\u0002"],
     ["the key of an SSH server", block("OPENSSH PRIVATE KEY")],
+    ["an encrypted key", block("ENCRYPTED PRIVATE KEY")],
+    ["an encrypted key as OpenSSL once wrote it", block("RSA PRIVATE KEY", "Proc-Type: 4,ENCRYPTED\n\nAAAA")],
+    ["a program's settings", `client\nremote x 1194\n<cert>\n${block("CERTIFICATE")}</cert>\n`],
+    ["a program's settings behind the pair", `${block("CERTIFICATE")}remote x 1194\n`],
+    ["a pair whose last block has no end", `${block("CERTIFICATE")}-----BEGIN PRIVATE KEY-----\nAAAA\n`],
   ])("is refused where renewd never wrote: %s", (_what, held) => {
     expect(() => keepForeignBlocks(NEXT, held, THEIRS)).toThrow(
       expect.objectContaining({ code: "deploy.refused", message: expect.stringContaining("/etc/ssl/www.pem was not") }),
@@ -103,6 +113,11 @@ describe("what a certificate's file holds beside the pair", () => {
     ["a certificate alone", block("CERTIFICATE")],
     ["a key alone", block("EC PRIVATE KEY")],
     ["an empty file", " \n"],
+    [
+      "what OpenSSL prints around a pair",
+      `Bag Attributes\n    localKeyID: 01\nsubject=CN=x\nissuer=CN=y\n${block("CERTIFICATE")}Key Attributes: <No Attributes>\n${block("PRIVATE KEY")}`,
+    ],
+    ["a certificate with its text", `Certificate:\n    Data:\n        Version: 3 (0x2)\n${block("CERTIFICATE")}`],
   ])("is replaced where renewd never wrote: %s", (_what, held) => {
     expect(keepForeignBlocks(NEXT, held, THEIRS)).toBe(NEXT);
   });

@@ -10,6 +10,7 @@ import {
 } from "../../../src/renewal/rules/clock.ts";
 
 const DAY = 86_400_000;
+const HOUR = 3_600_000;
 const NOW = Date.UTC(2027, 5, 1);
 
 const ca = (issuer: string, aheadMs: number | null, origin = `${issuer}.example`): ClockWitness => ({
@@ -40,6 +41,24 @@ describe("which clock is wrong", () => {
   it.each<[string, readonly ClockWitness[], Partial<OwnClock>, string]>([
     ["nobody to ask", [], {}, "fine"],
     ["nobody to ask after a step", [], { steppedMs: DAY }, "stop"],
+    [
+      "the only CA says a cached time after three days off, database and Redis agree with us",
+      [ca("le", -2.5 * DAY), server("db", 0), server("redis", 0)],
+      { lastWriteAt: NOW - 3 * DAY },
+      "le",
+    ],
+    [
+      "the only CA says the time before a suspension, database and Redis agree with us",
+      [ca("le", -HOUR), server("db", 0), server("redis", 0)],
+      { lastWriteAt: NOW - 8 * HOUR, steppedMs: 8 * HOUR, confirmedAt: NOW - 9 * HOUR },
+      "le",
+    ],
+    [
+      "the same with the database alone",
+      [ca("le", -2.5 * DAY), server("db", 0)],
+      { lastWriteAt: NOW - 3 * DAY },
+      "stop",
+    ],
     ["all agree", [ca("le", 0), ca("zero", -4 * 60_000), server("db", 1_000)], {}, "fine"],
     ["one CA of two is 40 days ahead", [ca("le", 0), ca("zero", 40 * DAY)], {}, "zero"],
     ["one CA of two is 40 days behind", [ca("le", -40 * DAY), ca("zero", 0)], {}, "le"],

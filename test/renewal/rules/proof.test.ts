@@ -58,12 +58,11 @@ describe("proof", () => {
     expect(chance, "of a false proof where 1 of 8 connections is old, over any number of rows").toBeLessThan(0.01);
   });
 
-  it("takes three connections where the swap is visible at once, until one of them refutes that", () => {
-    const atOnce = { ...FULL, atOnce: true };
-    expect(isProved(connected("+++"), atOnce)).toBe(true);
-    expect(isProved(connected("++"), atOnce)).toBe(false);
-    expect(isProved(connected("-+++"), atOnce), "an old one right after the swap").toBe(false);
-    expect(isProved(connected("++-+++"), atOnce)).toBe(false);
+  it("takes no time where the swap is visible at once, until one connection refutes that", () => {
+    const needed = (row: string) => neededFor(connected(row), { ...FULL, atOnce: true });
+    expect(needed("+++")).toEqual({ connections: 40, spreadMs: 0 });
+    expect(needed("-+++").spreadMs, "an old one right after the swap").toBe(4_000);
+    expect(needed("++-+++")).toMatchObject({ connections: 51, spreadMs: 4_000 });
   });
 
   it("ends no row that a clock which was set back would keep from ending", () => {

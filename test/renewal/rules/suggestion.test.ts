@@ -84,13 +84,21 @@ describe("a CA's window", () => {
     expect(windowFault({ start: day(start), end: day(end) }, leaf, NOW)).toBe(fault);
   });
 
-  it("that has begun at the first poll of a fresh version counts, until one is in the future", () => {
+  it("that has begun while a version is fresh counts once for each, until one got old without that", () => {
     const past = { start: day(-2), end: day(-1) };
+    const future = { start: day(50), end: day(60) };
     const fresh = ISSUED_AT + 60_000;
-    const first = { overdueInRow: 1, polledAt: null };
+    const first = { overdueInRow: 1, polledAt: null, windowStart: null };
     expect(countOverdue(first, past, leaf, fresh)).toBe(2);
-    expect(countOverdue({ ...first, polledAt: fresh }, past, leaf, fresh)).toBe(1);
-    expect(countOverdue(first, { start: day(50), end: day(60) }, leaf, fresh)).toBe(0);
+    expect(countOverdue({ ...first, polledAt: fresh, windowStart: past.start }, past, leaf, fresh)).toBe(1);
+    // Sound at the first poll, and moved into the past before the version's own interval is over.
+    expect(countOverdue(first, future, leaf, fresh)).toBe(1);
+    const moved = { ...first, polledAt: fresh, windowStart: future.start };
+    expect(countOverdue(moved, past, leaf, fresh + DAY_MS)).toBe(2);
+    const nextMoment = { start: fresh + 1_000, end: fresh + 2_000 };
+    expect(countOverdue(first, nextMoment, leaf, fresh), "in the past at the next tick").toBe(2);
+    expect(countOverdue(moved, past, leaf, day(30)), "a later incident").toBe(1);
+    expect(countOverdue(moved, future, leaf, day(30))).toBe(0);
     // An older version, polled for the first time after an upgrade or an import.
     expect(countOverdue(first, past, leaf, day(30))).toBe(0);
   });

@@ -225,10 +225,11 @@ describe("a healthy address", () => {
     expect(Math.max(...[...groups.values()].map(({ length }) => length))).toBeLessThanOrEqual(4);
   });
 
-  it("is proved by three connections without waiting where the swap is visible at once", async () => {
+  it("is proved by 40 connections without waiting where the swap is visible at once", async () => {
     const address = new Address(() => "new");
     expect((await address.verify(AT_ONCE)).proved).toBe(true);
-    expect(address.connections).toBe(3);
+    expect(address.connections).toBeGreaterThanOrEqual(40);
+    expect(address.connections).toBeLessThanOrEqual(44);
     expect(address.now).toBe(NOW);
   });
 

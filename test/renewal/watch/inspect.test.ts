@@ -27,8 +27,12 @@ function target(name: string): ModelTarget {
 }
 
 /** When the next inspection of everything is due. */
-async function inspectLater(context: Context = bench.context, agentOf: readonly string[] = []): Promise<number> {
-  bench.now += 2 * context.settings.observeMs;
+async function inspectLater(
+  context: Context = bench.context,
+  agentOf: readonly string[] = [],
+  clock: { now: number } = bench,
+): Promise<number> {
+  clock.now += 2 * context.settings.observeMs;
   return inspectDue(context, agentOf, NO_SIGNAL);
 }
 
@@ -137,6 +141,31 @@ describe("inspecting targets", () => {
     await inspectLater(broken);
     expect(await drifts()).toEqual(["b holds no certificate"]);
     expect(await generations(), "a target that cannot be asked is still trusted").toEqual([1, 0]);
+  });
+
+  it.each([
+    ["does not answer, none is forgotten: those that were not asked come first", "deploy.unreachable", null],
+    ["cannot say it of one certificate, the others are asked, and that one is shown", "deploy.io", "c00"],
+  ] as const)("where a target %s", async (_, code, only) => {
+    const names = Array.from({ length: 12 }, (_none, index) => `c${String(index).padStart(2, "0")}`);
+    await using fleet = await Workbench.open(names.map((name) => modelCertificate(name, { targets: ["a"] })));
+    await fleet.begin();
+    await fleet.work();
+    const { services } = fleet.context;
+    const asked = new Map<string, number>();
+    const inspect: NonNullable<ReturnType<typeof services.deployer>["inspect"]> = ({ certificate }) => {
+      asked.set(certificate, (asked.get(certificate) ?? 0) + 1);
+      return only === null || only === certificate
+        ? Promise.reject(new RenewalError(code, "is a directory"))
+        : Promise.resolve(null);
+    };
+    const deployer = (name: string) => ({ ...services.deployer(name), inspect });
+    const context: Context = { ...fleet.context, services: { ...services, deployer } };
+    for (let round = 0; round < 13; round += 1) await inspectLater(context, [], fleet);
+    expect([...asked.keys()].sort()).toEqual(names);
+    const [first] = await fleet.store.deployments.list("c00");
+    expect(first?.inspectionProblem).toBe(only === null ? null : "cannot be inspected: is a directory");
+    expect(first?.deployedGeneration, "nothing is known, so nothing is deployed again").toBe(1);
   });
 
   it("is done by the agent of a target, and by nobody else", async () => {

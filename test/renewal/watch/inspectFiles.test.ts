@@ -1,5 +1,5 @@
 // Real files, a real TLS server that reads them, and the `files` deployer: what somebody did to the files is undone.
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -119,6 +119,18 @@ describe("files of a target", () => {
       expect(await store.versions.list("www"), "nothing was issued").toHaveLength(1);
     },
   );
+
+  it("are found to be what cannot be read, such as a directory", async () => {
+    await rm(file());
+    await mkdir(file());
+    await store.deployments.inspectBy("www", Date.now());
+    expect(await inspectDue(context, [], never)).toBe(1);
+    const [drift] = (await store.events.list({ types: ["target.drifted"], limit: 100 })).slice(-1);
+    expect(drift?.detail.problem).toContain("pair.pem is not a regular file");
+    await rm(file(), { recursive: true });
+    await heal();
+    expect(await isWhole()).toBe(true);
+  });
 
   it("that take the server down are put back, although an endpoint without an answer is no drift by itself", async () => {
     await writeFile(file(), foreign.keyPem + pair.certPem);
