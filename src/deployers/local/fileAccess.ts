@@ -3,6 +3,7 @@ import { chmod, chown, stat } from "node:fs/promises";
 import { RenewalError } from "../../domain/errors.ts";
 import { type AskedAttributes, modeText, narrowedMode, type WantedAttributes } from "./attributes.ts";
 import { runCommand } from "./command.ts";
+import { type FileReaders, isMember, readersOf } from "./fileReaders.ts";
 
 const TOOL_TIMEOUT_MS = 5_000;
 const GROUP_BITS = 0o070;
@@ -43,7 +44,7 @@ interface Loss {
  */
 export async function giveAccess(file: NewFile, { asked, wanted, model, replaced }: Access): Promise<string | null> {
   const losses = [
-    ...(await takeOwnership(file, { asked, wanted, replaced, own: await stat(file.at) })),
+    ...(await takeOwnership(file, { asked, wanted, model, replaced, own: await stat(file.at) })),
     ...(model === null ? [] : await carryOver(model, file.at)),
   ];
   const narrow = asked.mode === undefined && losses.some(({ widens }) => widens);
@@ -59,17 +60,24 @@ interface ReplacedReaders {
   readonly replaced: Pick<Stats, "uid" | "gid" | "mode">;
   readonly own: Pick<Stats, "uid">;
   readonly groupKept: boolean;
+  /** Whether the group could read the old key. */
+  readonly groupReads: boolean;
+  /** Whether the old owner can read the new key without owning it. */
+  readonly ownerStays: boolean;
   /** Who writes the file, for people. */
   readonly writer: string;
 }
 
-interface Ownership extends Omit<Access, "model"> {
+interface Ownership extends Access {
   /** Of the new file. */
   readonly own: Stats;
 }
 
 /** Only root may give a file to another user. Others may give it to a group that they belong to. */
-async function takeOwnership({ at, path }: NewFile, { asked, wanted, replaced, own }: Ownership): Promise<Loss[]> {
+async function takeOwnership(
+  { at, path }: NewFile,
+  { asked, wanted, model, replaced, own }: Ownership,
+): Promise<Loss[]> {
   const uid = wanted.uid ?? own.uid;
   const gid = wanted.gid ?? own.gid;
   if (uid === own.uid && gid === own.gid) return [];
@@ -81,10 +89,20 @@ async function takeOwnership({ at, path }: NewFile, { asked, wanted, replaced, o
   if (groupRefused !== null && asked.gid !== undefined)
     throw impossible(path, `group ${gid}: renewd's user must be a member of it`, groupRefused);
   const groupKept = groupRefused === null;
-  if (asked.secret && replaced !== null)
-    refuseLostReader(path, { asked, replaced, own, groupKept, writer: "renewd's user" });
+  const readers = await readersBefore(model, replaced);
+  if (asked.secret && replaced !== null) {
+    const throughGroup = groupKept && readers.group && (await isMember(replaced.uid, gid));
+    const ownerStays = throughGroup || readers.users.has(replaced.uid);
+    const groupReads = readers.group;
+    refuseLostReader(path, { asked, replaced, own, groupKept, groupReads, ownerStays, writer: "renewd's user" });
+  }
   const owner = uid === own.uid ? [] : [{ what: `owner ${uid}`, widens: false }];
-  return groupKept ? owner : [...owner, { what: `group ${gid}`, widens: true }];
+  return groupKept ? owner : [...owner, { what: `group ${gid}`, widens: readers.group }];
+}
+
+async function readersBefore(model: Model | null, replaced: Stats | null): Promise<FileReaders> {
+  if (model !== null && replaced !== null) return await readersOf(model.at, replaced.mode);
+  return { group: replaced === null || (replaced.mode & 0o040) !== 0, users: new Set() };
 }
 
 function impossible(path: string, what: string, cause: unknown): RenewalError {
@@ -95,10 +113,12 @@ function impossible(path: string, what: string, cause: unknown): RenewalError {
  * Throws `deploy.io` where the owner or the group of a key could not read the one that replaces it. `own`: who owns that.
  * Root reads everything. A `mode` that is asked for says who shall read the file, so nobody is lost by mistake.
  */
-export function refuseLostReader(path: string, { asked, replaced, own, groupKept, writer }: ReplacedReaders): void {
+export function refuseLostReader(
+  path: string,
+  { asked, replaced, own, groupKept, groupReads, ownerStays, writer }: ReplacedReaders,
+): void {
   if (asked.mode !== undefined) return;
   const { uid, gid, mode } = replaced;
-  const groupReads = (mode & 0o040) !== 0;
   if (groupReads && !groupKept) {
     throw new RenewalError(
       "deploy.io",
@@ -106,7 +126,7 @@ export function refuseLostReader(path: string, { asked, replaced, own, groupKept
         "make it one, or set `group` or `mode`",
     );
   }
-  if (groupReads || uid === 0 || uid === own.uid || (mode & 0o400) === 0) return;
+  if (ownerStays || uid === 0 || uid === own.uid || (mode & 0o400) === 0) return;
   throw new RenewalError(
     "deploy.io",
     `${path}: its owner ${uid} could not read the new key, as only root can give files to another user: ` +

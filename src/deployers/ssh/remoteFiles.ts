@@ -193,7 +193,10 @@ function requireOwner(file: FileToWrite, { uid, gid }: CreatedFile, replaced: St
   const groupKept = (file.gid ?? replaced.gid) === gid;
   const ownerKept = (file.uid ?? replaced.uid) === uid;
   if (groupKept && ownerKept) return;
-  refuseLostReader(file.path, { asked: file, replaced, own: { uid }, groupKept, writer: "the user of the login" });
+  // SFTP says neither who belongs to a group nor what an ACL holds: a key for a group counts as one for its owner too.
+  const groupReads = (replaced.mode & 0o040) !== 0;
+  const known = { groupKept, groupReads, ownerStays: groupReads, writer: "the user of the login" };
+  refuseLostReader(file.path, { asked: file, replaced, own: { uid }, ...known });
 }
 
 /** Sends all requests together; the server runs them in order. So key and certificate differ only for a short time. */

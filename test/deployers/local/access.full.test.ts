@@ -26,9 +26,10 @@ describe("who may read a key", () => {
   let issuer: PairIssuer;
   let service: SystemUser;
   let web: SystemUser;
+  let nobody: SystemUser;
   beforeAll(async () => {
     issuer = await createPairIssuer();
-    [service, web] = [await systemUser("games"), await systemUser("www-data")];
+    [service, web, nobody] = [await systemUser("games"), await systemUser("www-data"), await systemUser("nobody")];
   });
   beforeEach(async () => {
     root = await mkdtemp(join(tmpdir(), "renewd-access-"));
@@ -246,6 +247,39 @@ describe("who may read a key", () => {
         expect((await readdir(root)).filter((name) => name.includes("renewd-"))).toEqual([]);
       },
     );
+
+    it.each([
+      ["by the mode", 0o640, []],
+      ["by an entry of the ACL", 0o600, ["u:games:r"]],
+      ["by an entry of the ACL, and the group does not", 0o600, ["u:games:r,g::---"]],
+    ])(
+      "is not taken from an owner who is in no group that reads it, where renewd reads it %s",
+      async (_, mode, acl) => {
+        await writeKey(key, { uid: nobody.uid, gid: service.gid }, mode);
+        for (const entries of acl) await run("setfacl", ["-m", entries, key]);
+        expect(await deployAs([], {})).toEqual({ code: "deploy.io" });
+        expect(await reads(nobody, key)).toBe(true);
+      },
+    );
+
+    it("stays with an owner who is in its group, or whom its ACL names", async () => {
+      await writeKey(key, web, 0o640);
+      expect(await deployAs([web.gid], {})).toMatchObject({ generation: 1 });
+      expect(await reads(web, key)).toBe(true);
+      await rm(key);
+      await writeKey(key, { uid: nobody.uid, gid: service.gid }, 0o640);
+      await run("setfacl", ["-m", `u:${nobody.uid}:r`, key]);
+      expect(await deployAs([], {})).toMatchObject({ generation: 1 });
+      expect(await reads(nobody, key)).toBe(true);
+    });
+
+    it("needs no group that could not read it either, as its ACL says", async () => {
+      await writeKey(key, { uid: service.uid, gid: web.gid }, 0o600);
+      await run("setfacl", ["-m", `u:${nobody.uid}:r,g::---`, key]);
+      expect(await deployAs([], {})).toMatchObject({ generation: 1 });
+      expect([await reads(nobody, key), await reads(web, key)]).toEqual([true, false]);
+      expect(await access(key)).toBe(`${service.uid}:${service.gid} 640`);
+    });
 
     it("stays where renewd could replace but not read the file", async () => {
       await writeKey(key, { uid: 0, gid: 0 }, 0o600);
