@@ -7,7 +7,7 @@ import { iso } from "../reports/instant.ts";
 import { replacementNamed } from "../reports/replacements.ts";
 import { type ActionContext, type Decision, optionalReason } from "./context.ts";
 
-/** `renewd replace --json`. */
+/** `renewd replace start --json`, which `renewd replace` is. */
 export interface ReplaceReport {
   readonly version: 1;
   /** null: `--dry-run`. */

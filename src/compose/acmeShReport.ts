@@ -1,22 +1,9 @@
 import { RenewalError } from "../domain/errors.ts";
 import { sanitize } from "../domain/text.ts";
+import type { AcmeShReport } from "../reports/acmeShScript.ts";
 import { acmeSh, readScript } from "../solvers/dns/bridges/acmeSh.ts";
 import { readInfo } from "../solvers/dns/bridges/acmeShInfo.ts";
 import { loadConfigOrExplain } from "./reader.ts";
-
-/** What a dnsapi script of acme.sh says of itself. Foreign text, one bounded line each. */
-export interface AcmeShReport {
-  readonly version: 1;
-  readonly script: string;
-  readonly title: string | null;
-  readonly docs: string | null;
-  /** Any one of these sets is enough. */
-  readonly sets: readonly (readonly {
-    readonly name: string;
-    readonly description: string;
-    readonly isOptional: boolean;
-  }[])[];
-}
 
 /** `home`: the user's acme.sh; left out: that of the first configured solver of this type. */
 export async function acmeShReport(

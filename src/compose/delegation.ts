@@ -2,6 +2,7 @@ import { isIPv4 } from "node:net";
 import type { Config } from "../config/config.ts";
 import { RenewalError } from "../domain/errors.ts";
 import { sanitize } from "../domain/text.ts";
+import type { DelegationRecord, DelegationReport } from "../reports/delegation.ts";
 import { challengeName } from "../solvers/dns/challenge.ts";
 import { createLookup, type Lookup } from "../solvers/dns/lookup.ts";
 import { DNS_NAME } from "../solvers/dns/options.ts";
@@ -11,26 +12,6 @@ import { plainName } from "../solvers/dns/zone.ts";
 import { loadConfigOrExplain } from "./reader.ts";
 
 const CHECK_TIMEOUT_MS = 20_000;
-
-/** A record that people create elsewhere, and what DNS says of it now. */
-export interface DelegationRecord {
-  readonly name: string;
-  readonly type: "CNAME" | "NS" | "A" | "AAAA";
-  readonly value: string;
-  /** `unknown`: no resolver answered. */
-  readonly state: "right" | "missing" | "wrong" | "unknown";
-  /** For `wrong`: what is there instead. */
-  readonly found: string | null;
-}
-
-export interface DelegationReport {
-  readonly version: 1;
-  readonly solver: string;
-  /** For the zone of the certificate's names, by whoever runs it. */
-  readonly aliases: readonly DelegationRecord[];
-  /** For the parent of the delegated zone; the addresses are glue where the name server is inside the zone. */
-  readonly delegation: readonly DelegationRecord[];
-}
 
 /**
  * The CNAME and NS records that let renewd's own name server answer for a certificate's names, or for one name.

@@ -28,8 +28,10 @@ export async function roomLeft(directory: string): Promise<{ readonly bytes: num
 async function freeSpace(directory: string): Promise<{ bytes: number; part: number; inodes: number | null } | null> {
   try {
     const { bavail, bsize, blocks, files, ffree } = await statfs(directory);
+    // One without blocks, such as the kernel's own, has no room to run out of.
+    if (blocks === 0) return null;
     // Some file systems count no inodes.
-    return { bytes: bavail * bsize, part: blocks === 0 ? 1 : bavail / blocks, inodes: files === 0 ? null : ffree };
+    return { bytes: bavail * bsize, part: bavail / blocks, inodes: files === 0 ? null : ffree };
   } catch {
     return dirname(directory) === directory ? null : freeSpace(dirname(directory));
   }

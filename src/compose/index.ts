@@ -6,9 +6,7 @@ import { late } from "../domain/late.ts";
 
 export { describeRedis } from "../queue/options.ts";
 export type { PairInUse } from "../renewal/plan/firstRun.ts";
-export type { AcmeShReport } from "./acmeShReport.ts";
 export type { App } from "./app.ts";
-export type { DelegationRecord, DelegationReport } from "./delegation.ts";
 export { problemsOf } from "./problems.ts";
 export type { MachineProposal } from "./proposal.ts";
 export type { Reader } from "./reader.ts";

@@ -25,6 +25,7 @@ import { holdReloads, type Reloads } from "./reloads.ts";
 import { RENEWAL_ROLES, type Role } from "./roleNames.ts";
 import { roleSettingsOf } from "./roleSettings.ts";
 import { startRole } from "./roles.ts";
+import { siblings } from "./siblings.ts";
 import { createSupervisor, type Supervisor } from "./supervisor.ts";
 import { trustSystemAuthorities } from "./systemTrust.ts";
 import { watchHistory } from "./watchHistory.ts";
@@ -83,6 +84,7 @@ export async function runRoles(
     const reader = await readerOf(config, DEFAULT_SETTINGS.leaseMs);
     beats = startBeats({ ...reader, log, redis: redisOf(config), roles, agentOf });
     privateRedis = await privateRedisFor(config, roles, log);
+    if (privateRedis?.adopted) await noteSiblings(reader, log);
     if (config.tracing !== null) tracing = await traced(config.tracing);
     app = appOf(reader, { ...redisOf(config), ...(tracing && { telemetry: tracing.telemetry }) }, log, issues);
     void beats.beat();
@@ -211,11 +213,24 @@ interface Running {
 
 async function closeAll({ supervisor, beats, history, app, privateRedis, tracing }: Running): Promise<void> {
   await supervisor?.close();
+  const isShared = privateRedis?.adopted === true && app !== null && (await othersRun(app.context));
   await beats?.close();
   await history?.close();
   await app?.close();
   await tracing?.close();
-  await privateRedis?.stop();
+  await privateRedis?.stop(isShared);
+}
+
+/** A second `renewd run` of one installation shares its work, and often was not meant. */
+async function noteSiblings({ store, clock }: Pick<Context, "store" | "clock">, log: Log): Promise<void> {
+  const others = await siblings(store.health, clock.now());
+  if (others.length > 0)
+    log.warn({ others }, "renewd runs here already: this process shares its work and its private Redis");
+}
+
+/** Where nobody can say, nobody does. */
+async function othersRun({ store, clock }: Pick<Context, "store" | "clock">): Promise<boolean> {
+  return (await siblings(store.health, clock.now()).catch(() => [])).length > 0;
 }
 
 /** Loaded only where it is configured. */

@@ -30,8 +30,8 @@ export interface PrivateRedis {
   readonly path: string;
   /** True when one was still running, left behind by a killed process. */
   readonly adopted: boolean;
-  /** Stops it, adopted or not, with its data on disk. */
-  stop(): Promise<void>;
+  /** Stops it, adopted or not, with its data on disk. `inUse`: another process needs one that was adopted, so it stays. */
+  stop(inUse?: boolean): Promise<void>;
 }
 
 /**
@@ -61,7 +61,7 @@ export async function startPrivateRedis(options: PrivateRedisOptions): Promise<P
     let restartInMs = RESTART_FIRST_MS;
     for (;;) {
       const since = performance.now();
-      const reason = server === null ? await redisGone(path) : await server.exited;
+      const reason = server === null ? await redisGone(path, wake.signal) : await server.exited;
       if (stopping) return;
       if (performance.now() - since > STEADY_MS) restartInMs = RESTART_FIRST_MS;
       restartInMs = await startAgain(reason, restartInMs);
@@ -88,10 +88,10 @@ export async function startPrivateRedis(options: PrivateRedisOptions): Promise<P
     return restartInMs;
   }
 
-  async function stop(): Promise<void> {
+  async function stop(inUse: boolean): Promise<void> {
     stopping = true;
     wake.abort();
-    if (server === null) await shutDownRedis(path);
+    if (server === null && !inUse) await shutDownRedis(path);
     await server?.stop();
     await watching;
     // A start was under way when stop() came.
@@ -101,8 +101,8 @@ export async function startPrivateRedis(options: PrivateRedisOptions): Promise<P
   return {
     path,
     adopted,
-    stop() {
-      stopped ??= stop();
+    stop(inUse = false) {
+      stopped ??= stop(inUse);
       return stopped;
     },
   };

@@ -108,8 +108,12 @@ export async function probeRedis(path: string): Promise<"alive" | "silent" | "ab
 }
 
 /** Resolves when the Redis at the socket ends. For one that is not our child, only its closed connection shows that. */
-export async function redisGone(path: string): Promise<string> {
-  await closed(clientOf(path));
+export async function redisGone(path: string, signal: AbortSignal): Promise<string> {
+  const client = clientOf(path);
+  const leave = (): void => client.disconnect();
+  signal.addEventListener("abort", leave, { once: true });
+  await closed(client);
+  signal.removeEventListener("abort", leave);
   return "its socket closed";
 }
 

@@ -1,6 +1,9 @@
 import type { AccountFacts } from "../domain/account.ts";
 
-/** `renewd account … --json`. */
+/**
+ * `renewd account show --json`, `renewd account rollover --json`, `renewd account contact --json` and
+ * `renewd account deactivate --json`.
+ */
 export interface AccountReport {
   readonly version: 1;
   readonly issuer: string;

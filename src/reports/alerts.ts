@@ -7,7 +7,7 @@ import { headline, soonestExpiry } from "../renewal/rules/alerts/messages.ts";
 import { isHeldBack } from "../renewal/rules/alerts/quietHours.ts";
 import { iso } from "./instant.ts";
 
-/** `renewd alerts --json`. Instants are ISO 8601. */
+/** `renewd alerts list --json`, which `renewd alerts` is. Instants are ISO 8601. */
 export interface AlertsReport {
   readonly version: 1;
   readonly at: string;

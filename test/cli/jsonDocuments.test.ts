@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
 import { Ajv2020 } from "ajv/dist/2020.js";
+import type { Command } from "commander";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { jsonDocuments } from "../../scripts/jsonDocuments.ts";
+import { createProgram } from "../../src/cli/program.ts";
 import { alert, renewal, version } from "../support/model/facts.ts";
 import { configText, createInstallation, type Installation } from "../support/system/installation.ts";
 
@@ -13,6 +15,22 @@ const strict: unknown = JSON.parse(JSON.stringify(schema), (_, value: unknown) =
     : value,
 );
 const ajv = new Ajv2020({ strict: false, allErrors: true }).addSchema(strict as object, "documents");
+
+const SILENT = { write: () => true };
+/** Why a command prints no document with `--json`. */
+const NO_DOCUMENT = {
+  worker: "runs until it is stopped",
+  "config schema": "prints the schema of the configuration, which is JSON Schema itself",
+  completion: "prints a script for a shell",
+} as const;
+
+function leaves(command: Command, path: readonly string[]): string[] {
+  if (command.commands.length === 0) return [path.join(" ")];
+  const own = command.commands.flatMap((each) => leaves(each, [...path, each.name()]));
+  // Such as `solvers`, which answers by itself as well.
+  return command.registeredArguments.length > 0 || KINDS.includes(command.name()) ? [...own, path.join(" ")] : own;
+}
+const KINDS: readonly string[] = ["solvers"];
 
 let installation: Installation;
 beforeEach(async () => {
@@ -46,12 +64,35 @@ describe("what --json prints", () => {
     ["ChallengesReport", ["challenges", "list", "--own"]],
     ["KindsReport", ["targets"]],
     ["ScanReport", ["scan", "127.0.0.1:1"]],
+    ["KindsReport", ["solvers"]],
+    ["KindsReport", ["channels"]],
+    ["ErrorsReport", ["errors"]],
+    ["AlertsReport", ["alerts", "list"]],
+    ["LeftoversReport", ["leftovers"]],
+    ["StoreMigrateReport", ["store", "migrate"]],
+    ["DoctorReport", ["doctor"]],
+    ["CheckReport", ["check", "www"]],
+    ["OpenReport", ["open"]],
+    ["RehearseReport", ["rehearse", "www"]],
+    ["DialReport", ["dial", "www"]],
+    ["RenewalActionReport", ["deploy", "www"]],
     ["Error", ["renew", "nobody"]],
     ["Error", ["notify"]],
   ])("fits the schema %s: renewd %s", async (name, args) => {
     const { stdout } = await installation.run(...args, "--json");
     const validate = ajv.getSchema(`documents#/$defs/${name}`);
     expect(validate?.(JSON.parse(stdout)), JSON.stringify(validate?.errors, null, 1)).toBe(true);
+  });
+
+  test("every command of `renewd --help` has a document, but for those that print none", () => {
+    const commands = leaves(createProgram({ stdout: SILENT, stderr: SILENT, exitCode: 0 }), []);
+    expect(commands.length).toBeGreaterThan(40);
+    const documented = documents.flatMap((document) => document.commands);
+    const isDocumented = (command: string) => documented.some((each) => each.replace(/ --.*/, "") === command);
+    expect(commands.filter((command) => !isDocumented(command)).sort()).toEqual(Object.keys(NO_DOCUMENT).sort());
+    // `run` has one for `--dry-run`.
+    const unknown = documented.map((each) => each.replace(/ --.*/, "")).filter((each) => !commands.includes(each));
+    expect(unknown).toEqual([]);
   });
 
   test("every instant is ISO 8601: no member holds milliseconds since 1970", async () => {

@@ -28,6 +28,25 @@ async function created(): Promise<void> {
   await (await readerOf(config)).close();
 }
 
+it.each([
+  ["a link to what is not mounted", async () => symlink(join(directory, "gone"), data), "which does not exist: mount"],
+  ["a path below a file", async () => writeFile(data, ""), "data is no directory"],
+])("a data directory that cannot exist is named as such: %s", async (_, spoil, why) => {
+  await spoil();
+  for (const dataDir of [data, join(data, "below")])
+    await expect(readerOf({ ...config, dataDir })).rejects.toMatchObject({
+      code: "store.forbidden",
+      message: expect.stringContaining(why),
+    });
+});
+
+it("nothing is created in the kernel's file systems, where Node would never end", async () => {
+  await expect(readerOf({ ...config, dataDir: "/proc/nope/data" })).rejects.toMatchObject({
+    code: "store.forbidden",
+    message: expect.stringContaining("nothing can be created in /proc"),
+  });
+});
+
 it("a data directory that everybody can write to is refused, and nothing is put into it", async () => {
   await mkdir(data);
   await chmod(data, 0o777);

@@ -105,6 +105,15 @@ test("one left behind by a killed process is adopted, watched and stopped", asyn
   await expect(stat(adopter.path)).rejects.toMatchObject({ code: "ENOENT" });
 });
 
+test("an adopted one that another process needs stays", async () => {
+  const owner = await start();
+  const adopter = await start();
+  const pid = await pidOf(adopter.path);
+  await adopter.stop(true);
+  expect(await pidOf(owner.path)).toBe(pid);
+  await owner.stop();
+});
+
 test("an adopted one that still runs is stopped as well", async () => {
   const owner = await start();
   const adopter = await start();

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
-import { type AcmeShReport, acmeShReport } from "../../compose/index.ts";
+import { acmeShReport } from "../../compose/index.ts";
 import { inert } from "../../domain/text.ts";
+import type { AcmeShReport } from "../../reports/acmeShScript.ts";
 import { type Cli, perform } from "../command.ts";
 import type { Screen } from "../terminal/style.ts";
 import { renderTable } from "../terminal/table.ts";

@@ -1,4 +1,4 @@
-import type { DelegationRecord, DelegationReport } from "../../compose/index.ts";
+import type { DelegationRecord, DelegationReport } from "../../reports/delegation.ts";
 import type { Screen } from "../terminal/style.ts";
 import { type Cell, renderTable } from "../terminal/table.ts";
 

@@ -101,7 +101,7 @@ export const PROCESS_ERRORS = {
     class: "transient",
     retry: "backoff",
     action:
-      "Give renewd's user read and write access: on SQLite to the database's file and directory, on PostgreSQL to its tables.",
+      "Correct what the message names, so that renewd's user can read and write there: on SQLite to the database's file and directory, on PostgreSQL to its tables.",
   },
   "store.damaged": {
     class: "internal",
