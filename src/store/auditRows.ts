@@ -64,6 +64,13 @@ export class HistoryClaims {
   /** Deployments that succeeded, by certificate and target: their rows have a receipt. */
   readonly #deployed = new Map<string, Set<string>>();
 
+  /** Certificates whose pause has ended, as far as events say. */
+  readonly #resumed = new Set<string>();
+  /** Versions that were revoked. */
+  readonly #revoked = new Set<string>();
+  /** Acknowledgements that were withdrawn: their rows are gone. */
+  readonly #withdrawn = new Set<string>();
+
   /** An event whose seal was checked. */
   add({ type, renewalId, certificate, target, detail }: Schema["events"]): void {
     if (type === "renewal.planned" && renewalId !== null) this.#ends.set(renewalId, null);
@@ -82,6 +89,7 @@ export class HistoryClaims {
     }
     if (type === "certificate.configured") this.#addCertificate(String(certificate), said);
     if (type === "certificate.removed") this.#removeCertificate(String(certificate));
+    this.#addUndone(type, String(certificate), said);
     if (target !== null) this.#addTarget(type, { certificate: String(certificate), target }, said);
     if (type === "problem.acknowledged") this.#rows.add(nameOf("acknowledgements", { subject: said.subject }));
     if (type === "problem.unacknowledged") this.#rows.delete(nameOf("acknowledgements", { subject: said.subject }));
@@ -102,6 +110,23 @@ export class HistoryClaims {
     // The row of a target that is not configured goes with the next renewal.
     const deployed = this.#deployed.get(name) ?? new Set();
     this.#deployed.set(name, deployed.intersection(new Set(targets)));
+  }
+
+  /** A row of before may be put back with the seal that it had then. */
+  #addUndone(type: string, certificate: string, { generation, subject }: Claim): void {
+    if (type === "certificate.resumed") this.#resumed.add(certificate);
+    // A failure may have paused it again.
+    if (type === "certificate.paused" || type === "renewal.failed") this.#resumed.delete(certificate);
+    if (type === "version.revoked" && generation !== undefined)
+      this.#revoked.add(nameOf("versions", { certificate, generation }));
+    if (type === "problem.acknowledged") this.#withdrawn.delete(nameOf("acknowledgements", { subject }));
+    if (type === "problem.unacknowledged") this.#withdrawn.add(nameOf("acknowledgements", { subject }));
+  }
+
+  #isUndone(table: SealedTable, name: string, row: SealedRow): boolean {
+    if (table === "certificates") return row.pausedAt !== null && this.#resumed.has(String(row.name));
+    if (table === "versions") return row.revokedAt === null && this.#revoked.has(name);
+    return table === "acknowledgements" && this.#withdrawn.has(name);
   }
 
   #removeCertificate(name: string): void {
@@ -125,7 +150,7 @@ export class HistoryClaims {
   contradicts(table: SealedTable, row: SealedRow): boolean {
     const name = nameOf(table, row);
     this.#rows.delete(name);
-    if (this.#addedTwice.has(name)) return true;
+    if (this.#addedTwice.has(name) || this.#isUndone(table, name, row)) return true;
     // A row that was deleted and is wanted again has none.
     if (table === "deployments")
       return this.#deployed.get(String(row.certificate))?.delete(String(row.target)) === true && row.receipt === null;

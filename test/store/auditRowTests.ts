@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { DnsRecord } from "../../src/domain/dnsRecord.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { acknowledge, withdrawAcknowledgement } from "../../src/renewal/operator/acknowledge.ts";
+import { pause, resume } from "../../src/renewal/operator/pause.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { type AuditOptions, acceptStore, auditStore, type HistoryAudit } from "../../src/store/index.ts";
 import { SEALED, withSeal } from "../../src/store/rowSeal.ts";
@@ -250,6 +251,31 @@ export function auditRowTests(bench: () => StoreBench, dialect: string): void {
         "account.renamed",
         "account.removed",
       ]);
+    });
+
+    test("names rows that were put back with the seals that they had before the history undid them", async () => {
+      await fill();
+      const { store, backend } = bench();
+      await pause(store, { certificate: "www", reason: "incident", until: null }, NOW);
+      for (const table of ["certificates", "versions", "acknowledgements"])
+        await backend.run(`create table kept_${table} as select * from ${table}`);
+      await resume(store, "www", NOW);
+      await store.versions.markRevoked("www", 1, NOW);
+      await store.events.append({ ...of, type: "version.revoked", renewalId: null, detail: { generation: 1 } });
+      await withdrawAcknowledgement(store, { subject: "www", certificate: "www", by: null, at: NOW });
+      expect((await audit()).rows).toEqual([]);
+      const put = (table: string, columns: readonly string[], key: string): Promise<unknown> => {
+        const set = columns.map((column) => `${column} = (select ${column} from kept_${table})`).join(", ");
+        return backend.run(`update ${table} set ${set} where ${key}`);
+      };
+      await put("certificates", ["paused_at", "paused_until", "paused_reason", "seal"], "name = 'www'");
+      await put("versions", ["revoked_at", "seal"], "certificate = 'www'");
+      await backend.run("insert into acknowledgements select * from kept_acknowledgements");
+      const rows = new Set((await audit()).rows.map(({ row, kind }) => `${row}: ${kind}`));
+      for (const table of ["certificates", "versions", "acknowledgements"])
+        await backend.run(`drop table kept_${table}`);
+      const undone = ["acknowledgements www", "certificates www", "versions www 1"];
+      expect(rows).toEqual(new Set(undone.map((row) => `${row}: contradictory`)));
     });
 
     test("names a renewal that was put back to an earlier state of its own", async () => {

@@ -159,6 +159,8 @@ function conflict(
 }
 
 const RECEIPT_FACTS_MAX = 8;
+/** Of all numbers together: fewer than the secret number of any key has, by far. */
+const RECEIPT_DIGITS_MAX = 32;
 const FACT_NAME = /^[A-Za-z][A-Za-z0-9_]{0,39}$/;
 const FACT_CHARS_MAX = 200;
 const receiptAnswer = z.object({ receipt: z.record(z.string(), z.unknown()) });
@@ -173,5 +175,17 @@ function receiptOf(answer: HttpAnswer, hidden: readonly Secret[]): Record<string
     if (typeof value !== "string" || repeatsSecret(value, hidden)) return [];
     return [[name, sanitize(value, FACT_CHARS_MAX)]];
   });
-  return Object.fromEntries(kept.slice(0, RECEIPT_FACTS_MAX));
+  const shown = kept.slice(0, RECEIPT_FACTS_MAX);
+  return isInPieces(shown, hidden) ? {} : Object.fromEntries(shown);
+}
+
+/** Whether facts that are harmless alone may be a secret together: pieces of its text, or digits of its number. */
+function isInPieces(facts: readonly (readonly [string, string | number])[], hidden: readonly Secret[]): boolean {
+  const values = facts.map(([, value]) => value);
+  const joined = values.filter((value) => typeof value === "string").join("");
+  const digits = values
+    .filter((value) => typeof value === "number")
+    .join("")
+    .replaceAll(/\D/g, "");
+  return digits.length > RECEIPT_DIGITS_MAX || repeatsSecret(joined, hidden);
 }

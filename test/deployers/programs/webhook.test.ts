@@ -196,6 +196,18 @@ describe("webhook", () => {
     expect(JSON.stringify(made)).not.toContain(pair.privateKey.reveal().split("\n")[1]);
   });
 
+  it("keeps no facts that are pieces of the key together, as text or as digits", async () => {
+    const pair = await issue(1);
+    const body = pair.privateKey.reveal().split("\n").slice(1, -2).join("");
+    const texts = Array.from({ length: 8 }, (_, index) => [`t${index}`, body.slice(index * 7, index * 7 + 7)]);
+    const numbers = Array.from({ length: 8 }, (_, index) => [`n${index}`, 123_456_780 + index]);
+    for (const facts of [texts, numbers]) {
+      receiver.answer = () => ({ status: 200, text: JSON.stringify({ receipt: Object.fromEntries(facts) }) });
+      const made = await deployer().deploy({ pair, previous: null }, NEVER);
+      expect(Object.keys(made).sort()).toEqual(["fingerprint", "generation"]);
+    }
+  });
+
   it.each([
     [409, JSON.stringify({ generation: 5 }), {}, "deploy.newerGeneration"],
     [409, JSON.stringify({ generation: 1 }), {}, "deploy.refused"],
