@@ -16,7 +16,8 @@ import type { CheckEntry, CheckReport } from "../reports/check.ts";
 import { iso } from "../reports/instant.ts";
 import type { LeftoversReport } from "../reports/leftovers.ts";
 import { accountAdmin } from "./accounts.ts";
-import type { Cleaned } from "./leftovers.ts";
+import { systemClock } from "./clock.ts";
+import { type Cleaned, servedFrom } from "./leftovers.ts";
 import { auditConfigured } from "./storeTasks.ts";
 
 /** Checks the history, as `renewd audit verify` shows it. */
@@ -126,11 +127,14 @@ export async function leftoversReport(
   cleaned: readonly Cleaned[] | null = null,
 ): Promise<LeftoversReport> {
   const all = cleaned ?? (await store.leftTargets.list()).map((left) => ({ left, removed: null }));
+  const remaining = all.filter(({ removed }) => removed === null).map(({ left }) => left);
+  const served = await servedFrom(store, remaining, systemClock.now());
   const leftovers = all.map(({ left, removed }) => ({
     certificate: left.certificate,
     target: left.target,
     leftAt: iso(left.leftAt),
     places: leftPlaces(left),
+    servedAt: served.get(left) ?? [],
     removed,
   }));
   return { version: 1, leftovers };

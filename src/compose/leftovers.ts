@@ -1,5 +1,6 @@
 import { removeLeftFiles } from "../deployers/leftFiles.ts";
 import { type LeftTarget, leftFiles } from "../domain/leftTarget.ts";
+import { NAMES_MAX } from "../domain/store.ts";
 import { isOccupied, occupiedPlaces } from "../renewal/plan/leftTargets.ts";
 import type { Reader } from "./reader.ts";
 
@@ -16,13 +17,47 @@ interface Installed {
   readonly services: Pick<Reader["services"], "certificate">;
 }
 
-/** Removes what left targets hold in files of this machine, and forgets those that hold nothing here any more. */
-export async function removeLeftovers(reader: Reader, signal: AbortSignal): Promise<Cleaned[]> {
+/**
+ * Endpoints that a server may still answer from what was left: what they serve was issued before the target left. Without
+ * its key file that server would neither start nor reload.
+ */
+export async function servedFrom(
+  { observations }: Pick<Reader["store"], "observations">,
+  all: readonly LeftTarget[],
+  now: number,
+): Promise<Map<LeftTarget, string[]>> {
+  const names = [...new Set(all.map(({ certificate }) => certificate))].slice(0, NAMES_MAX);
+  const seen = names.length === 0 ? [] : await observations.allObservations(names);
+  const found = new Map<LeftTarget, string[]>();
+  for (const left of all) {
+    const places = seen.flatMap(({ certificate, observation: { served, address, port } }) =>
+      certificate === left.certificate && served !== null && served.notBefore <= left.leftAt && served.notAfter > now
+        ? [`${address}:${port}`]
+        : [],
+    );
+    if (places.length > 0) found.set(left, [...new Set(places)]);
+  }
+  return found;
+}
+
+/**
+ * Removes what left targets hold in files of this machine, and forgets those that hold nothing here any more. `served`:
+ * even what an endpoint may still be served from.
+ */
+export async function removeLeftovers(
+  reader: Reader,
+  { served: isServedToo }: { readonly served: boolean },
+  signal: AbortSignal,
+): Promise<Cleaned[]> {
   const cleaned: Cleaned[] = [];
   const occupied = occupiedPlaces(reader.services);
-  for (const left of await reader.store.leftTargets.list()) {
+  const all = await reader.store.leftTargets.list();
+  const served = isServedToo
+    ? new Map<LeftTarget, string[]>()
+    : await servedFrom(reader.store, all, reader.clock.now());
+  for (const left of all) {
     const files = leftFiles(left);
-    if (files.length === 0) {
+    if (files.length === 0 || served.has(left)) {
       cleaned.push({ left, removed: null });
       continue;
     }

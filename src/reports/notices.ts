@@ -136,7 +136,8 @@ export function leftTargets(left: readonly LeftTarget[]): Notice[] {
       id: "leftovers",
       kind: "leftovers",
       what: `pairs with private keys are left where targets put them that left the configuration or write elsewhere now: ${shown}${more}`,
-      action: "See them with `renewd leftovers`, and remove those on this machine with `renewd leftovers --remove`.",
+      action:
+        "See them with `renewd leftovers`. Once no server reads them: `renewd leftovers --remove`, on their machine.",
       needsPerson: false,
       certificates: [...new Set(left.map(({ certificate }) => certificate))].slice(0, NAMED_MAX),
     },

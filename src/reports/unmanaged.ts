@@ -83,7 +83,7 @@ export async function unmanaged(store: Store, certificates: readonly Certificate
         what:
           `${certificate} left the configuration ${formatAgo(now - (removedAt ?? now))} while ${shown}${more} ` +
           `served it: nothing renews it, and it expires in ${formatDuration(leaf.notAfter - now)}`,
-        action: "Put it back into the configuration, or take it out of service there and acknowledge this finding.",
+        action: `Put it back into the configuration, or take it out of service there: \`renewd acknowledge unmanaged/${certificate}\`.`,
         needsPerson: now >= expiryWarningAt(leaf),
         certificates: [certificate],
       };

@@ -9,8 +9,10 @@ import { certbot } from "../../src/deployers/files/certbot.ts";
 import { files } from "../../src/deployers/files/files.ts";
 import type { DeployReceipt } from "../../src/domain/deployment.ts";
 import { configure } from "../../src/renewal/plan/configure.ts";
+import { DAY_MS, endpointStatus, version } from "../support/model/facts.ts";
 import { createPairIssuer } from "../support/pairs/issuedPairs.ts";
 import { dependencies } from "../support/pairs/targetSecrets.ts";
+import { ENDPOINT } from "../support/system/estate.ts";
 import { configText, createInstallation, type Installation } from "../support/system/installation.ts";
 
 const NEVER = new AbortController().signal;
@@ -122,6 +124,7 @@ it("removes the earlier keys of certbot's layout too, but nothing of a lineage t
 
   await configured({ type: "certbot", directory });
   const kept = await installation.run("leftovers", "--remove", "--json");
+  expect(kept.code, kept.stdout).toBe(0);
   expect(JSON.parse(kept.stdout).leftovers).toMatchObject([{ removed: [] }]);
   expect(await readdir(join(directory, "archive", "www"))).toContain("privkey1.pem");
 
@@ -146,4 +149,28 @@ it("goes on with a target whose earlier files are removed", async () => {
   expect(await deployments.list("www")).toContainEqual(
     expect.objectContaining({ target: "lb", deployedGeneration: 1 }),
   );
+});
+
+it("keeps a key that an endpoint may still be served from, unless a person says so", async () => {
+  await using installation = await createInstallation(configText(["www"]));
+  const directory = await deployed(installation, "old", { privkey: "k.pem", fullchain: "f.pem" });
+  await applyConfiguration(installation);
+  const key = join(directory, "k.pem");
+  const at = { endpoint: ENDPOINT, address: "192.0.2.1", port: 443, sni: "www.example.org", durationMs: 1 };
+  const { leaf } = version();
+  const serve = (notBefore: number) => {
+    const served = { ...leaf, subjectAltNames: [], issuer: "CA", chain: [], notBefore, notAfter: Date.now() + DAY_MS };
+    const seen = { ...at, at: Date.now(), served, problem: null };
+    return installation.store.observations.record(endpointStatus({ certificate: "www", endpoint: ENDPOINT }), [seen]);
+  };
+  await serve(Date.now() - DAY_MS);
+  const kept = await installation.run("leftovers", "--remove", "--json");
+  expect(kept.code, kept.stdout).toBe(0);
+  expect(JSON.parse(kept.stdout).leftovers).toMatchObject([{ servedAt: ["192.0.2.1:443"], removed: null }]);
+  expect(await readFile(key, "utf8")).toContain("PRIVATE KEY");
+  expect((await installation.run("leftovers")).stdout).toMatch(/stays:\s+192\.0\.2\.1:443/);
+  // Issued after the target left: that server reads another file.
+  await serve(Date.now() + 1_000);
+  const { stdout } = await installation.run("leftovers", "--remove", "--json");
+  expect(JSON.parse(stdout).leftovers).toMatchObject([{ removed: [key] }]);
 });

@@ -12,6 +12,7 @@ import { QUARANTINED } from "../../src/domain/certificate.ts";
 import { ERRORS } from "../../src/domain/errorTable.ts";
 import type { Heartbeat, ProcessProblemKind } from "../../src/domain/heartbeat.ts";
 import { ROLES } from "../../src/domain/role.ts";
+import { OF_OTHERS } from "../../src/renewal/rules/served.ts";
 import { statusReport } from "../../src/reports/status.ts";
 import { openVault } from "../../src/store/index.ts";
 import { startHttp01Responder } from "../../src/web/http01.ts";
@@ -130,6 +131,13 @@ const ESTATE: Readonly<Record<string, (estate: Estate) => Promise<Report>>> = {
       lastErrorCode: "internal.crashLoop",
     };
     return estate.report([await estate.live("www", { record: crashed })]);
+  },
+
+  "… of … not serving a valid certificate for its names": async (estate) => {
+    const wrong = { proved: false, errorCode: "verify.wrongCertificate", errorMessage: "127.0.0.1: not for it" };
+    const status = endpointStatus({ certificate: "www", endpoint: ENDPOINT, generation: OF_OTHERS, ...wrong });
+    await estate.store.observations.record(status, []);
+    return estate.report([certificate({ name: "www", mode: "observe" })]);
   },
 
   "… of … not serving generation …": async (estate) => {

@@ -9,6 +9,7 @@ import { renderTable } from "../terminal/table.ts";
 interface Options {
   readonly remove?: boolean;
   readonly forget?: boolean;
+  readonly yes?: boolean;
 }
 
 const REMOVE_TIMEOUT_MS = 60_000;
@@ -17,7 +18,8 @@ export function addLeftovers(program: Command, cli: Cli): void {
   const command = program
     .command("leftovers")
     .description("Pairs with private keys left by targets that left the configuration or write elsewhere now.")
-    .option("--remove", "remove the key files among them that are on this machine")
+    .option("--remove", "remove the key files among them that are on this machine, but for those still served")
+    .option("-y, --yes", "with --remove: also those that an endpoint may still be served from")
     .option("--forget", "list them no longer: they were removed by hand, or shall stay");
   performAnywhere<Options>(command, cli, async ({ options, output, configFile, desk }) => {
     if (options.remove === true && options.forget === true)
@@ -26,7 +28,7 @@ export function addLeftovers(program: Command, cli: Cli): void {
       throw new RenewalError("request.invalid", "--remove: removes files of the machine it runs on: run it there");
     const report =
       options.remove === true
-        ? await remove(configFile)
+        ? await remove(configFile, options.yes === true)
         : options.forget === true
           ? await desk.forgetLeftovers()
           : await desk.leftovers();
@@ -40,12 +42,12 @@ export function addLeftovers(program: Command, cli: Cli): void {
         { title: "LEFT" },
         { title: "PLACE", widthMin: 20, wraps: true },
       ];
-      const rows = leftovers.flatMap(({ certificate, target, leftAt, places, removed }) =>
+      const rows = leftovers.flatMap(({ certificate, target, leftAt, places, servedAt, removed }) =>
         (removed ?? places).map((place) => [
           certificate,
           target,
           spoken(leftAt),
-          removed === null ? place : `removed ${place}`,
+          removed === null ? `${place}${keptFor(servedAt)}` : `removed ${place}`,
         ]),
       );
       return renderTable(columns, rows, screen).join("\n");
@@ -54,7 +56,15 @@ export function addLeftovers(program: Command, cli: Cli): void {
   });
 }
 
-async function remove(configFile: string): Promise<LeftoversReport> {
+function keptFor(servedAt: readonly string[]): string {
+  if (servedAt.length === 0) return "";
+  return ` (stays: ${servedAt.join(", ")} may still be served from it; let that server read another file first)`;
+}
+
+async function remove(configFile: string, served: boolean): Promise<LeftoversReport> {
   await using reader = await openReader(configFile);
-  return leftoversReport(reader, await removeLeftovers(reader, AbortSignal.timeout(REMOVE_TIMEOUT_MS)));
+  return await leftoversReport(
+    reader,
+    await removeLeftovers(reader, { served }, AbortSignal.timeout(REMOVE_TIMEOUT_MS)),
+  );
 }
