@@ -100,9 +100,12 @@ async function takeOwnership(
   return groupKept ? owner : [...owner, { what: `group ${gid}`, widens: readers.group }];
 }
 
-async function readersBefore(model: Model | null, replaced: Stats | null): Promise<FileReaders> {
+async function readersBefore(
+  model: Model | null,
+  replaced: Stats | null,
+): Promise<Pick<FileReaders, "group" | "users">> {
   if (model !== null && replaced !== null) return await readersOf(model.at, replaced.mode);
-  return { group: replaced === null || (replaced.mode & 0o040) !== 0, users: new Set() };
+  return { group: replaced === null || (replaced.mode & 0o040) !== 0, users: new Set<number>() };
 }
 
 function impossible(path: string, what: string, cause: unknown): RenewalError {

@@ -1,3 +1,4 @@
+import type { Attributes, Reader } from "./attributes.ts";
 import { runCommand } from "./command.ts";
 
 const TOOL_TIMEOUT_MS = 5_000;
@@ -7,9 +8,13 @@ const READ = /^r/;
 export interface FileReaders {
   /** The file's group, which the mode's group bits do not say where there is an ACL: they are its mask then. */
   readonly group: boolean;
-  /** Users whom the ACL names. */
+  /** Users whom the ACL lets read. */
   readonly users: ReadonlySet<number>;
+  /** Users and groups whom it names, whether or not they may read. */
+  readonly named: { readonly users: ReadonlyMap<number, boolean>; readonly groups: ReadonlyMap<number, boolean> };
 }
+
+const NOBODY: FileReaders["named"] = { users: new Map(), groups: new Map() };
 
 /** `getfacl -cn`: a line for each entry. */
 export function parseAcl(text: string): FileReaders | null {
@@ -21,14 +26,45 @@ export function parseAcl(text: string): FileReaders | null {
   const group = entries.find(({ kind, id }) => kind === "group" && id === "");
   if (group === undefined) return null;
   const mask = entries.find(({ kind }) => kind === "mask")?.reads ?? true;
-  const named = entries.filter(({ kind, id, reads }) => kind === "user" && id !== "" && reads && mask);
-  return { group: group.reads && mask, users: new Set(named.map(({ id }) => Number(id))) };
+  const namedAs = (wanted: string) =>
+    new Map(
+      entries
+        .filter(({ kind, id }) => kind === wanted && id !== "")
+        .map(({ id, reads }): [number, boolean] => [Number(id), reads && mask]),
+    );
+  const users = namedAs("user");
+  const readers = [...users].filter(([, reads]) => reads).map(([uid]) => uid);
+  return {
+    group: group.reads && mask,
+    users: new Set(readers),
+    named: { users, groups: namedAs("group") },
+  };
 }
 
 /** As this process reaches the file. Without `getfacl` the mode's bits decide. */
 export async function readersOf(at: string, mode: number): Promise<FileReaders> {
+  return (await aclOf(at)) ?? { group: (mode & 0o040) !== 0, users: new Set(), named: NOBODY };
+}
+
+/** null: nobody can say without `getfacl`. */
+export async function aclOf(at: string): Promise<FileReaders | null> {
   const text = await run(["getfacl", "-cnpL", "--", at.replace(/^\/proc\/self\//, `/proc/${process.pid}/`)]);
-  return (text === null ? null : parseAcl(text)) ?? { group: (mode & 0o040) !== 0, users: new Set() };
+  return text === null ? null : parseAcl(text);
+}
+
+/** Whether a user reads a file with an ACL, in the order of acl(5): owner, named user, any of the groups, others. */
+export function readsByAcl(
+  { uid, gids }: Pick<Reader, "uid" | "gids">,
+  { uid: owner, gid, mode }: Attributes,
+  { group, named }: FileReaders,
+): boolean {
+  if (uid === 0) return true;
+  if (uid === owner) return (mode & 0o400) !== 0;
+  const own = named.users.get(uid);
+  if (own !== undefined) return own;
+  const groups = gids.flatMap((one) => named.groups.get(one) ?? []);
+  const all = gids.includes(gid) ? [group, ...groups] : groups;
+  return all.length > 0 ? all.includes(true) : (mode & 0o004) !== 0;
 }
 
 /** Whether a user belongs to a group; one that the machine does not know belongs to none. */

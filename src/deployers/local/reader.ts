@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { RenewalError } from "../../domain/errors.ts";
 import { type Attributes, canEnter, canRead, modeText, type Reader } from "./attributes.ts";
 import { hasAcl } from "./fileAccess.ts";
+import { aclOf, readsByAcl } from "./fileReaders.ts";
 
 /** How a running server is found among the processes. */
 export interface ServerProgram {
@@ -150,10 +151,10 @@ export interface KeyAccess {
   readonly attributes: Attributes;
 }
 
-/** Why `reader` cannot read the key, with the fix; null: it can, or an ACL may let it. */
+/** Why `reader` cannot read the key, with the fix; null: it can, or an ACL that `getfacl` is missing for may let it. */
 export async function unreadable(reader: Reader, { at, path, attributes }: KeyAccess): Promise<string | null> {
   const { uid, gid, mode } = attributes;
-  if (!canRead(reader, attributes) && !(await mayHaveAcl(at, attributes))) {
+  if (!(await mayRead(reader, at, attributes))) {
     return (
       `${path} belongs to ${uid}:${gid} with mode ${modeText(mode)}, so ${reader.name} cannot read it at its next ` +
       "start: set `owner`, or `group` and `mode`, on this target"
@@ -165,6 +166,12 @@ export async function unreadable(reader: Reader, { at, path, attributes }: KeyAc
       return `${reader.name} cannot enter ${directory} (mode ${modeText(found.mode)}), so it cannot read ${path}`;
     if (directory === dirname(directory)) return null;
   }
+}
+
+async function mayRead(reader: Reader, at: string, attributes: Attributes): Promise<boolean> {
+  if (!(await mayHaveAcl(at, attributes))) return canRead(reader, attributes);
+  const acl = await aclOf(at);
+  return acl === null || readsByAcl(reader, attributes, acl);
 }
 
 /** An ACL gives nobody anything where its mask, the group's bits, is zero. */
