@@ -57,6 +57,12 @@ export async function hotQueries(options: StoreOptions, vault: Vault): Promise<S
     await events.list({ renewalId: "r", afterSeq: 1, limit: 9 });
     await events.list({ types: ["clock.skewed", "clock.recovered"], limit: 9 });
     await events.list({ types: ["renewal.failed", "renewal.held"], afterSeq: 1, limit: 9 });
+    await events.list({ afterSeq: 1, limit: 9 });
+    // Alerts: what changed before the trouble; refused requests and rehearsals of one certificate.
+    await events.list({ types: ["certificate.configured", "config.reloaded"], since: NOW, limit: 9 });
+    await events.list({ certificate: "www", types: ["request.refused"], since: NOW, limit: 1 });
+    await events.list({ certificate: "www", types: ["certificate.rehearsed"], limit: 1 });
+    await events.prunedTo();
     await events.mark();
     await events.mark(1);
     await cursors.claim("ops", NOW, { leaseMs: 1_000, retryMaxMs: 1_000 });
