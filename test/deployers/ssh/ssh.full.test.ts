@@ -334,7 +334,7 @@ describe("ssh", () => {
     [{ privateKey: "-----BEGIN OPENSSH PRIVATE KEY-----" }, "env:NAME"],
     [{ privateKey: undefined }, "give one of"],
     [{ password: "env:P" }, "give one of"],
-    [{ privateKey: undefined, agent: "/run/agent", passphrase: "env:P" }, "needs `privateKey`"],
+    [{ privateKey: undefined, agentSocket: "/run/agent", passphrase: "env:P" }, "needs `privateKey`"],
     [{ host: "-oProxyCommand=id", user: "a b" }, "user name"],
     [{ host: "a b" }, "host name"],
     [{ fullchain: "relative.pem" }, "absolute"],
