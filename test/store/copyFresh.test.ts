@@ -22,3 +22,19 @@ test("what migrations write into a new database does not make it a used one: it 
     await rm(directory, { recursive: true, force: true });
   }
 });
+
+test("a source that nobody has open is copied without force, and one that somebody has open is refused", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "renewd-copy-"));
+  try {
+    const vault = await openVault({ file: join(directory, "master.key") });
+    const at = (name: string): StoreOptions => ({ kind: "sqlite", file: join(directory, name) });
+    const source = await openStore(at("from.db"), vault, "test/1");
+    await expect(source.certificates.list()).resolves.toEqual([]);
+    const unused = { unused: { now: NOW } };
+    await expect(copyStore(at("from.db"), at("to.db"), vault, unused)).rejects.toThrow("have it open");
+    await source.close();
+    await expect(copyStore(at("from.db"), at("to.db"), vault, unused)).resolves.toMatchObject({ events: 0 });
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+});

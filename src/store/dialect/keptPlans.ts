@@ -4,7 +4,7 @@ const PLANS_MAX = 500;
 const PLAN_TEXT_MAX = 10_000;
 const CHANGES_SCHEMA = /^\s*(?:create|alter|drop|pragma|vacuum|attach|detach)\b/i;
 
-interface Prepared {
+export interface Prepared {
   readonly statement: StatementSync;
   readonly answersRows: boolean;
 }

@@ -115,12 +115,12 @@ export class SharedCommit {
   async #lose(reason: unknown): Promise<void> {
     this.#shared?.lost(reason);
     this.#shared = null;
-    if (this.connection.database.isTransaction) await this.connection.run("rollback");
+    if (this.connection.isInTransaction) await this.connection.run("rollback");
   }
 
   /** A full disk or a failed write makes SQLite roll back all of it (sqlite.org/lang_transaction.html, §3.1). */
   #loseIfEnded(reason: unknown): void {
-    if (this.connection.database.isTransaction) return;
+    if (this.connection.isInTransaction) return;
     this.#shared?.lost(reason);
     this.#shared = null;
   }

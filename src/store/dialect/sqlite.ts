@@ -16,7 +16,7 @@ import { type Source, StoreDriver, type TransactionScope } from "./driver.ts";
 import { refuseExposed, refuseLinks } from "./exposed.ts";
 import { SharedCommit } from "./sharedCommit.ts";
 import { BUSY_TIMEOUT_MS, Connection, LoopTurn, primaryCode, SQLITE_BUSY, whileBusy } from "./sqliteConnection.ts";
-import { wireOver } from "./sqliteWire.ts";
+import { wholeTurn, wireOver } from "./sqliteWire.ts";
 
 /** Primary result codes that mean a mistake in our statements (sqlite.org/rescode.html). */
 const OUR_MISTAKES: readonly number[] = [1, 19, 20, 21, 25]; // ERROR, CONSTRAINT, MISMATCH, MISUSE, RANGE
@@ -65,8 +65,8 @@ export async function sqliteSource(path: string): Promise<Source> {
   try {
     await prepareFile(file);
     const database = await openDatabase(file);
-    const toRead = new DatabaseSync(file, { timeout: 0, readOnly: true });
-    return { where: file, ...inTurns(database, toRead), failure };
+    const openReader = () => new DatabaseSync(file, { timeout: 0, readOnly: true });
+    return { where: file, ...inTurns(database, openReader), failure };
   } catch (thrown) {
     throw failure(thrown);
   }
@@ -138,18 +138,24 @@ async function openDatabase(file: string): Promise<DatabaseSync> {
 }
 
 /** Reads get a connection of their own where there is a file to open once more. */
-function inTurns(database: DatabaseSync, toRead: DatabaseSync | null): Omit<Source, "where" | "failure"> {
+function inTurns(database: DatabaseSync, openReader: (() => DatabaseSync) | null): Omit<Source, "where" | "failure"> {
   const loopTurn = new LoopTurn();
-  const reads = toRead === null ? null : new Connection(toRead, loopTurn);
-  const writes = new SharedCommit(new Connection(database, loopTurn, () => reads?.plans.forget()));
+  const reads = openReader === null ? null : new Connection(openReader, loopTurn);
+  // A changed schema ends the plans of both.
+  const writes = new SharedCommit(
+    new Connection(
+      () => database,
+      loopTurn,
+      () => reads?.forgetPlans(),
+    ),
+  );
   return {
     connect: async () => wireOver(writes, reads),
     async close() {
       // The last connection to close removes the journal, which one that only reads cannot.
-      const turns = [await reads?.takeTurn(), await writes.takeTurn()];
-      reads?.close();
-      writes.connection.close();
-      for (const giveUp of turns) giveUp?.();
+      const giveUp = await wholeTurn(writes, reads);
+      if (database.isOpen) database.close();
+      giveUp();
     },
   };
 }

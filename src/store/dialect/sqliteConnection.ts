@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setTimeout as delay, setImmediate as eventLoop } from "node:timers/promises";
 import type { Answer, Storable } from "./driver.ts";
-import { type KeptPlans, keptPlans } from "./keptPlans.ts";
+import { type KeptPlans, keptPlans, type Prepared } from "./keptPlans.ts";
 
 /**
  * How long a statement waits for another process's write. The wait is ours, not SQLite's own busy handler: that one
@@ -31,18 +31,23 @@ export class LoopTurn {
   }
 }
 
-/** One connection, used in turns: a transaction keeps its turn to its end. */
+/** One connection, used in turns: a transaction keeps its turn to its end. It is opened when it is first used. */
 export class Connection {
-  readonly database: DatabaseSync;
-  readonly plans: KeptPlans;
+  readonly #open: () => DatabaseSync;
+  readonly #onSchemaChange: () => void;
   readonly #loopTurn: LoopTurn;
+  #opened: { readonly database: DatabaseSync; readonly plans: KeptPlans } | null = null;
   #last: Promise<void> = Promise.resolve();
   #waiting = 0;
 
-  constructor(database: DatabaseSync, loopTurn: LoopTurn, onSchemaChange?: () => void) {
-    this.database = database;
-    this.plans = keptPlans(database, onSchemaChange);
+  constructor(open: () => DatabaseSync, loopTurn: LoopTurn, onSchemaChange: () => void = () => {}) {
+    this.#open = open;
     this.#loopTurn = loopTurn;
+    this.#onSchemaChange = onSchemaChange;
+  }
+
+  get isInTransaction(): boolean {
+    return this.#opened?.database.isTransaction === true;
   }
 
   /** Others wait, and the event loop need not have its turn first. */
@@ -61,14 +66,28 @@ export class Connection {
     return giveUp;
   }
 
+  /** The next use opens it again. */
   close(): void {
-    if (this.database.isOpen) this.database.close();
+    if (this.#opened?.database.isOpen) this.#opened.database.close();
+    this.#opened = null;
+  }
+
+  forgetPlans(): void {
+    this.#opened?.plans.forget();
+  }
+
+  #plan(sql: string): Prepared {
+    if (this.#opened === null) {
+      const database = this.#open();
+      this.#opened = { database, plans: keptPlans(database, this.#onSchemaChange) };
+    }
+    return this.#opened.plans.plan(sql);
   }
 
   run(sql: string, parameters: readonly Storable[] = []): Promise<Answer> {
     return whileBusy(() => {
       const values = parameters.map((value) => (typeof value === "boolean" ? Number(value) : value));
-      const { statement, answersRows } = this.plans.plan(sql);
+      const { statement, answersRows } = this.#plan(sql);
       if (answersRows) return { rows: allRows(statement, sql, values), written: null };
       return { rows: [], written: Number(statement.run(...values).changes) };
     });

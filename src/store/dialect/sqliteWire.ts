@@ -20,8 +20,7 @@ export function wireOver(writes: SharedCommit, reads: Connection | null): Wire {
     async query(sql, parameters) {
       if (open !== null) return open.query(sql, parameters);
       if (READS.test(sql)) return within(readTurn(), () => reader.run(sql, parameters));
-      // No transaction may hold a pragma.
-      if (!WRITES.test(sql)) return within(writes.takeTurn(), () => writes.connection.run(sql, parameters));
+      if (!WRITES.test(sql)) return within(wholeTurn(writes, reads), () => writes.connection.run(sql, parameters));
       const member = await writes.join();
       const answer = await member.query(sql, parameters).catch(async (thrown: unknown) => {
         await member.rollback();
@@ -42,6 +41,15 @@ export function wireOver(writes: SharedCommit, reads: Connection | null): Wire {
     release() {
       open = null;
     },
+  };
+}
+
+/** No transaction may hold a pragma, and one that changes the journal needs the file alone. */
+export async function wholeTurn(writes: SharedCommit, reads: Connection | null): Promise<() => void> {
+  const giveUps = [await reads?.takeTurn(), await writes.takeTurn()];
+  reads?.close();
+  return () => {
+    for (const giveUp of giveUps) giveUp?.();
   };
 }
 
