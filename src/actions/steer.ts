@@ -1,4 +1,4 @@
-import type { Renewal } from "../domain/renewal.ts";
+import { isRenewalId, type Renewal } from "../domain/renewal.ts";
 import { redeploy } from "../renewal/operator/redeploy.ts";
 import { heldRenewal, resumeRenewal } from "../renewal/operator/resume.ts";
 import { resumeCertificate, retryNow } from "../renewal/operator/retry.ts";
@@ -50,21 +50,28 @@ export async function deploy(
 
 /** `of`: name of a certificate, or id of its renewal. */
 export async function rollBack(
-  { renewal }: ActionContext,
+  { renewal, estate }: ActionContext,
   of: string,
   { by, reason }: Decision,
 ): Promise<RenewalActionReport> {
+  assertKnown(estate, of);
   return reportOf(await rollBackRenewal(renewal, { of, why: optionalReason(reason), by }));
 }
 
 /** Tries again now, past any back-off, without issuing another certificate. */
 export async function retry(
-  { renewal }: ActionContext,
+  { renewal, estate }: ActionContext,
   of: string,
   { by, reason }: Decision,
 ): Promise<RenewalActionReport | RetryReport> {
+  assertKnown(estate, of);
   const found = await retryNow(renewal, { of, why: optionalReason(reason), by });
   return found === null ? { version: 1, certificate: of } : reportOf(found);
+}
+
+/** In the same words as for every command that takes a name; an id is looked up. */
+function assertKnown(estate: ActionContext["estate"], of: string): void {
+  if (!isRenewalId(of)) certificateNamed(estate().certificates, of);
 }
 
 /** A held renewal tries its failed wave again; without one, a pause or quarantine ends. */

@@ -14,6 +14,7 @@ import type { AppliedConfiguration } from "../domain/heartbeat.ts";
 import { isAnothersWhole, processUser } from "../domain/ownership.ts";
 import type { Visibility } from "../domain/plugin.ts";
 import type { Store } from "../domain/store.ts";
+import { shownUser } from "../domain/userName.ts";
 import { workerName } from "../domain/workerName.ts";
 import { DEFAULT_SETTINGS } from "../renewal/rules/settings.ts";
 import type { Notice } from "../reports/notices.ts";
@@ -186,8 +187,8 @@ async function keyOfAnother(masterKey: Place["masterKey"], dataDir: string): Pro
   return {
     id: "key/another",
     kind: "key",
-    what: `renewd here is of user ${key.uid} and you are root, so seals of rows are not checked`,
-    action: `Nothing. To have them checked: \`sudo -u '#${key.uid}' renewd status\`.`,
+    what: `renewd here is of user ${shownUser(key.uid).name} and you are root, so seals of rows are not checked`,
+    action: `Nothing. To have them checked: \`sudo -u ${shownUser(key.uid).sudo} renewd status\`.`,
     needsPerson: false,
     certificates: [],
   };

@@ -1,3 +1,5 @@
+import { shownUser } from "./userName.ts";
+
 /** What a file system says of a file or directory. */
 export interface Ownership {
   readonly uid: number;
@@ -33,9 +35,10 @@ export function directoryFault(path: string, found: Ownership, user: ProcessUser
 /** Why a file may be changed by somebody else; null: it may not. */
 export function ownerFault(path: string, { uid }: Ownership, user: ProcessUser): string | null {
   if (uid === user.uid || uid === ROOT) return null;
+  const [owner, own] = [shownUser(uid), shownUser(user.uid)];
   return (
-    `${path} belongs to user ${uid}, who could replace what renewd keeps there; renewd runs as user ${user.uid}: ` +
-    `run renewd as its owner (sudo -u '#${uid}' renewd …), or: chown -R ${user.uid} ${quoted(path)}`
+    `${path} belongs to user ${owner.name}, who could replace what renewd keeps there; renewd runs as user ` +
+    `${own.name}: run renewd as its owner (sudo -u ${owner.sudo} renewd …), or: chown -R ${own.name} ${quoted(path)}`
   );
 }
 

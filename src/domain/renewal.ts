@@ -88,3 +88,7 @@ export interface Renewal {
 export function isActive(state: RenewalState): boolean {
   return (ACTIVE_STATES as readonly RenewalState[]).includes(state);
 }
+
+export function isRenewalId(of: string): boolean {
+  return /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(of);
+}

@@ -84,6 +84,13 @@ describe("what --json prints", () => {
     expect(validate?.(JSON.parse(stdout)), JSON.stringify(validate?.errors, null, 1)).toBe(true);
   });
 
+  test.each(["retry", "rollback", "renew", "deploy"])("an unknown name is told in the same words: %s", async (verb) => {
+    const { stdout, code } = await installation.run(verb, "wwww", "--json");
+    expect(code).toBe(2);
+    // As the API says with --server.
+    expect(JSON.parse(stdout).error.message).toMatch(/^certificate "wwww" is not configured/);
+  });
+
   test("every command of `renewd --help` has a document, but for those that print none", () => {
     const commands = leaves(createProgram({ stdout: SILENT, stderr: SILENT, exitCode: 0 }), []);
     expect(commands.length).toBeGreaterThan(40);

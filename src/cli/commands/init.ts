@@ -6,6 +6,7 @@ import type { Command } from "commander";
 import { type MachineProposal, mistakesIn, proposeConfiguration } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { inert } from "../../domain/text.ts";
+import { userExists } from "../../domain/userName.ts";
 import { iso } from "../../reports/instant.ts";
 import { type Cli, type CommandCall, perform } from "../command.ts";
 import { interruptible } from "../interruptible.ts";
@@ -104,11 +105,15 @@ async function write(file: string, text: string, force: boolean): Promise<void> 
   }
 }
 
+/** As docs/installation.md creates it. */
+const SERVICE_USER = "renewd";
+
 function reportOf(proposal: MachineProposal, file: string | null, problems: readonly string[]): InitReport {
   const { certificates, discovery, sharesPort80With, strange, text } = proposal;
   return {
     version: 1,
     file,
+    runAs: process.geteuid?.() === 0 && userExists(SERVICE_USER) ? SERVICE_USER : null,
     configuration: text,
     certificates: certificates.map((each) => ({
       name: each.name,

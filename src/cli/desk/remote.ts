@@ -8,6 +8,7 @@ import type { ReplaceCancelReport, ReplaceReport } from "../../actions/replace.t
 import type { RevokeReport } from "../../actions/revoke.ts";
 import type { RenewalActionReport, ResumeReport, RetryReport } from "../../actions/steer.ts";
 import type { HistoryEvent } from "../../domain/event.ts";
+import { isRenewalId } from "../../domain/renewal.ts";
 import type { CertificatesReport } from "../../reports/certificates.ts";
 import type { HistoryReport } from "../../reports/history.ts";
 import type { PlanReport } from "../../reports/plan.ts";
@@ -82,10 +83,6 @@ function said(reason: string | null): { readonly reason?: string } {
 /** Members that say nothing are left out. */
 function given(request: object): object {
   return Object.fromEntries(Object.entries(request).filter(([, value]) => value !== null));
-}
-
-function isRenewalId(of: string): boolean {
-  return /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(of);
 }
 
 const renewalSchema = z.looseObject({

@@ -7,6 +7,8 @@ export interface InitReport {
   readonly version: 1;
   /** null: `--print`. */
   readonly file: string | null;
+  /** The user of the service, where root asks: what writes is typed as that one. null: as you are. */
+  readonly runAs: string | null;
   readonly configuration: string;
   readonly certificates: readonly {
     readonly name: string;
@@ -56,7 +58,8 @@ function found({ servers, certificates, unreadable }: InitReport, screen: Screen
 }
 
 /** What to type, in order. */
-function next({ certificates, sharesPort80With, problems }: InitReport, file: string): string[] {
+function next({ certificates, sharesPort80With, problems, runAs }: InitReport, file: string): string[] {
+  const as = runAs === null ? "" : `runuser -u ${inert(runAs)} -- `;
   const option = file === "renewd.yaml" ? "" : ` -c ${inert(file)}`;
   const ready = certificates.filter(({ obstacle }) => obstacle === null);
   return [
@@ -70,9 +73,9 @@ function next({ certificates, sharesPort80With, problems }: InitReport, file: st
       .filter(({ expiresAt }) => expiresAt !== null)
       .map(
         ({ name, certificateFile, keyFile }) =>
-          `  renewd${option} import ${name} --certificate ${inert(certificateFile)} --key ${inert(keyFile)}`,
+          `  ${as}renewd${option} import ${name} --certificate ${inert(certificateFile)} --key ${inert(keyFile)}`,
       ),
     `  renewd${option} plan`,
-    `  renewd${option} run`,
+    `  ${as}renewd${option} run`,
   ];
 }

@@ -3,6 +3,7 @@ import { access, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { findPlace, type Place } from "../../config/place.ts";
 import { ownerFault, processUser } from "../../domain/ownership.ts";
+import { shownUser } from "../../domain/userName.ts";
 import type { DoctorCheck } from "../../reports/doctor.ts";
 import { tokenFile } from "../../web/auth/tokenFile.ts";
 import { startHttp01Responder } from "../../web/http01.ts";
@@ -80,8 +81,8 @@ async function otherUser({ dataDir }: Place): Promise<DoctorCheck[]> {
     warning(
       "files",
       dataDir,
-      `belongs to user ${found.uid}, and you are user ${user.uid}: rights were checked as yours`,
-      `sudo -u '#${found.uid}' renewd doctor`,
+      `belongs to user ${shownUser(found.uid).name}, and you are user ${shownUser(user.uid).name}: rights were checked as yours`,
+      `sudo -u ${shownUser(found.uid).sudo} renewd doctor`,
     ),
   ];
 }
