@@ -11,7 +11,7 @@ export async function fullDisk(directories: readonly string[]): Promise<{ direct
     if (free === null) continue;
     if (free.bytes < FREE_BYTES_MIN) {
       const left = `${Math.floor(free.bytes / 1024 / 1024)} MiB`;
-      return { directory, message: `the disk of ${directory} is full: ${left} are free` };
+      return { directory, message: `the disk of ${directory} is full: only ${left} are left` };
     }
     if (free.inodes === 0) return { directory, message: `the disk of ${directory} has no free inodes` };
   }

@@ -156,7 +156,10 @@ export async function statusOf(
     await turn();
   };
   await add(...(await clockNotices(store, beats)), ...(options.found ?? []));
-  await add(...healthNotices({ beats, fleet, agentTargets, waiting, now }));
+  // Who asks has measured the disk just now; what a process reported of it is older.
+  const seesDisk = (options.found ?? []).some(({ kind }) => kind === "disk");
+  const health = healthNotices({ beats, fleet, agentTargets, waiting, now });
+  await add(...health.filter(({ kind }) => kind !== "disk" || !seesDisk));
   if (!missing.some(({ role }) => role === "planner")) await add(...planningNotices(fleet, now));
   await add(staleProofs(fleet, observeMs, now));
   await add(...alteredHistory(await store.events.list({ types: HISTORY_EVENTS, limit: PART_EVENTS_MAX })));

@@ -47,6 +47,14 @@ describe("roles that do not run", () => {
     expect(renderPlan(await planReport(estate.store, [www], NOW), SCREEN)).not.toContain("no planner runs");
   });
 
+  test("a full disk that the asking process sees itself is not told twice", async () => {
+    const problem = { kind: "disk", message: "the disk of /d is full", action: "Free space.", since: NOW } as const;
+    const own = { id: "disk", what: "the disk of /d is full: only 1 MiB are left", action: "Free space." };
+    const found = [{ ...own, kind: "disk", needsPerson: true, certificates: [] } as const];
+    const { notices } = await estate.report([], NOW, { beats: all({ problems: [problem] }), found });
+    expect(notices.filter(({ kind }) => kind === "disk").map(({ what }) => what)).toEqual([own.what]);
+  });
+
   test("never started is said as such", async () => {
     const www = await estate.live("www");
     const [notice] = (await estate.report([www], NOW, { beats: [] })).notices;
