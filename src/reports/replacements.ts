@@ -117,13 +117,16 @@ async function boardOf(
   now: number,
 ): Promise<Omit<ReplacementEntry, "by" | "why">> {
   const turn = takingTurns();
+  // Which replacement it waits for need not be said on its own board.
+  const own = `replacement ${replacement.id.slice(0, 8)}: `;
   const waiting = new Map<string, string[]>();
   const left: Member[] = [];
   let done = 0;
   let inFlight = 0;
   for (const { certificate, generation } of members) {
     const member = fleet.get(certificate);
-    const state = member === undefined ? "left the configuration" : stateOf(member, generation, now);
+    const found = member === undefined ? "left the configuration" : stateOf(member, generation, now);
+    const state = found.startsWith(own) ? found.slice(own.length) : found;
     if (state === "done") done += 1;
     else if (state === "inFlight") inFlight += 1;
     else

@@ -44,7 +44,8 @@ export interface PageOptions {
 export function layout(facts: PageFacts, { title, body, live = true }: PageOptions): Html {
   const { web, here, snapshot, now } = facts;
   const refresh = live
-    ? html` hx-get="${here}" hx-trigger="renewd-changed from:body throttle:1s" hx-select="#main" hx-swap="outerMorph"`
+    ? html` hx-get="${here}" hx-trigger="renewd-changed from:body throttle:1s" hx-select="#main" hx-swap="outerMorph"
+      hx-select-oob="#pages:outerMorph,#read:outerMorph"`
     : NOTHING;
   return html`${documentHead(
     web.version,
@@ -59,11 +60,11 @@ export function layout(facts: PageFacts, { title, body, live = true }: PageOptio
         <footer>
           <p>
             renewd ${web.version} · <span id="live-state" role="status">${live ? "" : ""}</span>
-            read ${clockTime(snapshot.at)} UTC${
+            <span id="read">read ${clockTime(snapshot.at)} UTC${
               now - snapshot.at > OLD_MS
                 ? html` – <b class="bad-text">${short(now - snapshot.at)} ago: the database may be away</b>`
                 : NOTHING
-            }
+            }</span>
             · <a href="/api/v1/reference">API</a> · signed in as ${foreign(facts.actor.name)}
           </p>
           <form method="post" action="/sign-out"><button class="link">Sign out</button></form>
@@ -97,7 +98,7 @@ function header({ path, snapshot }: PageFacts): Html {
   const needed = snapshot.alerts.filter(({ needsPerson }) => needsPerson).length;
   return html`<header>
     <a class="brand" href="/">renewd</a>
-    <nav aria-label="Pages">
+    <nav id="pages" aria-label="Pages">
       <ul>
         ${NAVIGATION.map(([href, name]) => {
           const mark = href === current ? html` aria-current="page"` : NOTHING;

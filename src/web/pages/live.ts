@@ -50,7 +50,9 @@ export function liveStream(web: WebContext, request: Request<WebEnv>): Response 
     };
     try {
       const events = await web.events.read(null, ended.signal);
-      if (request.req.header("last-event-id") === undefined) await stream.write(": here\n\n");
+      // With an id from the start: a tab to which nothing was said yet comes back after a restart as well.
+      if (request.req.header("last-event-id") === undefined)
+        await stream.writeSSE({ event: "renewd-here", data: "", id: "0" });
       else void say();
       for await (const event of events) {
         const elapsedMs = performance.now() - saidAt;
