@@ -47,8 +47,8 @@ export function windowFault({ start, end }: Window, { notBefore, notAfter }: Lif
 
 /**
  * `overdueInRow` after a poll that returned `window`: versions in a row that the CA wanted replaced while they were fresh,
- * be it at the first poll, a moment after it, or because it moved their window. Only one that got old without that ends
- * the row.
+ * be it at the first poll, a moment after it, or because it moved their window. Only one that got old with a
+ * window that stays in the future ends the row.
  */
 export function countOverdue(
   info: Pick<RenewalInfoRecord, "overdueInRow" | "polledAt" | "windowStart">,
@@ -58,11 +58,14 @@ export function countOverdue(
 ): number {
   const freshUntil = leaf.notBefore + orderIntervalMs(leaf);
   const { overdueInRow, polledAt, windowStart } = info;
-  if (window.start >= freshUntil) return now < freshUntil ? overdueInRow : 0;
+  if (now >= freshUntil) {
+    // One that moves along with time is never sound, although it may lie in the future when it is asked for.
+    const isSound = window.start > now && window.start === windowStart;
+    return isSound || polledAt === null ? 0 : overdueInRow;
+  }
+  if (window.start >= freshUntil) return overdueInRow;
   const isCounted = polledAt !== null && windowStart !== null && windowStart < freshUntil;
-  if (isCounted) return overdueInRow;
-  if (now < freshUntil) return overdueInRow + 1;
-  return polledAt === null ? 0 : overdueInRow;
+  return isCounted ? overdueInRow : overdueInRow + 1;
 }
 
 /** null: the CA suggests nothing for this version, or nothing that is believed. */

@@ -42,6 +42,7 @@ const solver = { challengeType: "http-01", present: async () => {}, cleanUp: asy
 it.each<[string, (now: number) => Pick<RenewalInfo, "start" | "end">]>([
   ["always lies in the same past", () => ({ start: 0, end: DAY_MS })],
   ["always lies an hour back", (now) => ({ start: now - 2 * HOUR_MS, end: now - HOUR_MS })],
+  ["opens a second after it is asked for", (now) => ({ start: now + 1_000, end: now + 2_000 })],
   ["is always open", (now) => ({ start: now, end: now + 2 })],
 ])(
   "a window that %s has a certificate replaced once, then people are paged and its own window applies",
