@@ -122,7 +122,7 @@ function inquiriesOf({ store, services, clock }: Context, config: () => Config):
     leftovers: async () => (await load()).leftoversReport(source()),
     async forgetLeftovers(tx) {
       const { forgetLeftovers } = await import("./leftovers.ts");
-      return (await load()).leftoversReport(source(), await forgetLeftovers({ store: tx, services, clock }));
+      return (await load()).leftoversReport({ store: tx }, await forgetLeftovers({ store: tx, services, clock }));
     },
     account: async (issuer, signal) => (await load()).accountReport(source(), issuer, signal),
   };
