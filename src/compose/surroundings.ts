@@ -3,6 +3,7 @@ import { delimiter, dirname, join } from "node:path";
 import type { Config } from "../config/config.ts";
 import { processEnvironment } from "../config/read/environment.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
+import { type ErrorCode, isErrorCode } from "../domain/errorTable.ts";
 import { workerName } from "../domain/workerName.ts";
 import type { RehearsalStep } from "../renewal/watch/rehearsalStep.ts";
 import { tryTargets } from "../renewal/watch/rehearse.ts";
@@ -12,6 +13,8 @@ import type { Listener, ListeningAddress } from "../web/listen.ts";
 import { startTlsAlpn01Responder, type TlsAlpn01ResponderOptions } from "../web/tlsAlpn01.ts";
 import { systemClock } from "./clock.ts";
 import { checkDataDirectory } from "./dataDirectory.ts";
+import { checkSecrets } from "./doctor/configuration.ts";
+import { checkWeb } from "./doctor/listeners.ts";
 import { listenerAt } from "./portWatch.ts";
 import { loadConfigOrExplain } from "./reader.ts";
 import { roleSettingsOf } from "./roleSettings.ts";
@@ -28,8 +31,8 @@ export interface SurroundingFault {
 }
 
 /**
- * What start-up and deploying would find on this machine, with its user: directories, the responders' ports, redis-server,
- * each target's preflight. Neither the database nor Redis is opened, and what a preflight writes it removes.
+ * What start-up and deploying would find on this machine, with its user: directories, ports, secrets, redis-server, each
+ * target's preflight. Neither the database nor Redis is opened, and what a preflight writes it removes.
  */
 export async function checkSurroundings(configFile: string, signal: AbortSignal): Promise<SurroundingFault[]> {
   const config = await loadConfigOrExplain(configFile);
@@ -38,11 +41,31 @@ export async function checkSurroundings(configFile: string, signal: AbortSignal)
     ["http-01 responder", () => checkResponder(roleSettingsOf(config).http01, startHttp01Responder)],
     ["tls-alpn-01 responder", () => checkResponder(roleSettingsOf(config).tlsAlpn01, startTlsAlpn01Responder)],
     ["Redis", () => checkPrivateRedis(config)],
+    ...solverChecks(config),
   ];
   const faults: SurroundingFault[] = [];
   for (const [subject, check] of checks)
     await check().catch((thrown: unknown) => faults.push({ subject, error: toRenewalError(thrown) }));
-  return [...faults, ...(await checkTargets(config, signal))];
+  // Each target's preflight names the secrets of targets.
+  const found = [
+    ...(await checkSecrets({ config, targets: false })),
+    ...(await checkWeb({ config, clock: systemClock })),
+  ];
+  const failed = found.flatMap(({ subject, result, message, code }) =>
+    result === "failed" ? [{ subject, error: new RenewalError(knownCode(code), message) }] : [],
+  );
+  return [...faults, ...failed, ...(await checkTargets(config, signal))];
+}
+
+function knownCode(code: string | null): ErrorCode {
+  return code !== null && isErrorCode(code) ? code : "config.invalid";
+}
+
+function solverChecks(config: Config): (readonly [subject: string, check: () => Promise<void>])[] {
+  return [...config.solvers].map(([name, { plugin, options }]) => [
+    `solver ${name}`,
+    async () => plugin.checkMachine?.(options),
+  ]);
 }
 
 /** It exists and is ours, or can be created. */

@@ -30,6 +30,8 @@ export interface Plugin<Options, Dependencies, Made> {
    * Two certificates that occupy the same thing are a configuration error.
    */
   readonly occupies?: (options: Options, certificate: string) => readonly string[];
+  /** Solvers: throws what keeps it from answering on this machine, such as a directory that is not there. */
+  readonly checkMachine?: (options: Options) => Promise<void>;
   /** Channels: an alert stays open there until it is resolved. Default: false. */
   readonly keepsAlerts?: boolean;
   /** Targets: how a swap becomes visible. Default: `unknown`. With `atOnce` the connections that prove an endpoint need not be spread. */

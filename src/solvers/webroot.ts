@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { constants, type FileHandle, lstat, mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { access, constants, type FileHandle, lstat, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
 import { z } from "zod";
 import { checkToken } from "../domain/challengeToken.ts";
@@ -24,6 +24,7 @@ export const webroot: Plugin<z.infer<typeof options>, object, Solver> = {
   challengeType: "http-01",
   description: "Answers http-01 challenges with files below a running web server's document root.",
   options,
+  checkMachine: ({ directory }) => atPath(directory, () => access(directory, constants.W_OK | constants.X_OK)),
   create: ({ directory }) => ({
     challengeType: "http-01",
     preflight: (identifier, signal) => examineHttp(identifier, signal),

@@ -58,6 +58,42 @@ describe("config check finds what start-up and deploying would meet:", () => {
       });
   });
 
+  test("secrets of an external account, a solver and a channel", async () => {
+    const ca = { directory: "https://127.0.0.1:1/directory", termsOfServiceAgreed: true };
+    const patch = {
+      issuers: { ca: { ...ca, externalAccount: { keyId: "k", hmacKey: "env:RENEWD_TEST_EAB" } } },
+      solvers: { http: { type: "http-01" }, dns: { type: "cloudflare", token: "env:RENEWD_TEST_TOKEN" } },
+      notifications: { hook: { type: "webhook", url: "env:RENEWD_TEST_HOOK" } },
+    };
+    expect(await check(patch)).toMatchObject({
+      code: 1,
+      surroundings: [
+        { subject: "issuer ca", code: "config.secret", message: expect.stringContaining("RENEWD_TEST_EAB") },
+        { subject: "solver dns", code: "config.secret", message: expect.stringContaining("RENEWD_TEST_TOKEN") },
+        { subject: "channel hook", code: "config.secret", message: expect.stringContaining("RENEWD_TEST_HOOK") },
+      ],
+    });
+  });
+
+  test("a webroot that is not there", async () => {
+    expect(await check({ solvers: { http: { type: "webroot", directory: join(directory, "www") } } })).toMatchObject({
+      code: 1,
+      surroundings: [{ subject: "solver http", message: expect.stringContaining("does not exist") }],
+    });
+  });
+
+  test("the port of the web role, when another program has it", async () => {
+    const other = createServer().listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const bound = other.address();
+    const port = typeof bound === "object" && bound !== null ? bound.port : 0;
+    expect(await check({ web: { port } })).toMatchObject({
+      code: 1,
+      surroundings: [{ subject: "web role", message: expect.stringContaining(String(port)) }],
+    });
+    other.close();
+  });
+
   test("the responder's port, when another program has it", async () => {
     const other = createServer().listen(0, "127.0.0.1");
     await once(other, "listening");

@@ -32,14 +32,21 @@ export async function checkConfiguration({ file, problems, config }: Patient): P
   return [...mistakes, ...open, ...notes, ...(mistakes.length === 0 ? [passed("configuration", file, right)] : [])];
 }
 
-/** Every secret that a solver, target or channel of this machine names, without showing any of it. */
-export async function checkSecrets({ config }: Patient): Promise<DoctorCheck[]> {
+/** Every secret that an issuer, solver, target or channel of this machine names, without showing any of it. `targets` false: not theirs. */
+export async function checkSecrets({
+  config,
+  targets = true,
+}: Pick<Patient, "config"> & { readonly targets?: boolean }): Promise<DoctorCheck[]> {
   if (config === null) return [];
   const owners = [
+    ...[...config.issuers].map(([name, { externalAccount }]) => ({
+      owner: `issuer ${name}`,
+      options: externalAccount,
+    })),
     ...[...config.solvers].map(([name, { options }]) => ({ owner: `solver ${name}`, options })),
     // A target with an agent has its secrets on that machine.
     ...[...config.targets]
-      .filter(([, { agent }]) => !agent)
+      .filter(([, { agent }]) => targets && !agent)
       .map(([name, { options }]) => ({ owner: `target ${name}`, options })),
     ...[...config.notifications].map(([name, { options }]) => ({ owner: `channel ${name}`, options })),
   ];

@@ -19,7 +19,7 @@ const OTHERS_READ = 0o004;
 const SOON_MS = 7 * DAY_MS;
 
 /** Where the web role listens, and the pair that it serves. */
-export async function checkWeb({ config, clock }: Patient): Promise<DoctorCheck[]> {
+export async function checkWeb({ config, clock }: Pick<Patient, "config" | "clock">): Promise<DoctorCheck[]> {
   if (config === null) return [];
   const { web, dataDir } = config;
   if (!web.enabled) return [notChecked("web", "web role", "`web.enabled` is false")];
