@@ -36,6 +36,10 @@ it("a certificate for an IP address is validated there by http-01 and proved by 
   const { checks } = JSON.parse(stdout);
   expect(checks.filter(({ result }: { result: string }) => result === "failed")).toEqual([]);
   // Names are not among them: this CA validates at another port than 80, which nobody answers here.
-  for (const area of ["database", "redis", "ca", "clock", "targets", "processes"])
-    expect(checks.filter((check: { area: string }) => check.area === area)).toMatchObject([{ result: "passed" }]);
+  const resultsOf = (area: string) =>
+    checks.flatMap((check: { area: string; result: string }) => (check.area === area ? [check.result] : []));
+  for (const area of ["database", "ca", "clock", "targets", "processes"])
+    expect(resultsOf(area), area).toEqual(["passed"]);
+  // Tests keep their Redis in memory alone, which doctor warns of.
+  expect(resultsOf("redis")).toEqual(["passed", "warning"]);
 });
