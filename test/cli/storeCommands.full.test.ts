@@ -318,9 +318,10 @@ describe("renewd audit verify", () => {
     expect(await installation.run("audit", "verify")).toMatchObject({
       code: 1,
       stdout: expect.stringMatching(
-        /changed behind renewd's back \(1 event\)\n {2}event 1 is not as it was written\n {2}event 2 is missing\n {2}what to do: /,
+        /changed behind renewd's back \(2 events\)\n {2}event 1 is not as it was written\n {2}event 2 is missing\n {2}what to do: /,
       ),
     });
+    // Each audit is an event, too.
     const { stdout, code } = await installation.run("audit", "verify", "--json");
     const faults = [
       { kind: "altered", from: 1, to: 1 },
@@ -328,7 +329,7 @@ describe("renewd audit verify", () => {
     ];
     expect([code, JSON.parse(stdout)]).toMatchObject([
       1,
-      { version: 1, events: 1, unsealed: 0, firstSealed: 1, last: 2, headProblem: null, faults },
+      { version: 1, events: 3, unsealed: 0, firstSealed: 1, last: 4, headProblem: null, faults },
     ]);
 
     const refused = await installation.run("audit", "accept", "--reason", "known", "--no-input");
@@ -340,7 +341,7 @@ describe("renewd audit verify", () => {
     expect(await installation.run("audit", "verify")).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(
-        /the history is whole: 2 events, .*\n.*\n {2}accepted .*\(known\): 1-1 altered, 2-2 missing/,
+        /the history is whole: 5 events, .*\n.*\n {2}accepted .*\(known\): 1-1 altered, 2-2 missing/,
       ),
     });
   });
