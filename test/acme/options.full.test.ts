@@ -124,7 +124,7 @@ describe("a CA that CAA records permit only to one account", () => {
         [named(solver)],
         running(),
       );
-    expect(await ask(ca.accounts, ca.solver)).toEqual({ obstacle: null, notes: [] });
+    expect(await ask(ca.accounts, ca.solver)).toMatchObject({ obstacle: null, notes: [] });
     expect(await ask(memoryAccounts(), ca.solver)).toMatchObject({
       obstacle: expect.stringContaining("permits ca.example only to account"),
     });

@@ -128,7 +128,7 @@ describe("--wait", () => {
     for (const name of ["www", "api"]) await end(installation, await active(installation, name), "succeeded");
     const { code, stdout } = await running;
     expect(code).toBe(0);
-    expect(stdout).toMatch(/Z {2}www {2}planned \(request\): missing/);
+    expect(stdout).toMatch(/Z {2}www {2}planned \(request\): nothing was issued/);
     expect(stdout).toMatch(/Z {2}api {2}issued serial 0A by CA/);
     expect(stdout).toMatch(/^www {2}succeeded after/m);
     expect(stdout).toMatch(/^api {2}succeeded after/m);
