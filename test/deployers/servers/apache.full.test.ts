@@ -65,7 +65,9 @@ describe("apache", () => {
     try {
       await expect(make(server, "pair").deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject({
         code: "deploy.commandFailed",
-        message: expect.stringMatching(/^`apachectl .*-t` ended with exit code 1: .*Syntax error on line \d+ of .*conf/),
+        message: expect.stringMatching(
+          /^`apachectl .*-t` ended with exit code 1: .*Syntax error on line \d+ of .*conf/,
+        ),
       });
     } finally {
       await writeFile(server.configFile, good);
