@@ -24,7 +24,7 @@ it.each([
 it("root does not use another user's file either, and is told whom to run as", () => {
   const fault = ownerFault("/srv/my data/it's", { uid: 990, gid: 990, mode: 0o100600 }, { uid: 0, gids: [0] });
   expect(fault).toContain("sudo -u '#990' renewd");
-  expect(fault).toContain("chown -R 0 '/srv/my data/it'\\''s'");
+  expect(fault).toContain("chown -R root '/srv/my data/it'\\''s'");
 });
 
 it("root looks at another user's installation without a finding, but not at one that has mixed owners", () => {
