@@ -85,7 +85,7 @@ async function withPebble(run: (pebble: Pebble) => Promise<Measured>): Promise<M
 
 const contenders: Readonly<Record<string, () => Promise<Measured>>> = {
   renewd,
-  // Pebble 2.4 can stop for ever with many requests in flight, and Caddy has no limit of its own.
+  // Pebble 2.4 can hang with many requests in flight, and Caddy has no limit of its own.
   caddy: () => withPebble((pebble) => caddy(pebble, names, PEER_TIMEOUT_MS)),
   "acme-client": () => withPebble(acmeClient),
   lego: () => withPebble((pebble) => lego(pebble, names)),

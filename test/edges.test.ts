@@ -1,4 +1,4 @@
-// Where text of strangers enters: whatever they write, one line of bounded length that acts in no terminal comes out.
+// Where text of strangers enters: the result is one line of bounded length that acts in no terminal.
 import { expect, it } from "vitest";
 import { refusalError } from "../src/acme/problem.ts";
 import { answerError } from "../src/deployers/base/httpApi.ts";

@@ -81,7 +81,8 @@ export function startHeartbeat({ context, config, note, ...times }: HeartbeatOpt
       log.warn({ err: error }, "heartbeat not sent");
       note("heartbeat", {
         message: error.message,
-        action: "Check `heartbeat.url` and whether this machine reaches it: its silence alarms whoever watches it.",
+        action:
+          "Check `heartbeat.url` and whether this machine reaches it: the service that receives it raises an alarm while it is silent.",
       });
     }
   };

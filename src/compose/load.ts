@@ -133,7 +133,7 @@ async function admit(state: State, signal: AbortSignal): Promise<() => void> {
       reject(signal.reason);
     });
     state.waiting.add(resolve);
-    // Whoever resolves it has counted it as running.
+    // The job that resolves it has counted it as running.
     await promise;
   } else state.running += 1;
   return () => {

@@ -82,7 +82,7 @@ export async function checkStateDirectory({ dataDir }: Pick<Config, "dataDir">):
   }
 }
 
-/** As the responder itself listens: beside another one of ours it may, and one that runs shows that it can. */
+/** Listens as the responder does. Another responder of this installation on the same port is no fault. */
 export async function checkResponder(
   at: ListeningAddress | null,
   start: (options: TlsAlpn01ResponderOptions) => Promise<Listener>,

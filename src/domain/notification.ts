@@ -26,7 +26,7 @@ export interface Notification {
   readonly resolves: boolean;
   /** Who answers for what it is about; null: it is about renewd itself. */
   readonly responsibility: Responsibility | null;
-  /** Only these channels are sent it, whatever their `from` says. Absent: all that want it. */
+  /** Only these channels are sent it; their `from` is ignored. Absent: all that want it. */
   readonly channels?: readonly string[];
   /** Short facts for people, by their name. */
   readonly more?: readonly (readonly [string, string])[];

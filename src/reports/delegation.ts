@@ -13,7 +13,7 @@ export interface DelegationRecord {
 export interface DelegationReport {
   readonly version: 1;
   readonly solver: string;
-  /** For the zone of the certificate's names, by whoever runs it. */
+  /** To be created in the zone of the certificate's names, by its operator. */
   readonly aliases: readonly DelegationRecord[];
   /** For the parent of the delegated zone; the addresses are glue where the name server is inside the zone. */
   readonly delegation: readonly DelegationRecord[];

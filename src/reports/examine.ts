@@ -7,7 +7,7 @@ import { earliestPairs } from "./inUse.ts";
 import { problemsOf } from "./problems.ts";
 import type { Examined } from "./summary.ts";
 
-/** What the rules find in each certificate: the same few statements for each part of the fleet, whatever is wrong. */
+/** What the rules find in each certificate: a constant number of statements for each part of the fleet. */
 export async function examineFleet(
   store: Store,
   fleet: readonly Member[],

@@ -65,7 +65,7 @@ export function recordIdentity(...parts: readonly (string | number)[]): string {
 
 function vaultOver(masterKey: Buffer): Vault {
   const wrappingKey = derive(masterKey, "renewd wrapping key", MASTER_KEY_BYTES);
-  // A key object: taking the bytes in anew for each row costs eight times as much as the MAC itself.
+  // A key object: importing the bytes again for each row costs eight times as much as the MAC itself.
   const authenticationKey = createSecretKey(derive(masterKey, "renewd authentication key", MASTER_KEY_BYTES));
   const keyId = derive(masterKey, "renewd key id", 8).toString("hex");
   const header = `${FORMAT}:${keyId}`;

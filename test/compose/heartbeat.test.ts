@@ -55,7 +55,7 @@ const complete = (heartbeat: ReturnType<typeof start>, failing: readonly string[
   for (const what of ["plan", "sweep", "alerts"] as const) heartbeat.done(what, what === "plan" ? failing : []);
 };
 
-test("asks only after plan, sweep and alerts were completed, each time anew, with what the planner saw", async () => {
+test("asks only after plan, sweep and alerts were completed, each time again, with what the planner saw", async () => {
   const heartbeat = start();
   try {
     await until(() => pings.length === 1);

@@ -1,4 +1,4 @@
-// Whatever comes over the web port: a status that says what is wrong, and never 500.
+// Any request at the web port is answered with a status that says what is wrong, and never 500.
 import { once } from "node:events";
 import { createServer, type IncomingMessage, request } from "node:http";
 import type { AddressInfo } from "node:net";

@@ -104,7 +104,7 @@ describe("over a real connection", () => {
     expect((await send("POST", path, tooLarge, json)).statusCode).toBe(413);
   });
 
-  test("a client that leaves in the middle of its body is no fault of ours, and two hosts are no request", async () => {
+  test("a client that leaves in the middle of its body is no internal error, and two hosts are no request", async () => {
     const faults: string[] = [];
     const { log } = estate.web.renewal;
     const { error } = log;

@@ -43,7 +43,7 @@ function isAbout({ certificates = [], names = [], targets = [] }: Responsibility
   );
 }
 
-/** `*` stands for any characters. In time that grows with the text alone, whatever the pattern. */
+/** `*` stands for any characters. The time it takes grows with the text alone, not with the pattern. */
 function fits(pattern: string, text: string): boolean {
   const [first = "", ...others] = pattern.toLowerCase().split("*");
   const value = text.toLowerCase();

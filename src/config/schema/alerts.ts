@@ -22,7 +22,7 @@ const quietHours = z
     timeZone: timeZone.describe("Whose clock, such as `Europe/Berlin`."),
     holds: severity
       .default("warning")
-      .describe("The most severe message that waits. One at a last threshold never waits, whatever this says."),
+      .describe("The most severe message that waits. One at a last threshold never waits."),
   })
   .refine(({ from, until }) => from !== until, { path: ["until"], message: "is the same as `from`" });
 
@@ -43,7 +43,7 @@ const thresholds = z.strictObject({
 
 const escalationStep = z.strictObject({
   after: duration({ min: "1s", max: "30d" }).describe("Time since the first message, while nobody has acknowledged."),
-  channels: names.describe("Who is notified then, whatever their `from` says."),
+  channels: names.describe("The channels that are notified then. Their `from` is ignored."),
   from: severity.default("page").describe("Only alerts at least this severe."),
 });
 

@@ -27,7 +27,7 @@ export function installedPair(held: HeldPair): InstalledPair {
   return { ...pair, chain: found.filter((fingerprint) => fingerprint !== pair.fingerprint) };
 }
 
-/** Whether both texts hold the same certificates in the same order, whatever else is in them. */
+/** Whether both texts hold the same certificates in the same order. Other text is ignored. */
 export function sameCertificates(held: string, wanted: string): boolean {
   const all = (text: string): string => [...text.matchAll(CERTIFICATES)].map(([pem]) => fingerprintOf(pem)).join();
   return all(held) === all(wanted);

@@ -6,7 +6,7 @@ import { invalidRequest } from "./subject.ts";
 
 export interface AlertTaken extends AlertAcknowledgement {
   readonly alert: string;
-  /** Of a link: how often the alert had been acknowledged when it was sent. null: whatever it is now. */
+  /** Of a link: how often the alert had been acknowledged when it was sent. null: any number. */
   readonly acknowledgements: number | null;
 }
 

@@ -76,7 +76,7 @@ async function look(context: Context, signal: AbortSignal): Promise<Found> {
   const state = await store.alerts.state();
   const [newest] = await store.events.list({ limit: 1 });
   const last = newest?.seq ?? 0;
-  // Behind a history that was put back, and before the first run, everything is judged anew.
+  // Behind a history that was put back, and before the first run, everything is judged again.
   const from = state.seq === null ? last : Math.min(state.seq, last);
   const events = await store.events.list({ types: JUDGED_EVENTS, afterSeq: from, limit: EVENTS_MAX });
   const to = events.length === EVENTS_MAX ? (events.at(-1)?.seq ?? last) : Math.max(last, events.at(-1)?.seq ?? 0);

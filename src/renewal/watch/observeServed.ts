@@ -97,7 +97,7 @@ async function record(tx: Store, certificate: Certificate, rounds: readonly Roun
     await tx.events.append({ ...base, type: "verify.stale", detail: { endpoint, generation, code, message } });
   }
   const inUse = servedInUse(rounds.flatMap(({ observations }) => observations));
-  // Whoever renewed it has to be warned of its next end.
+  // The tool that renewed it is not renewd, so the next end needs its own warning.
   if (inUse !== null && inUse.notAfter !== lastServed?.notAfter)
     await tx.certificates.update(name, { expiryWarningAt: expiryWarningAt(inUse) });
 }

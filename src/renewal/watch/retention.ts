@@ -21,7 +21,7 @@ export async function applyRetention(context: RetentionContext, signal: AbortSig
   const [expiredBefore, before] = [now - settings.retention.keysMs, now - settings.retention.historyMs];
   const keys = await batches(() => store.retention.eraseKeys(expiredBefore, BATCH_ROWS), signal);
   const events = await batches(() => store.retention.pruneEvents(before, now, BATCH_ROWS), signal);
-  // Less than a full run: whatever is still older is what pruning stopped at.
+  // Less than a full run: what is still older is where pruning stopped.
   if (events < BATCH_ROWS * BATCHES_MAX) await reportStuck(context, before, now);
   const renewals = await batches(() => store.retention.pruneRenewals(before, BATCH_ROWS), signal);
   const versions = await batches(() => store.retention.pruneVersions(before, BATCH_ROWS), signal);

@@ -87,7 +87,7 @@ const RANK_STEP = 1e13;
 
 /** Those that need a person first, then the most critical, then by state, then the soonest expiry. Nothing issued means nothing valid to serve. */
 function worstOf({ needsPerson, problems, state, expiresAt, responsibility }: CertificateRow): number {
-  // What has expired is an outage now, whatever it is.
+  // An expired certificate is an outage now, however critical it is.
   const trouble = (needsPerson ? 0 : 400) + (problems.length > 0 ? 0 : 200) + (state === "expired" ? 0 : 100);
   const group = trouble + criticalityRank(responsibility) * RANK.size + (RANK.get(state) ?? 0);
   return group * RANK_STEP + (expiresAt ?? 0);

@@ -70,7 +70,7 @@ type Searched = Pick<Store, "search" | "events">;
 const KEPT_MAX = 50;
 /** Counting a long history takes at most this part of the time, however fast it grows and however often it is asked. */
 const DUTY_MAX = 1 / 20;
-/** What costs less is counted anew whenever the history has grown. */
+/** A cheaper count is repeated each time the history has grown. */
 const CHEAP_MS = 20;
 
 interface Counted {

@@ -32,7 +32,7 @@ export function waitingOn({ member, decision, now }: Examined): WaitingOn {
     if (waitsUntil(member, now) !== null) return stoppedBy(member).length > 0 ? "retry" : "bake";
     return isClaimed(member, now) ? "work" : "worker";
   }
-  // Whatever else it waits for, nothing happens before somebody ends the pause.
+  // A pause comes before every other reason: nothing happens until somebody ends it.
   if (decision?.due === false && isPaused(record, now)) return "paused";
   if (decision === null || decision.due || decision.blockedBy === "inFlight") return "planner";
   return decision.blockedBy ?? "window";

@@ -50,7 +50,7 @@ async function answer(web: WebContext, operation: Operation, request: Request<We
   try {
     return operation.method === "get" ? await show(web, operation, request) : await act(web, operation, request);
   } catch (thrown) {
-    // What people type as an option is a member here: it is the request that is wrong, whatever the state.
+    // What people type as an option is a member here: the request is wrong, not the state.
     const member = thrown instanceof Error ? /^--([a-z]+): /i.exec(thrown.message)?.[1] : undefined;
     const problem = problemFrom(thrown, operation.method === "get" || member !== undefined ? 400 : 409);
     // A bug is logged where all of them are.

@@ -93,7 +93,7 @@ describe("what a certificate's file holds beside the pair", () => {
     const renew = (held: string, written?: readonly string[]): string =>
       keepForeignBlocks(wanted, held, { ...OURS, written }).slice(wanted.length);
     const chain = [old.certPem, intermediate.certPem].map((one) => readLeaf(one).fingerprint);
-    // Whoever wrote it, the leaf's issuers go with it, and certificates of others stay.
+    // The leaf's issuers are replaced with it; certificates of others stay.
     expect(renew(old.keyPem + pem(old) + root.certPem)).toBe("");
     expect(renew(old.keyPem + pem(old) + stranger)).toBe(stranger);
     // Where renewd knows what it wrote, anything behind that was added by somebody.

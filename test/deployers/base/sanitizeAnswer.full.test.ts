@@ -89,7 +89,7 @@ describe("what people need to read", () => {
     expect(sanitizeAnswer(text, privateKey)).toBe(text);
   });
 
-  it("leaves out whatever is no word, where a key was handed over; where none was, only what looks like a key", async () => {
+  it("leaves out all that is no word where a key was handed over; where none was, only what looks like a key", async () => {
     const { privateKey } = await (await createPairIssuer()).issue({ certificate: "www", generation: 1 });
     const text = "User arn:aws:iam::123456789012:user/qz7 may not import, request a1b2c3d4-0000";
     expect(sanitizeAnswer(text, privateKey)).toBe("User arn:aws:iam::… may not import, request …");

@@ -1,4 +1,4 @@
-// Programs that check and reload a server can read its key: what they print is not quoted, whatever it looks like.
+// Programs that check and reload a server can read its key: what they print is never quoted.
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -43,6 +43,6 @@ it.each([
   },
 );
 
-it("starts with 8 jobs at most, whatever is configured", () => {
+it("starts with 8 jobs at most, also where more are configured", () => {
   expect([1, 8, 64].map(firstConcurrency)).toEqual([1, 8, 8]);
 });
