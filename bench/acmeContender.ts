@@ -1,8 +1,9 @@
 // One contender of bench/acme.ts: orders certificates at the given directory and prints what it took as JSON.
-import { Client, crypto } from "acme-client";
+import { crypto } from "acme-client";
 import { createIssuer } from "../src/acme/issuer.ts";
 import { identifierOf } from "../test/support/identifier.ts";
 import { memoryAccounts, memoryProgress } from "../test/support/model/orderMemory.ts";
+import { stockClient } from "./stockClient.ts";
 
 export interface Measured {
   readonly certificatesPerSecond: number;
@@ -17,16 +18,9 @@ const COUNT = 160;
 
 type Order = (name: string) => Promise<unknown>;
 
-/** As its README shows it; without the 5 s it waits before its first poll otherwise, and without its own look at the challenge. */
+/** Without its own look at the challenge. */
 async function stock(directoryUrl: string): Promise<Order> {
-  const client = new Client({
-    directoryUrl,
-    accountKey: await crypto.createPrivateEcdsaKey("P-256"),
-    backoffAttempts: 1_000,
-    backoffMin: 20,
-    backoffMax: 200,
-  });
-  await client.createAccount({ termsOfServiceAgreed: true });
+  const client = await stockClient(directoryUrl);
   return async (name) => {
     const [, csr] = await crypto.createCsr(
       { commonName: name, altNames: [name] },

@@ -1,7 +1,8 @@
 // Orders certificates with acme-client's `auto()` and tuned polling, and does nothing else: arguments are the directory,
 // the port of its responder and the number of certificates.
 import { createServer } from "node:http";
-import { Client, crypto } from "acme-client";
+import { crypto } from "acme-client";
+import { stockClient } from "../stockClient.ts";
 
 const [, , directoryUrl = "", port = "", count = ""] = process.argv;
 const IN_FLIGHT = 4;
@@ -12,14 +13,7 @@ const responder = createServer((request, response) => {
   else response.end(answer);
 }).listen(Number(port));
 
-const client = new Client({
-  directoryUrl,
-  accountKey: await crypto.createPrivateEcdsaKey("P-256"),
-  backoffAttempts: 1_000,
-  backoffMin: 20,
-  backoffMax: 200,
-});
-await client.createAccount({ termsOfServiceAgreed: true });
+const client = await stockClient(directoryUrl);
 process.stdout.write("ready\n");
 await new Promise((resolve) => process.stdin.once("data", resolve));
 let next = 0;

@@ -13,6 +13,7 @@ import { webhook } from "../../src/notify/webhook.ts";
 import { newKeyPem } from "../support/ca/pki.ts";
 import { pieceFinder } from "../support/pairs/keySpellings.ts";
 import { startHook } from "../support/system/hook.ts";
+import { RESPONSIBILITY } from "./responsibility.ts";
 
 const NEVER = new AbortController().signal;
 const NOTE: Notification = {
@@ -26,13 +27,7 @@ const NOTE: Notification = {
   message: "www: renewal held: wave 1 of 2",
   action: "Fix it.",
   alert: "certificate/www",
-  responsibility: {
-    owner: "alice",
-    team: "web",
-    labels: { app: "shop" },
-    criticality: "high",
-    runbook: "https://wiki.example.org/tls",
-  },
+  responsibility: RESPONSIBILITY,
   resolves: false,
 };
 

@@ -6,6 +6,7 @@ import type { Notification } from "../../src/domain/notification.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { CHANNELS } from "../../src/notify/index.ts";
 import { type Receiver, startReceiver } from "../support/system/receiver.ts";
+import { RESPONSIBILITY } from "./responsibility.ts";
 
 const NEVER = new AbortController().signal;
 const PAGE: Notification = {
@@ -19,13 +20,7 @@ const PAGE: Notification = {
   message: "www: renewal failed: no",
   action: "Fix it.",
   alert: "certificate/www",
-  responsibility: {
-    owner: "alice",
-    team: "web",
-    labels: { app: "shop" },
-    criticality: "high",
-    runbook: "https://wiki.example.org/tls",
-  },
+  responsibility: RESPONSIBILITY,
   resolves: false,
 };
 const OVER: Notification = {

@@ -8,6 +8,7 @@ import type { Notification } from "../../src/domain/notification.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { smtp } from "../../src/notify/smtp.ts";
 import { type Authority, createRoot, type IssuedPair } from "../support/ca/pki.ts";
+import { RESPONSIBILITY } from "./responsibility.ts";
 
 const NEVER = new AbortController().signal;
 const NOTE: Notification = {
@@ -21,13 +22,7 @@ const NOTE: Notification = {
   message: "www: renewal failed: no",
   action: "Fix it.",
   alert: "certificate/www",
-  responsibility: {
-    owner: "alice",
-    team: "web",
-    labels: { app: "shop" },
-    criticality: "high",
-    runbook: "https://wiki.example.org/tls",
-  },
+  responsibility: RESPONSIBILITY,
   resolves: false,
 };
 
