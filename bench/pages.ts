@@ -1,11 +1,13 @@
 /**
- * Server time of every list, page, document and file over ten thousand certificates, in process: no network, no browser.
+ * Server time of every list, page, document and file over ten thousand certificates, in process: no network, no
+ * browser.
  *
  *   node bench/pages.ts [--certificates N] [--past N] [--only TEXT] [--rounds N] [--profile FILE] [--data DIRECTORY]
  *
- * `--data`: the database stays there for the next run, whose proofs are as old as the directory by then. Prints for each the time on the clock, and the processor time of the thread that answers, which says the same on a
- * machine that is busy with something else. Exit code 1 where a list or a page is above the limit at its 95th percentile,
- * or where anything keeps the thread for longer than that at a stretch.
+ * `--data`: the database stays there for the next run, whose proofs are as old as the directory by then. Prints for
+ * each the time on the clock, and the processor time of the thread that answers, which says the same on a machine that
+ * is busy with something else. Exit code 1 where a list or a page is above the limit at its 95th percentile, or where
+ * anything keeps the thread for longer than that at a stretch.
  */
 import { writeFile } from "node:fs/promises";
 import { Session } from "node:inspector/promises";

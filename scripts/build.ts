@@ -5,8 +5,8 @@ import { z } from "zod";
 import { ASSETS, assetSource } from "../src/web/assets/index.ts";
 
 /**
- * dist/ for the package and the image: renewd and the packages it always needs in a few files, which start several times
- * faster than the thousand files of node_modules. `tsc` writes the declarations beside them.
+ * dist/ for the package and the image: renewd and the packages it always needs in a few files, which start several
+ * times faster than the thousand files of node_modules. `tsc` writes the declarations beside them.
  */
 const ROOT = join(import.meta.dirname, "..");
 const ENTRIES = ["src/cli/main.ts", "src/index.ts", "workers/*.ts", "test/conformance/solvers.ts"];

@@ -1,8 +1,8 @@
 /**
  * The main job for real, on loopback: a Pebble CA, an HAProxy, two nginx and an ACM contract fake with an estate of
  * eight certificates, one a wildcard by dns-01 through renewd's own name server, renewed by `renewd run` as its users
- * start it. Exit code 0 only if everything that should succeed was proved live, and what should fail or be left alone did
- * so. `--keep` leaves it running.
+ * start it. Exit code 0 only if everything that should succeed was proved live, and what should fail or be left alone
+ * did so. `--keep` leaves it running.
  */
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -1,6 +1,6 @@
 /**
- * Takes a picture of every page into docs/images, from an estate with one of every kind of trouble: real pages of a real
- * database in real Chromium, nothing painted. `node scripts/screenshots.ts`
+ * Takes a picture of every page into docs/images, from an estate with one of every kind of trouble: real pages of a
+ * real database in real Chromium, nothing painted. `node scripts/screenshots.ts`
  */
 import { once } from "node:events";
 import { mkdir } from "node:fs/promises";

@@ -1,5 +1,6 @@
-// JSON Schema of the interfaces of `--json` documents, read from the sources themselves: no member can be added, renamed
-// or dropped without its schema. Knows the few forms of types that reports are written in, and refuses any other.
+// JSON Schema of the interfaces of `--json` documents, read from the sources themselves: no member can be added,
+// renamed or dropped without its schema. Knows the few forms of types that reports are written in, and refuses any
+// other.
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 

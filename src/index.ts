@@ -1,6 +1,6 @@
 /**
- * What the package offers to programs: requests for renewals through the queue, and the interfaces that a deployer, a solver
- * or a notification channel implements. The command line is `renewd`.
+ * What the package offers to programs: requests for renewals through the queue, and the interfaces that a deployer, a
+ * solver or a notification channel implements. The command line is `renewd`.
  */
 export { addRequest, describeRedis, waitForRequest } from "./compose/requests.ts";
 export type { Deployer, DeployRequest, InspectRequest, InstalledPair, TargetLimits } from "./domain/deployer.ts";

@@ -1,5 +1,5 @@
-// Orders certificates with acme-client's `auto()` and tuned polling, and does nothing else: arguments are the directory,
-// the port of its responder and the number of certificates.
+// Orders certificates with acme-client's `auto()` and tuned polling, and does nothing else: arguments are the
+// directory, the port of its responder and the number of certificates.
 import { createServer } from "node:http";
 import { crypto } from "acme-client";
 import { stockClient } from "../stockClient.ts";

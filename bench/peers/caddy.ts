@@ -1,4 +1,4 @@
-// Caddy orders certificates from a directory and does nothing else: ten accounts, as it orders ten per account and 10 s.
+// Caddy orders certificates from a directory and does nothing else. Ten accounts, as it orders ten in 10 s for each.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";

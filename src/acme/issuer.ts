@@ -93,7 +93,10 @@ export function createIssuer(
         const session = openSession(ca, privateKey, url, signal);
         return runOrder({ ca, session, request, own, progress, solvers, deadline });
       };
-      /** `isFirst`: a rollover that was begun is settled once. It may never end, so a lost account is found all the same. */
+      /**
+       * `isFirst`: a rollover that was begun is settled once. It may never end, so a lost account is found all the
+       * same.
+       */
       const runAs = async (account: OpenAccount, isFirst: boolean): Promise<IssueResult> => {
         try {
           return await run(account);

@@ -56,7 +56,10 @@ const PRIVATE_6: readonly Range[] = [
   ["fec0::", 10],
   ["2001:db8::", 32],
 ];
-/** IPv4-mapped, IPv4-compatible, IPv4-translated (RFC 2765), NAT64 (RFC 6052, 8215): the last 32 bits are an IPv4 address. */
+/**
+ * IPv4-mapped, IPv4-compatible, IPv4-translated (RFC 2765), NAT64 (RFC 6052, 8215): the last 32 bits are an IPv4
+ * address.
+ */
 const EMBEDDING: readonly Range[] = [
   ["::ffff:0:0", 96],
   ["::", 96],

@@ -71,7 +71,9 @@ function read<T>(url: string, work: () => T): T {
   }
 }
 
-/** A CA whose directory is in a private network publishes its lists there too, unless the configuration says otherwise. */
+/**
+ * A CA whose directory is in a private network publishes its lists there too, unless the configuration says otherwise.
+ */
 async function isPrivateCa(known: CaAddress | null, resolve: Resolve, signal: AbortSignal): Promise<boolean> {
   if (known === null) return false;
   if (known.privateAddresses !== null) return known.privateAddresses;

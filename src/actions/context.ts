@@ -30,7 +30,9 @@ export interface RenewalWish {
   readonly reason: string | null;
   /** Who asks, for the history; null: not known. */
   readonly by: string | null;
-  /** The id of the renewal of this name: the same request sent again is the same renewal. Default: a new one each time. */
+  /**
+   * The id of the renewal of this name: the same request sent again is the same renewal. Default: a new one each time.
+   */
   readonly idOf?: (certificate: string) => string;
 }
 

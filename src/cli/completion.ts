@@ -6,8 +6,8 @@ export const SHELLS = ["bash", "zsh", "fish"] as const;
 export type Shell = (typeof SHELLS)[number];
 
 /**
- * A completion script, made from the program itself. Names of certificates are asked for when they are completed, of the
- * configuration or the server that the line names.
+ * A completion script, made from the program itself. Names of certificates are asked for when they are completed, of
+ * the configuration or the server that the line names.
  */
 export function completionScript(shell: Shell, program: Command): string {
   const places = placesOf(program, [], program.options);

@@ -3,7 +3,10 @@ import type { Config } from "../config/config.ts";
 import type { AppliedConfiguration } from "../domain/heartbeat.ts";
 import { workerName } from "../domain/workerName.ts";
 
-/** Over all that decides how certificates are renewed and who is notified: equal on machines that differ in paths and secrets only. */
+/**
+ * Over all that decides how certificates are renewed and who is notified: equal on machines that differ in paths and
+ * secrets only.
+ */
 export function configurationDigest(config: Config): string {
   const known = DIGESTS.get(config);
   if (known !== undefined) return known;

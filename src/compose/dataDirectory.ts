@@ -4,7 +4,8 @@ import { RenewalError } from "../domain/errors.ts";
 import { directoryFault, openToAllFault, processUser } from "../domain/ownership.ts";
 
 /**
- * Throws `store.forbidden` where no directory can be, and `store.exposed` when somebody else could replace the database, the master key or the queue's socket in it.
+ * Throws `store.forbidden` where no directory can be, and `store.exposed` when somebody else could replace the
+ * database, the master key or the queue's socket in it.
  */
 export async function checkDataDirectory(path: string): Promise<void> {
   const impossible = await impossibleFault(path);

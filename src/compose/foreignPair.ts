@@ -10,8 +10,9 @@ import { splitPem } from "../x509/pem.ts";
 const ENCRYPTED = /-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m;
 
 /**
- * Reads a pair that other tooling issued, from two files or one that holds both. Targets get the key as renewd writes it
- * and the leaf's issuers in the order that servers send, whatever else the files hold. Throws `request.invalid`, which says what is wrong.
+ * Reads a pair that other tooling issued, from two files or one that holds both. Targets get the key as renewd writes
+ * it and the leaf's issuers in the order that servers send, whatever else the files hold. Throws `request.invalid`,
+ * which says what is wrong.
  */
 export function readForeignPair(bundlePem: string, keyPem: string): ForeignPair {
   const certificates = [...new Set(splitPem(bundlePem))];

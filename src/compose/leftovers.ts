@@ -18,8 +18,8 @@ interface Installed {
 }
 
 /**
- * Endpoints that a server may still answer from what was left: what they serve was issued before the target left. Without
- * its key file that server would neither start nor reload.
+ * Endpoints that a server may still answer from what was left: what they serve was issued before the target left.
+ * Without its key file that server would neither start nor reload.
  */
 export async function servedFrom(
   { observations }: Pick<Reader["store"], "observations">,

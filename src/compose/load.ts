@@ -31,8 +31,8 @@ export interface LoadOptions {
 
 export interface WatchedWorker {
   /**
-   * Call before a job claims anything: waits while as many jobs run as the worker may take now. The queue may have handed
-   * out more before it took fewer. Returns how to say that the job has ended. Throws when the signal aborts.
+   * Call before a job claims anything: waits while as many jobs run as the worker may take now. The queue may have
+   * handed out more before it took fewer. Returns how to say that the job has ended. Throws when the signal aborts.
    */
   admit(signal: AbortSignal): Promise<() => void>;
   /** As configured from now on. */

@@ -1,6 +1,6 @@
 /**
- * Runs `work` every so often, never twice at once; `close` interrupts it and waits for its end. `first`: whether it runs
- * at once as well.
+ * Runs `work` every so often, never twice at once; `close` interrupts it and waits for its end. `first`: whether it
+ * runs at once as well.
  */
 export function repeat(
   everyMs: number | (() => number),

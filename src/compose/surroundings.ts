@@ -31,8 +31,8 @@ export interface SurroundingFault {
 }
 
 /**
- * What start-up and deploying would find on this machine, with its user: directories, ports, secrets, redis-server, each
- * target's preflight. Neither the database nor Redis is opened, and what a preflight writes it removes.
+ * What start-up and deploying would find on this machine, with its user: directories, ports, secrets, redis-server,
+ * each target's preflight. Neither the database nor Redis is opened, and what a preflight writes it removes.
  */
 export async function checkSurroundings(configFile: string, signal: AbortSignal): Promise<SurroundingFault[]> {
   const config = await loadConfigOrExplain(configFile);

@@ -37,7 +37,9 @@ function understood(text: string): Raw {
   return dataDir === undefined || "dataDir" in found ? found : { ...found, dataDir };
 }
 
-/** What says where the data is. The rest is not evaluated: nested keys, for one, take time that grows with their square. */
+/**
+ * What says where the data is. The rest is not evaluated: nested keys, for one, take time that grows with their square.
+ */
 const NEEDED = ["dataDir", "store", "masterKey"];
 
 function parsed(text: string): Raw {

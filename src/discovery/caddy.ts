@@ -6,8 +6,8 @@ const MAIN = "/etc/caddy/Caddyfile";
 const DEPTH_MAX = 5;
 
 /**
- * Reads the `tls FILE FILE` lines of /etc/caddy/Caddyfile; null: no Caddy is configured here. Sites without such a line get
- * their certificates from Caddy itself, which is best left alone.
+ * Reads the `tls FILE FILE` lines of /etc/caddy/Caddyfile; null: no Caddy is configured here. Sites without such a line
+ * get their certificates from Caddy itself, which is best left alone.
  */
 export async function findCaddy(machine: Machine): Promise<ServerFindings | null> {
   const text = await machine.read(MAIN);

@@ -4,7 +4,9 @@ import type { Machine } from "./machine.ts";
 
 const MAIN = "/etc/haproxy/haproxy.cfg";
 
-/** Reads /etc/haproxy/haproxy.cfg and the crt-lists and directories its binds name; null: no HAProxy is configured here. */
+/**
+ * Reads /etc/haproxy/haproxy.cfg and the crt-lists and directories its binds name; null: no HAProxy is configured here.
+ */
 export async function findHaproxy(machine: Machine): Promise<ServerFindings | null> {
   const text = await machine.read(MAIN);
   if (text === null) return null;

@@ -6,7 +6,9 @@ const FILE_BYTES_MAX = 1_048_576;
 /** Of a machine with some thousand certificates, each with files of a client and of a server. */
 const FILES_MAX = 20_000;
 
-/** The files of one machine, below `root` (a test's, or a mounted image's; `/` is this machine). Reads, never writes. */
+/**
+ * The files of one machine, below `root` (a test's, or a mounted image's; `/` is this machine). Reads, never writes.
+ */
 export interface Machine {
   /** null: there is no such file. What cannot be read is noted and counts as absent. */
   read(path: string): Promise<string | null>;

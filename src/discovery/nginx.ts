@@ -115,8 +115,8 @@ async function included(
 const TOKEN = /\s+|#[^\n]*|"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|[{};]|[^\s{};"'#][^\s{};]*/gy;
 
 /**
- * nginx's syntax: words end in `;` or open a block. What is not understood, such as a quote in Lua, ends the reading, and
- * is noted: what follows there is missing from the proposal.
+ * nginx's syntax: words end in `;` or open a block. What is not understood, such as a quote in Lua, ends the reading,
+ * and is noted: what follows there is missing from the proposal.
  */
 function readDirectives(text: string, place: string, note: (sentence: string) => void): Directive[] {
   const stack: Directive[][] = [[]];

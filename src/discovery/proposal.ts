@@ -82,8 +82,8 @@ function originsIn(lineages: readonly Lineage[], { facts, real }: Files): (pair:
 }
 
 /**
- * One certificate for one set of names, with the targets of all: the configuration takes no two of a CA and key type. What
- * no server reads beside it is left over, or a client's second try.
+ * One certificate for one set of names, with the targets of all: the configuration takes no two of a CA and key type.
+ * What no server reads beside it is left over, or a client's second try.
  */
 function withoutDoubles(certificates: readonly ProposedCertificate[]): ProposedCertificate[] {
   const groups = Map.groupBy(certificates, ({ names, keyType, directory }) =>

@@ -56,7 +56,9 @@ export interface Certificate {
   readonly issuer: string;
   /** Issuers to order from, in this order, when `issuer` cannot issue. */
   readonly fallbacks: readonly string[];
-  /** Directory URLs of `issuer` and `fallbacks`, in this order: a CA is known by its directory, the names are labels. */
+  /**
+   * Directory URLs of `issuer` and `fallbacks`, in this order: a CA is known by its directory, the names are labels.
+   */
   readonly issuerDirectories: readonly string[];
   readonly mode: CertificateMode;
   readonly keyType: KeyType;
@@ -85,11 +87,15 @@ export interface Certificate {
   /** SHA-256 over the definition of each target: only a target whose own definition changes is deployed to again. */
   readonly targetDigests: Readonly<Record<string, string>>;
   readonly responsibility: Responsibility;
-  /** Every issuer it names is distrusted: nothing is ordered for it, while what exists is still deployed and observed. */
+  /**
+   * Every issuer it names is distrusted: nothing is ordered for it, while what exists is still deployed and observed.
+   */
   readonly allDistrusted: boolean;
   /** SHA-256 over this certificate and the issuer, solver and targets it names: a change resets its back-off. */
   readonly digest: string;
-  /** SHA-256 over what decides which certificate is issued: only such a change ends a renewal that is still to issue. */
+  /**
+   * SHA-256 over what decides which certificate is issued: only such a change ends a renewal that is still to issue.
+   */
   readonly issueDigest: string;
 }
 

@@ -2,7 +2,9 @@ import { RenewalError } from "./errors.ts";
 
 /** RFC 8555 §8.3 */
 export const CHALLENGE_PATH = "/.well-known/acme-challenge/";
-/** Where every http-01 responder of renewd says which installation it is of. No CA asks for it: no order has this token. */
+/**
+ * Where every http-01 responder of renewd says which installation it is of. No CA asks for it: no order has this token.
+ */
 export const IDENTITY_PATH = `${CHALLENGE_PATH}renewd-installation`;
 
 /**

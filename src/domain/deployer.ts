@@ -31,11 +31,13 @@ export interface InstalledPair {
   readonly fingerprint: string | null;
   /** Whether the private key beside it belongs to it; null: nobody can tell, as with an API that never returns keys. */
   readonly keyMatches: boolean | null;
-  /** SHA-256 of each certificate that follows the leaf, in order. Left out: the place is not for a chain, or not known. */
+  /**
+   * SHA-256 of each certificate that follows the leaf, in order. Left out: the place is not for a chain, or not known.
+   */
   readonly chain?: readonly string[];
   /**
-   * What keeps the server from using it at its next start (owner, mode, a missing file), or lets others use its key, one
-   * sentence each.
+   * What keeps the server from using it at its next start (owner, mode, a missing file), or lets others use its key,
+   * one sentence each.
    */
   readonly problems: readonly string[];
 }
@@ -56,8 +58,8 @@ export interface Deployer {
   /** Throws what would make deploy impossible, touching nothing. `leaf` is null before the first issue. */
   preflight?(certificate: string, leaf: Leaf | null, signal: AbortSignal): Promise<void>;
   /**
-   * What only a deploy can try, such as a right to write that the API does not tell, for people to check themselves. Left
-   * out: nothing.
+   * What only a deploy can try, such as a right to write that the API does not tell, for people to check themselves.
+   * Left out: nothing.
    */
   readonly untried?: string;
   /**

@@ -27,7 +27,9 @@ export interface Deployment {
   readonly receipt: DeployReceipt | null;
   /** What the last inspection found wrong with what the target holds; null: nothing, or it was never inspected. */
   readonly inspectionProblem: string | null;
-  /** Somebody else wrote its row: nothing that it says of generations is believed, so the target counts as holding none. */
+  /**
+   * Somebody else wrote its row: nothing that it says of generations is believed, so the target counts as holding none.
+   */
   readonly isAltered?: true;
 }
 

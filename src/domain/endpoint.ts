@@ -67,7 +67,9 @@ export function isUnanswered(code: string | null | undefined): boolean {
   return code != null && UNANSWERED.includes(code);
 }
 
-/** What an address that cannot be dialled from here means. `report`: it is shown. `fail`: its endpoint is not proved. */
+/**
+ * What an address that cannot be dialled from here means. `report`: it is shown. `fail`: its endpoint is not proved.
+ */
 export const UNDIALABLE_POLICIES = ["report", "fail"] as const;
 export type UndialablePolicy = (typeof UNDIALABLE_POLICIES)[number];
 

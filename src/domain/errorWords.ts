@@ -1,6 +1,7 @@
 /**
  * The words that errors of servers, APIs and libraries are written in: English, TLS, file systems, the vendors' own. A
- * word that is missing here is shown as `…`, so add those that people need. No name, no number, nothing a secret may be.
+ * word that is missing here is shown as `…`, so add those that people need. No name, no number, nothing a secret may
+ * be.
  */
 const WORDS = `
 a aadsts able abort aborted aborting aborts about above absent absolute absolutely abstract accept acceptable

@@ -228,8 +228,8 @@ export interface NamedSolver {
 export interface ChallengeResponses {
   put(token: string, keyAuthorization: string, expiresAt: number): Promise<void>;
   /**
-   * For places that hold one answer (`tlsAlpnPlace`): as `put`, unless another answer is there. Returns whether this one
-   * is. Atomic over processes.
+   * For places that hold one answer (`tlsAlpnPlace`): as `put`, unless another answer is there. Returns whether this
+   * one is. Atomic over processes.
    */
   claim(place: string, keyAuthorization: string, expiresAt: number): Promise<boolean>;
   get(token: string): Promise<string | null>;

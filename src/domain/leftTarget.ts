@@ -1,6 +1,8 @@
 import type { DeployReceipt } from "./deployment.ts";
 
-/** A place that still holds what was deployed there, although its target left the configuration or writes elsewhere now. */
+/**
+ * A place that still holds what was deployed there, although its target left the configuration or writes elsewhere now.
+ */
 export interface LeftTarget {
   readonly certificate: string;
   readonly target: string;
@@ -21,7 +23,10 @@ interface Place {
   readonly value: string;
 }
 
-/** Members that name the files with the private key; none where `file`, which every receipt of files has, is the only one. */
+/**
+ * Members that name the files with the private key; none where `file`, which every receipt of files has, is the only
+ * one.
+ */
 export function keyFileMembers(file: string, keyFiles: readonly string[]): DeployReceipt {
   return keyFiles.every((path) => path === file) ? {} : numbered(keyFiles.map((value) => ({ kind: "keyFile", value })));
 }

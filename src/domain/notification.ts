@@ -20,7 +20,9 @@ export interface Notification {
   readonly message: string;
   /** What the reader should do; null: nothing. */
   readonly action: string | null;
-  /** What the message is about, such as `certificate/www`: messages about the same are one alert to an alerting service. */
+  /**
+   * What the message is about, such as `certificate/www`: messages about the same are one alert to an alerting service.
+   */
   readonly alert: string;
   /** What earlier messages about it reported is over. */
   readonly resolves: boolean;

@@ -3,8 +3,8 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /**
- * What `load` imports; null: the package is not installed. Asked before Node is: of a package that Node did not find, it
- * never finds a later installation.
+ * What `load` imports; null: the package is not installed. Asked before Node is: of a package that Node did not find,
+ * it never finds a later installation.
  */
 export async function loadOptional<Module>(
   name: string,

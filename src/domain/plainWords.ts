@@ -28,9 +28,9 @@ const WORD_LETTERS_MIN = 3;
 const LEFT_OUT_PER_WORD_MAX = 1.5;
 
 /**
- * Only the words of a message that are known beforehand (errorWords.ts), its small numbers and its punctuation; anything
- * else becomes `…`. For what comes from somebody who was given a secret: no list of what a secret looks like is ever
- * complete, so this lists what may be shown. Empty: no sentence is left.
+ * Only the words of a message that are known beforehand (errorWords.ts), its small numbers and its punctuation;
+ * anything else becomes `…`. For what comes from somebody who was given a secret: no list of what a secret looks like
+ * is ever complete, so this lists what may be shown. Empty: no sentence is left.
  */
 export function plainWords(text: string): string {
   let numbers = 0;

@@ -34,7 +34,10 @@ export interface Plugin<Options, Dependencies, Made> {
   readonly checkMachine?: (options: Options) => Promise<void>;
   /** Channels: an alert stays open there until it is resolved. Default: false. */
   readonly keepsAlerts?: boolean;
-  /** Targets: how a swap becomes visible. Default: `unknown`. With `atOnce` the connections that prove an endpoint need not be spread. */
+  /**
+   * Targets: how a swap becomes visible. Default: `unknown`. With `atOnce` the connections that prove an endpoint need
+   * not be spread.
+   */
   readonly visibility?: Visibility;
   /** Targets: false for a store, which no client dials: its certificates need no endpoint. Default: true. */
   readonly served?: boolean;

@@ -26,7 +26,9 @@ export interface RenewalInfoRecord {
   readonly polledAt: number | null;
   /** null: not asked any more. */
   readonly nextPollAt: number | null;
-  /** Versions in a row whose window had begun already at the first poll, when the version was fresh. Kept over versions. */
+  /**
+   * Versions in a row whose window had begun already at the first poll, when the version was fresh. Kept over versions.
+   */
   readonly overdueInRow: number;
   /** When a version was last issued because the CA's window asked for it. Kept over versions; null: never. */
   readonly orderedAt: number | null;

@@ -33,8 +33,9 @@ export interface ReplacementStore {
   /** False: it had ended, or there is none. */
   end(replacement: string, at: number): Promise<boolean>;
   /**
-   * The certificate was proved, or left the configuration: members of the next wave are checked now if none of the waves up
-   * to the certificate's own is left. Call it after the commit: of two that finish a wave together, the later one sees both.
+   * The certificate was proved, or left the configuration: members of the next wave are checked now if none of the
+   * waves up to the certificate's own is left. Call it after the commit: of two that finish a wave together, the later
+   * one sees both.
    */
   wakeNextWave(certificate: string, now: number): Promise<void>;
 }

@@ -55,7 +55,9 @@ export interface Store {
    * Who changes one row, apart from ledger and history, needs no lock.
    */
   transaction<T>(work: (tx: Store) => Promise<T>): Promise<T>;
-  /** Replaces numbers that somebody else wrote and that nothing can be compared with. Returns columns: `renewals.fence`. */
+  /**
+   * Replaces numbers that somebody else wrote and that nothing can be compared with. Returns columns: `renewals.fence`.
+   */
   repairNumbers(): Promise<string[]>;
   /** The database server's own clock in ms since epoch; null: it runs on this machine. */
   serverTime(): Promise<number | null>;
@@ -115,7 +117,9 @@ export interface CertificateStore {
 export interface VersionStore {
   latest(certificate: string): Promise<Version | null>;
   get(certificate: string, generation: number): Promise<Version | null>;
-  /** Oldest first; a row that cannot be read is left out. The methods that return one version throw `store.unreadable`. */
+  /**
+   * Oldest first; a row that cannot be read is left out. The methods that return one version throw `store.unreadable`.
+   */
   list(certificate: string): Promise<Version[]>;
   /** These generations of these certificates, as far as each has them. */
   listOf(names: readonly string[], generations: readonly number[]): Promise<Version[]>;
@@ -196,8 +200,8 @@ export type RenewalPatch = Partial<
 
 export interface DeploymentStore {
   /**
-   * In lists and claims a receipt that cannot be read is null; `receipt` throws `store.unreadable`, or `store.altered` for
-   * a row that somebody else wrote. Such a row cannot be claimed.
+   * In lists and claims a receipt that cannot be read is null; `receipt` throws `store.unreadable`, or `store.altered`
+   * for a row that somebody else wrote. Such a row cannot be claimed.
    */
   list(certificate: string): Promise<Deployment[]>;
   listAll(names?: readonly string[]): Promise<Deployment[]>;

@@ -56,7 +56,9 @@ export function formatAgo(durationMs: number): string {
 
 const INSTANT_MAX_MS = 8_640_000_000_000_000;
 
-/** ISO 8601. A row that others wrote may hold an instant that is none: it must not keep all the others from being shown. */
+/**
+ * ISO 8601. A row that others wrote may hold an instant that is none: it must not keep all the others from being shown.
+ */
 export function isoInstant(at: number): string {
   return new Date(Math.min(Math.max(at, -INSTANT_MAX_MS), INSTANT_MAX_MS)).toISOString();
 }

@@ -4,7 +4,9 @@ import { canonicalAddress, type Identifier } from "./identifier.ts";
 /** ALPN protocol of a validation (RFC 8737 §3). */
 export const ACME_TLS = "acme-tls/1";
 
-/** Asked for it, every tls-alpn-01 responder of renewd says which installation it is of. No CA validates such a name. */
+/**
+ * Asked for it, every tls-alpn-01 responder of renewd says which installation it is of. No CA validates such a name.
+ */
 export const INSTALLATION_NAME = "installation.renewd.invalid";
 
 /** No challenge token has a space, so that no http-01 request can name such a place. */

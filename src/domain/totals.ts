@@ -1,8 +1,8 @@
 import type { EventType } from "./event.ts";
 
 /**
- * `waiting`: planned until a worker asked the CA. `issuing`: until the pair was there. `deploying`: until the last target
- * had it. `verifying`: until every endpoint was proved. `total`: all of it.
+ * `waiting`: planned until a worker asked the CA. `issuing`: until the pair was there. `deploying`: until the last
+ * target had it. `verifying`: until every endpoint was proved. `total`: all of it.
  */
 export const TIMED_STAGES = ["waiting", "issuing", "deploying", "verifying", "total"] as const;
 export type TimedStage = (typeof TIMED_STAGES)[number];

@@ -1,5 +1,6 @@
 /**
- * Text that chats show as it is. One body goes to Slack, Mattermost, Teams and Google Chat, so it obeys all their rules:
+ * Text that chats show as it is. One body goes to Slack, Mattermost, Teams and Google Chat, so it obeys all their
+ * rules:
  *
  * - Slack, Mattermost (Slack's format) and Google Chat read `<!channel>`, `<users/all>` and `<url|text>`; Teams reads HTML.
  *   All show `&lt;` as text (api.slack.com/reference/surfaces/formatting#escaping).
@@ -20,8 +21,8 @@ export function chatText(text: string): string {
 const MENTION = /(?<![a-z0-9])@(?=\w)|@(?=(?:here|all|channel|everyone)\b)|@(?=\w)(?![\w-]+\.\w)/gi;
 
 /**
- * For those that show `&lt;` as it is. Telegram makes a mention of `@name` in plain text as well, and Apprise passes the
- * text on to chats of every kind, some of which read `<!channel>` or `[text](url)`.
+ * For those that show `&lt;` as it is. Telegram makes a mention of `@name` in plain text as well, and Apprise passes
+ * the text on to chats of every kind, some of which read `<!channel>` or `[text](url)`.
  */
 export function withoutMentions(text: string): string {
   return text

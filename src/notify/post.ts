@@ -32,8 +32,8 @@ export interface Posted {
 
 /**
  * One POST of JSON. Throws `notify.refused` when the receiver will never take this message, `notify.failed` otherwise,
- * with the instant before which trying again is useless if the receiver names one. Neither quotes the URL or the answer:
- * the URL holds a secret, and an answer may echo it.
+ * with the instant before which trying again is useless if the receiver names one. Neither quotes the URL or the
+ * answer: the URL holds a secret, and an answer may echo it.
  */
 export async function postJson(
   { channel, url, body, headers, taken = [] }: Posted,

@@ -93,7 +93,10 @@ async function post(
   await postJson({ channel, url: address, body, headers: { "idempotency-key": id, ...signed } }, signal);
 }
 
-/** Standard Webhooks 1.0: HMAC-SHA-256 of id, time and body. The time is that of this attempt: receivers refuse old ones. */
+/**
+ * Standard Webhooks 1.0: HMAC-SHA-256 of id, time and body. The time is that of this attempt: receivers refuse old
+ * ones.
+ */
 function signature(channel: string, secret: Secret, id: string, body: string): Record<string, string> {
   const key = SIGNING_SECRET.exec(secret.reveal().trim())?.[1];
   if (key === undefined)

@@ -21,9 +21,9 @@ export interface ChildStdin extends Disposable {
 const NOTHING: ChildStdin = { stdio: "ignore", started: () => undefined, [Symbol.dispose]: () => undefined };
 
 /**
- * A pipe with `text` in it, or /dev/null for null. Never what Node calls a pipe: that is a socket, and a bash that finds a
- * socket on stdin takes itself for a child of rshd and runs the user's ~/.bashrc. The text stays in memory: a named
- * pipe holds nothing on disk. Throws the error of the system, also where `mkfifo` is missing.
+ * A pipe with `text` in it, or /dev/null for null. Never what Node calls a pipe: that is a socket, and a bash that
+ * finds a socket on stdin takes itself for a child of rshd and runs the user's ~/.bashrc. The text stays in memory: a
+ * named pipe holds nothing on disk. Throws the error of the system, also where `mkfifo` is missing.
  */
 export async function childStdin(text: string | null): Promise<ChildStdin> {
   if (text === null) return NOTHING;
@@ -58,7 +58,9 @@ async function openPipe(): Promise<{ readonly reader: number; readonly writer: n
   }
 }
 
-/** No open here can block: without O_NONBLOCK the first end waits for the other. A child's end must block when it reads. */
+/**
+ * No open here can block: without O_NONBLOCK the first end waits for the other. A child's end must block when it reads.
+ */
 function openEnds(path: string): { readonly reader: number; readonly writer: number } {
   const first = openSync(path, O_RDONLY | O_NONBLOCK);
   try {

@@ -14,8 +14,8 @@ export interface RedisFacts {
 }
 
 /**
- * To be called before any worker starts. Throws `queue.unavailable` within 2 s, or after `timeoutMs`, when Redis cannot be
- * reached, `queue.misconfigured` when it would lose jobs.
+ * To be called before any worker starts. Throws `queue.unavailable` within 2 s, or after `timeoutMs`, when Redis cannot
+ * be reached, `queue.misconfigured` when it would lose jobs.
  */
 export async function checkRedis(redis: RedisOptions, signal?: AbortSignal, timeoutMs?: number): Promise<RedisFacts> {
   const connection = connectProducer(redis);

@@ -30,7 +30,9 @@ export interface PrivateRedis {
   readonly path: string;
   /** True when one was still running, left behind by a killed process. */
   readonly adopted: boolean;
-  /** Stops it, adopted or not, with its data on disk. `inUse`: another process needs one that was adopted, so it stays. */
+  /**
+   * Stops it, adopted or not, with its data on disk. `inUse`: another process needs one that was adopted, so it stays.
+   */
   stop(inUse?: boolean): Promise<void>;
 }
 

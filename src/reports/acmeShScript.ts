@@ -1,4 +1,6 @@
-/** `renewd solvers acme.sh --json`: what a dnsapi script of acme.sh says of itself. Foreign text, one bounded line each. */
+/**
+ * `renewd solvers acme.sh --json`: what a dnsapi script of acme.sh says of itself. Foreign text, one bounded line each.
+ */
 export interface AcmeShReport {
   readonly version: 1;
   readonly script: string;

@@ -1,6 +1,8 @@
 import type { Version } from "../domain/version.ts";
 
-/** What to add to the configuration so that renewd manages what is served there; its issuer where that is configured. */
+/**
+ * What to add to the configuration so that renewd manages what is served there; its issuer where that is configured.
+ */
 export function adoptionSnippet(
   { certificate, leaf, issuer }: Pick<Version, "certificate" | "leaf" | "issuer">,
   servedAt: readonly string[],

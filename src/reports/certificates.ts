@@ -24,10 +24,10 @@ export interface CertificatesReport {
 }
 
 /**
- * `provedLive` only when handshakes with every endpoint showed the latest version, `unknown` when the last such handshake
- * is longer ago than observation promises, `notServed` when an endpoint showed something else. `observed`: `mode: observe`
- * without a pair that renewd knows, and what endpoints serve is right. `unreadable`: there is a
- * version whose row renewd refuses.
+ * `provedLive` only when handshakes with every endpoint showed the latest version, `unknown` when the last such
+ * handshake is longer ago than observation promises, `notServed` when an endpoint showed something else. `observed`:
+ * `mode: observe` without a pair that renewd knows, and what endpoints serve is right. `unreadable`: there is a version
+ * whose row renewd refuses.
  */
 export const STATES = [
   "expired",

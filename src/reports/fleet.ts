@@ -166,7 +166,10 @@ export interface Progress {
   readonly targets: number;
   readonly endpointsProved: number;
   readonly endpoints: number;
-  /** Every endpoint's last handshakes served the latest version, not too long ago. Without an endpoint nothing proves it. */
+  /**
+   * Every endpoint's last handshakes served the latest version, not too long ago. Without an endpoint nothing proves
+   * it.
+   */
   readonly provedLive: boolean;
   /** As `provedLive`, but a proof is older than observation promises: unknown since then. ms since epoch. */
   readonly unknownSince: number | null;

@@ -37,8 +37,8 @@ const PART_SIZE = 100;
 const REPLACEMENTS_MAX = 20;
 
 /**
- * The fleet as pages, cards, API and metrics show it. It is read from the database in parts, so that a large fleet keeps
- * no request waiting, and says at which instant. Decides nothing: workers read the database themselves.
+ * The fleet as pages, cards, API and metrics show it. It is read from the database in parts, so that a large fleet
+ * keeps no request waiting, and says at which instant. Decides nothing: workers read the database themselves.
  */
 export class FleetView {
   readonly #source: ViewSource;

@@ -141,7 +141,9 @@ function changedEntry(
   };
 }
 
-/** As `renewal/rules/reasons.ts`: other names, another CA, another kind of key. What else differs waits for the window. */
+/**
+ * As `renewal/rules/reasons.ts`: other names, another CA, another kind of key. What else differs waits for the window.
+ */
 function isOrdered(before: Certificate, after: Certificate): boolean {
   return (
     (before.mode !== "renew" && after.mode === "renew") ||

@@ -54,7 +54,9 @@ export interface Case {
   readonly now: number;
 }
 
-/** A renewal without an event for this long, and without a back-off, is stuck. An ACME order may be quiet for minutes. */
+/**
+ * A renewal without an event for this long, and without a back-off, is stuck. An ACME order may be quiet for minutes.
+ */
 const STUCK_MS = 600_000;
 /** Target names spelled out. */
 const NAMES_MAX = 5;

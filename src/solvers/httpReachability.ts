@@ -27,8 +27,9 @@ interface ReachabilityOptions {
 }
 
 /**
- * Whether the name answers over HTTP at every address, and renewd's responder where it has to. Seen from here, so it proves nothing about the Internet: it only
- * warns. CAs try IPv6 first, so an address that nobody listens on is worth a warning although others answer.
+ * Whether the name answers over HTTP at every address, and renewd's responder where it has to. Seen from here, so it
+ * proves nothing about the Internet: it only warns. CAs try IPv6 first, so an address that nobody listens on is worth a
+ * warning although others answer.
  */
 export function examineHttp(
   identifier: Identifier,

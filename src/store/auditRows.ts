@@ -43,8 +43,8 @@ const CLAIMS = /^(?:version|certificate|account|problem|target)\.|^verify\.(?:co
 const BRINGS_VERSION: readonly string[] = ["version.issued", "version.imported", "version.renamed"];
 
 /**
- * What the events say must be in other tables: all that decides, and all that people are shown as fact. Not asked for is
- * what is gone by itself at any moment: beats of processes, and answers to challenges, whose loss shows as a failed
+ * What the events say must be in other tables: all that decides, and all that people are shown as fact. Not asked for
+ * is what is gone by itself at any moment: beats of processes, and answers to challenges, whose loss shows as a failed
  * validation; nor the last handshake with each address, which its endpoint's row sums up.
  */
 export class HistoryClaims {

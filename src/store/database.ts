@@ -46,8 +46,8 @@ export async function openDatabase(options: StoreOptions, vault: Vault): Promise
 }
 
 /**
- * Opens the database to read: creates and changes nothing, also not its schema. `vault` null: without master key. Throws
- * `store.unavailable` when an older release has written it.
+ * Opens the database to read: creates and changes nothing, also not its schema. `vault` null: without master key.
+ * Throws `store.unavailable` when an older release has written it.
  */
 export async function openDatabaseToRead(options: StoreOptions, vault: Vault | null): Promise<Database> {
   const scope: TransactionScope = new AsyncLocalStorage();

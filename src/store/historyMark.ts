@@ -7,8 +7,8 @@ import type { HistoryMark } from "../domain/event.ts";
 import type { EventStore } from "../domain/store.ts";
 
 /**
- * The newest event that this machine has seen, in a file outside the database: a history that was put back to an earlier
- * state, or deleted, is whole in itself and shows only against it.
+ * The newest event that this machine has seen, in a file outside the database: a history that was put back to an
+ * earlier state, or deleted, is whole in itself and shows only against it.
  */
 const FILE = "history.head";
 const FILE_BYTES_MAX = 1_024;

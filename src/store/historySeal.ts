@@ -72,8 +72,8 @@ export async function resealHead(trx: Db, vault: Vault): Promise<void> {
 }
 
 /**
- * Notes that events are about to be removed, `rows` being the oldest there are. Takes them up to the first that an audit
- * would name, and never the last event. Returns the number of the last it took; null: none.
+ * Notes that events are about to be removed, `rows` being the oldest there are. Takes them up to the first that an
+ * audit would name, and never the last event. Returns the number of the last it took; null: none.
  */
 export async function extendPruned(
   trx: Db,

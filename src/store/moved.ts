@@ -7,7 +7,9 @@ import type { Db } from "./schema.ts";
 const MOVED = "moved";
 const movedSchema = z.object({ to: z.string(), at: z.number() });
 
-/** Leaves word that the installation goes on in another database. `to` names it without secrets; `at` in ms since epoch. */
+/**
+ * Leaves word that the installation goes on in another database. `to` names it without secrets; `at` in ms since epoch.
+ */
 export async function markMoved(db: Db, to: string, at: number): Promise<void> {
   const value = JSON.stringify({ to, at });
   await db

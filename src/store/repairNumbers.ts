@@ -14,9 +14,9 @@ interface Column {
 }
 
 /**
- * Numbers that JavaScript does not count exactly, and in SQLite what is no number at all: no comparison with them holds,
- * so what they belong to would never be due and never be claimed. Only somebody else can have written them. Each becomes
- * null, or 0 where there must be a number. Returns the columns, such as `renewals.fence`.
+ * Numbers that JavaScript does not count exactly, and in SQLite what is no number at all: no comparison with them
+ * holds, so what they belong to would never be due and never be claimed. Only somebody else can have written them. Each
+ * becomes null, or 0 where there must be a number. Returns the columns, such as `renewals.fence`.
  */
 export function repairNumbers(db: Db, dialect: Dialect): Promise<string[]> {
   return atomically(db, async (trx) => {

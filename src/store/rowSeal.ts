@@ -4,11 +4,12 @@ import { atomically, type Db, isPostgresql } from "./schema.ts";
 import type { Vault } from "./vault.ts";
 
 /**
- * Rows that a worker obeys without another check, and the columns their seals cover. Without a valid seal:
- * a challenge answer is not served, a DNS record is not removed, an account URL is asked for again, a version is refused, a renewal is cancelled,
- * a replacement and a pause are ignored; a target counts as holding nothing, an endpoint as never dialled, and a CA as
- * never asked for its window; what people acknowledged is red again, a process counts as not running, an alert does not
- * exist, a channel gets the newest events again, and a browser is not signed in. `renewd audit verify` names every such row.
+ * Rows that a worker obeys without another check, and the columns their seals cover. Without a valid seal: a challenge
+ * answer is not served, a DNS record is not removed, an account URL is asked for again, a version is refused, a renewal
+ * is cancelled, a replacement and a pause are ignored; a target counts as holding nothing, an endpoint as never
+ * dialled, and a CA as never asked for its window; what people acknowledged is red again, a process counts as not
+ * running, an alert does not exist, a channel gets the newest events again, and a browser is not signed in. `renewd
+ * audit verify` names every such row.
  */
 export const SEALED = {
   challenges: { key: ["token"], columns: ["keyAuthorization", "expiresAt"] },

@@ -23,7 +23,8 @@ export interface ProtocolFinder {
 
 /**
  * A server that waits for something else than TLS often ends the connection without a word, as one does that limits
- * connections. So what it may wait for is tried: the protocols in which the client speaks first, and the PROXY protocol.
+ * connections. So what it may wait for is tried: the protocols in which the client speaks first, and the PROXY
+ * protocol.
  */
 export function createProtocolFinder(now: () => number): ProtocolFinder {
   const known = new Map<string, { readonly until: number; readonly found: string | null }>();

@@ -5,7 +5,10 @@ import { ACME_TLS, INSTALLATION_NAME } from "../domain/tlsAlpn.ts";
 
 const IDENTITY_CHARACTERS_MAX = 64;
 
-/** Which installation a tls-alpn-01 responder is of; "": another program, or one that refuses. Rejects when nobody listens. */
+/**
+ * Which installation a tls-alpn-01 responder is of; "": another program, or one that refuses. Rejects when nobody
+ * listens.
+ */
 export async function askInstallation(
   { host, port }: { readonly host: string; readonly port: number },
   signal: AbortSignal,

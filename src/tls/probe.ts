@@ -13,7 +13,8 @@ import { chainToServe, describeServed } from "./served.ts";
 
 export interface ProbeOptions {
   /**
-   * Upper bound for one name lookup and for one observation, even if the peer sends slowly; an endpoint may have its own.
+   * Upper bound for one name lookup and for one observation, even if the peer sends slowly; an endpoint may have its
+   * own.
    */
   readonly timeoutMs: number;
   readonly resolve?: Resolve;

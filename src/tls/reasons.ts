@@ -34,8 +34,8 @@ const REASONS: Readonly<Record<string, string>> = {
 /** The peer ended a connection: servers that limit connections do. */
 const DROPPED: readonly string[] = ["ECONNRESET", "EPIPE"];
 /**
- * This machine refuses, not the peer: no address of the family, no route, a `prohibit` or `blackhole` route, a firewall.
- * EHOSTUNREACH is not in the list, although a dead gateway causes it too: a peer that is down looks the same.
+ * This machine refuses, not the peer: no address of the family, no route, a `prohibit` or `blackhole` route, a
+ * firewall. EHOSTUNREACH is not in the list, although a dead gateway causes it too: a peer that is down looks the same.
  */
 const UNDIALABLE: readonly string[] = [
   ...["ENETUNREACH", "EADDRNOTAVAIL", "EAFNOSUPPORT", "EACCES", "EPERM", "EINVAL"],

@@ -30,7 +30,8 @@ const HEADERS: Readonly<Record<string, string>> = {
   "content-security-policy": POLICY,
   "x-content-type-options": "nosniff",
   "x-frame-options": "DENY",
-  // Other sites must not see paths, which name certificates. With `no-referrer` browsers would send forms with `Origin: null`.
+  // Other sites must not see paths, which name certificates. With `no-referrer` browsers would send forms with `Origin:
+  // null`.
   "referrer-policy": "same-origin",
   "cross-origin-opener-policy": "same-origin",
   "cross-origin-resource-policy": "same-origin",

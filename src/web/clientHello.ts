@@ -15,8 +15,8 @@ const RECORD_BYTES_MAX = 16_384;
 const FIXED_BYTES = 34;
 
 /**
- * Reads the message that a TLS connection begins with. `more`: it has not arrived as a whole. null: it is none. One that
- * is spread over several records is not read: with a few extensions it fits in one.
+ * Reads the message that a TLS connection begins with. `more`: it has not arrived as a whole. null: it is none. One
+ * that is spread over several records is not read: with a few extensions it fits in one.
  */
 export function readClientHello(bytes: Buffer): ClientHello | "more" | null {
   if (bytes.length < 5) return bytes.length === 0 || bytes[0] === HANDSHAKE ? "more" : null;

@@ -14,7 +14,9 @@ interface Check {
   readonly reason: string;
 }
 
-/** `/healthz`: this process answers. `/readyz`: renewd does its work, or why not. Names of certificates are in neither. */
+/**
+ * `/healthz`: this process answers. `/readyz`: renewd does its work, or why not. Names of certificates are in neither.
+ */
 export function healthRoutes(web: WebContext): WebRoutes {
   return new Hono<WebEnv>()
     .get("/healthz", (request) => request.json({ status: "ok" }))

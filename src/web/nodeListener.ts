@@ -5,8 +5,9 @@ import type { WebEnv } from "./context.ts";
 import { isReading, type ReaderGate, tooMany } from "./readerGate.ts";
 
 /**
- * The app as what Node's servers call. A request that is no HTTP (a missing, second or malformed Host) is answered with 400. While
- * no more readers can wait, the next one is refused before anything is done for it: refusing must cost next to nothing.
+ * The app as what Node's servers call. A request that is no HTTP (a missing, second or malformed Host) is answered with
+ * 400. While no more readers can wait, the next one is refused before anything is done for it: refusing must cost next
+ * to nothing.
  */
 export function nodeListener(app: Hono<WebEnv>, readers: Pick<ReaderGate, "isFull">): RequestListener {
   const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false });

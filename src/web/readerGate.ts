@@ -5,7 +5,9 @@ const INSIDE_MAX = 2;
 const WAITING_MAX = 50;
 const WAIT_MAX_MS = 3_000;
 const RETRY_AFTER_S = 3;
-/** Of the time, while the thread has nothing else to do, and while it has its hands full: it also renews and deploys. */
+/**
+ * Of the time, while the thread has nothing else to do, and while it has its hands full: it also renews and deploys.
+ */
 const SHARE_IDLE = 0.6;
 const SHARE_BUSY = 0.1;
 /** How long it is looked at what else the thread does. */
@@ -33,8 +35,8 @@ interface Waiting {
 }
 
 /**
- * Readers may wait, renewals may not. Pages, lists and files together are under way for a share of the time, which is the
- * smaller the more the thread does while no reader is inside.
+ * Readers may wait, renewals may not. Pages, lists and files together are under way for a share of the time, which is
+ * the smaller the more the thread does while no reader is inside.
  */
 export function createReaderGate({ now = clockMs, activeMs = loopMs }: GateOptions = {}): ReaderGate {
   const waiting: Waiting[] = [];

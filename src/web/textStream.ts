@@ -3,8 +3,8 @@ import { takingTurns } from "../domain/turns.ts";
 const CHUNK_CHARACTERS = 32_768;
 
 /**
- * A long text as its reader takes it: neither the whole of it nor much of the thread's time at a stretch is needed. What
- * fails before the first chunk is thrown here; later the connection ends.
+ * A long text as its reader takes it: neither the whole of it nor much of the thread's time at a stretch is needed.
+ * What fails before the first chunk is thrown here; later the connection ends.
  */
 export async function textStream(
   parts: Iterable<string> | AsyncIterable<string>,

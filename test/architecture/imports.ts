@@ -1,6 +1,7 @@
 /**
  * Reads a file's imports without a compiler (TypeScript 7 has no stable API): `mask` blanks what only looks like code
- * (comments, the inside of strings, templates and regular expressions) at unchanged offsets; patterns run over the rest.
+ * (comments, the inside of strings, templates and regular expressions) at unchanged offsets; patterns run over the
+ * rest.
  */
 
 export interface Import {

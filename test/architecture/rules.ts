@@ -52,8 +52,9 @@ const READS = [
 const ENTRY: FolderRule = { mayImport: READS, typesOnly: ["queue"] };
 
 /**
- * Rooms of the house: `src/<name>/` or `src/<name>.ts`; `workers` is the top-level folder. A file belongs to the longest
- * name that fits, `a/*` standing for every folder of `a` without a line of its own. A folder in no room is a violation.
+ * Rooms of the house: `src/<name>/` or `src/<name>.ts`; `workers` is the top-level folder. A file belongs to the
+ * longest name that fits, `a/*` standing for every folder of `a` without a line of its own. A folder in no room is a
+ * violation.
  */
 export const FOLDERS: Readonly<Record<string, FolderRule>> = {
   domain: { mayImport: [] },

@@ -272,7 +272,7 @@ const CHANGES = WRITTEN.map(([path, value, effect = "nothing"]): Change => ({ pa
 const ELSEWHERE: readonly RegExp[] = [
   // The format's own number, and what must be true.
   /^version$|termsOfServiceAgreed$|mustStaple$/,
-  // Where the database and its key are; other ways to say where Redis is: see redis.test.ts, storeCommands.full.test.ts.
+  // Where database, key and Redis are: see redis.test.ts, storeCommands.full.test.ts.
   /^redis\.|^store\.|^dataDir$|^masterKey\./,
   /^web\.(?:tls|insecure|metrics)|^tracing\./,
   // Distrust is asked for to have its certificates replaced: see distrust tests of replacement and plan.

@@ -1,4 +1,5 @@
-// A target that repeats the key it was given, in every spelling: no piece may reach a receipt, an error, history or the log.
+// A target that repeats the key it was given, in every spelling: no piece may reach a receipt, an error, history or the
+// log.
 import { appendFile } from "node:fs/promises";
 import { Writable } from "node:stream";
 import { inspect } from "node:util";
@@ -82,7 +83,9 @@ export function shownOf(one: unknown): string {
   return message + inspect(one, all).replace(/^ +at .*$/gm, "") + JSON.stringify(one);
 }
 
-/** What the steps make of an error: the event of the history, which notifications and the API repeat, and a log line. */
+/**
+ * What the steps make of an error: the event of the history, which notifications and the API repeat, and a log line.
+ */
 function recordedOf(error: unknown): string {
   if (!(error instanceof RenewalError)) return "";
   let logged = "";

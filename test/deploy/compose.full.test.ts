@@ -33,7 +33,8 @@ const packageFile = createRequire(import.meta.url).resolve("dclint/package.json"
 const schema: Record<string, unknown> = JSON.parse(
   readFileSync(join(dirname(packageFile), "schemas/compose.schema.json"), "utf8"),
 );
-// Its `$schema` misspells the draft's name (https), which Ajv would look up; its `format`s are annotations of Compose's own.
+// Its `$schema` misspells the draft's name (https), which Ajv would look up; its `format`s are annotations of Compose's
+// own.
 const { $schema: _, ...body } = schema;
 const validate = new Ajv({ strict: false, allErrors: true, validateFormats: false, allowUnionTypes: true }).compile(
   body,

@@ -1,4 +1,5 @@
-// Every snippet of docs/port80.md in the server it is for: the challenge reaches renewd's responder, the rest is redirected.
+// Every snippet of docs/port80.md in the server it is for: the challenge reaches renewd's responder, the rest is
+// redirected.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { globSync, readFileSync } from "node:fs";

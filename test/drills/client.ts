@@ -1,4 +1,5 @@
-// A client of the sites that never stops: every handshake verified as a browser would, every bundle on disk read as a server would.
+// A client of the sites that never stops: every handshake verified as a browser would, every bundle on disk read as a
+// server would.
 import { setTimeout as delay } from "node:timers/promises";
 import { storedFingerprint } from "../support/servers/served.ts";
 import { connectTo } from "./connection.ts";

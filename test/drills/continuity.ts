@@ -1,4 +1,5 @@
-// What new connections may see while certificates are swapped: always a good handshake, and nothing old once renewd has said "verified".
+// What new connections may see while certificates are swapped: always a good handshake, and nothing old once renewd has
+// said "verified".
 
 export interface Visit {
   /** ms since epoch, just before the connection was asked for. */
@@ -36,7 +37,10 @@ export interface Continuity {
   readonly stale: readonly Stale[];
   /** Verified generations that no connection saw between their verification and the next. */
   readonly unseen: readonly number[];
-  /** From the last connection that saw a generation's predecessor to the verification, the shortest of all, ms; null: never seen. */
+  /**
+   * From the last connection that saw a generation's predecessor to the verification, the shortest of all, ms; null:
+   * never seen.
+   */
   readonly marginMs: number | null;
 }
 

@@ -8,11 +8,17 @@ import type { Drill, Injection } from "./drill.ts";
 import type { Site } from "./sites.ts";
 import type { World } from "./world.ts";
 
-/** -D keeps the worker our own child; the seccomp filter, which makes tracing cheap, cannot be had with injected signals. */
+/**
+ * -D keeps the worker our own child; the seccomp filter, which makes tracing cheap, cannot be had with injected
+ * signals.
+ */
 const TRACE = ["strace", "-D", "-f", "-qq", "-o", "/dev/null"] as const;
 const HANDOVER_MS = 90_000;
 
-/** Only this one deploys until it has died or been relieved; strace counts calls per thread, so there is one pool thread. */
+/**
+ * Only this one deploys until it has died or been relieved; strace counts calls per thread, so there is one pool
+ * thread.
+ */
 async function onlyDeployer(world: World, wrapper: readonly string[]): Promise<void> {
   for (const { name } of world.fleet.slots("deployer")) await world.fleet.rest(name);
   world.fleet.start("deployer-1", { wrapper, env: { UV_THREADPOOL_SIZE: "1" } });

@@ -1,5 +1,5 @@
-// dns-01 (faults 1–5 with records that outlive a process): many wildcards of one zone, and a worker killed at each step.
-// Each has an installation of its own, beside the world that the oracle judges.
+// dns-01 (faults 1–5 with records that outlive a process): many wildcards of one zone, and a worker killed at each
+// step. Each has an installation of its own, beside the world that the oracle judges.
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import { z } from "zod";

@@ -7,7 +7,9 @@ export const SHARED_CERTIFICATES = 6;
 export interface Injection {
   /** ms since epoch. */
   readonly at: number;
-  /** When everything it had disturbed was as wanted again (ms since epoch); null: never, which is a problem of its own. */
+  /**
+   * When everything it had disturbed was as wanted again (ms since epoch); null: never, which is a problem of its own.
+   */
   readonly convergedAt: number;
 }
 

@@ -7,7 +7,9 @@ import { STEPS } from "./ledger.ts";
 import { disturbed, issuerPid, percentile, pidOf, takeovers } from "./timeline.ts";
 import type { World } from "./world.ts";
 
-/** Each kill may hit a worker of every certificate. After a third death in a row work is suspect and waits up to 90 s. */
+/**
+ * Each kill may hit a worker of every certificate. After a third death in a row work is suspect and waits up to 90 s.
+ */
 const AT_ONCE_MAX = 2;
 /** Workers that may be starting at the same time. */
 const DOWN_AT_ONCE_MAX = 3;
@@ -15,7 +17,10 @@ const TAKEOVER_MAX_MS = 15_000;
 /** The second may come after the first one's work was taken over. */
 const STRIKES_MAX_MS = 90_000;
 
-/** Renews one certificate per strike and gives each certificate's strike its chance; `strike` returns the instant of the kill. */
+/**
+ * Renews one certificate per strike and gives each certificate's strike its chance; `strike` returns the instant of the
+ * kill.
+ */
 async function strikeAll<T>(
   world: World,
   strikes: readonly T[],

@@ -1,4 +1,5 @@
-// What must hold after every drill, whatever was done: nothing lost, nothing mixed, nothing issued twice, nobody turned away.
+// What must hold after every drill, whatever was done: nothing lost, nothing mixed, nothing issued twice, nobody turned
+// away.
 import { setTimeout as delay } from "node:timers/promises";
 import { servedFingerprint, storedFingerprint } from "../support/servers/served.ts";
 import type { OpenedOrder } from "./ledger.ts";
@@ -146,8 +147,8 @@ async function staleFor({ port, sni }: Site, wanted: string): Promise<number | n
 }
 
 /**
- * Orders the CA opened and no worker ever wrote down, because the one that asked was killed, or the answer cut off, between
- * the request and the commit: the response window of newOrder.
+ * Orders the CA opened and no worker ever wrote down, because the one that asked was killed, or the answer cut off,
+ * between the request and the commit: the response window of newOrder.
  */
 async function lostAnswers(
   { system, ledger, fleet }: World,

@@ -7,9 +7,9 @@ import { promisify } from "node:util";
 const execute = promisify(execFile);
 
 /**
- * A reload of Caddy opens a second listening socket beside the first (SO_REUSEPORT) and closes the first. Linux resets the connections
- * that wait in the closed one's queue, unless this says that they move (ip-sysctl.rst, Linux 5.14). It belongs to a network
- * namespace, so that nothing on the machine is changed.
+ * A reload of Caddy opens a second listening socket beside the first (SO_REUSEPORT) and closes the first. Linux resets
+ * the connections that wait in the closed one's queue, unless this says that they move (ip-sysctl.rst, Linux 5.14). It
+ * belongs to a network namespace, so that nothing on the machine is changed.
  */
 const MIGRATE = "/proc/sys/net/ipv4/tcp_migrate_req";
 const SET_UP = `ip link set lo up && echo 1 >${MIGRATE} && exec "$@"`;
@@ -19,7 +19,10 @@ export async function migratesConnections(): Promise<boolean> {
   return (await readFile(MIGRATE, "utf8").catch(() => "")).trim() === "1";
 }
 
-/** Runs a command in a network namespace with nothing but loopback. Returns its exit code; throws, saying what is missing, where that cannot be had. */
+/**
+ * Runs a command in a network namespace with nothing but loopback. Returns its exit code; throws, saying what is
+ * missing, where that cannot be had.
+ */
 export async function runPrivately(command: readonly string[]): Promise<number> {
   const [program, ...args] = ["unshare", ...flags(), "sh", "-c", SET_UP, "sh"];
   await execute(program, [...args, "true"]).catch((cause: unknown) => {

@@ -1,4 +1,5 @@
-// Readers that do not wait for each other: node readers.child.ts URL TOKEN REQUESTS_PER_S. Ends with its input; prints what it met.
+// Readers that do not wait for each other: node readers.child.ts URL TOKEN REQUESTS_PER_S. Ends with its input; prints
+// what it met.
 import { Agent, get } from "node:http";
 
 const [, , url = "", token = "", rate = "200"] = process.argv;

@@ -5,7 +5,10 @@ import type { World } from "./world.ts";
 /** From the middle of a PKCS#8 body, where no other key has the same. */
 const NEEDLE = [80, 128] as const;
 
-/** One line for each place that holds a private key in the clear: Redis' dump and append-only file, database, history, logs. */
+/**
+ * One line for each place that holds a private key in the clear: Redis' dump and append-only file, database, history,
+ * logs.
+ */
 export async function findSecrets({ system, fleet, sites }: World): Promise<string[]> {
   const { store, redis, dataDir } = system;
   const needles: string[] = [];

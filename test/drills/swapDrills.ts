@@ -71,7 +71,10 @@ async function visitedOnce(watched: readonly { readonly visitors: Visitors }[]):
   );
 }
 
-/** The instant written into `verify.converged` is from before its commit: what is judged is a little more than was promised. */
+/**
+ * The instant written into `verify.converged` is from before its commit: what is judged is a little more than was
+ * promised.
+ */
 async function generationsOf({ system: { store } }: World, { certificate }: Site): Promise<Generation[]> {
   const events = await store.events.list({ certificate, types: ["verify.converged"], limit: 10_000 });
   const verifiedAt = new Map(events.map(({ detail, at }) => [detail.generation, at]));

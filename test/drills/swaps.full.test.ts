@@ -10,7 +10,10 @@ const SEED = process.env.RENEWD_DRILL_SEED ?? "1";
 const MAIN = `${import.meta.dirname}/main.ts`;
 const TIMEOUT_MS = 150_000;
 
-/** In a process of its own, which moves into a network namespace, and in a group of its own, so that all of it can be ended. */
+/**
+ * In a process of its own, which moves into a network namespace, and in a group of its own, so that all of it can be
+ * ended.
+ */
 async function drill(args: readonly string[]): Promise<{ code: number | null; output: string }> {
   const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"], detached: true });
   let output = "";

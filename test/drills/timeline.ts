@@ -29,9 +29,9 @@ export async function disturbed({ system }: World, instants: readonly number[], 
 const STARTS = ["issue.started", "deploy.started", "verify.started"] as const;
 
 /**
- * How long work of each killed process lay until another took it up, in ms. Time in which no worker of its role was up is not
- * counted: at random, both of them may have been killed, and how fast a process starts is the machine's affair. Nor is work whose
- * third worker in a row died: it is suspect then, and waits on purpose.
+ * How long work of each killed process lay until another took it up, in ms. Time in which no worker of its role was up
+ * is not counted: at random, both of them may have been killed, and how fast a process starts is the machine's affair.
+ * Nor is work whose third worker in a row died: it is suspect then, and waits on purpose.
  */
 export async function takeovers({ system, fleet }: World, since: number): Promise<number[]> {
   const events = await system.store.events.list({ since, limit: 1_000_000 });

@@ -1,4 +1,5 @@
-// Clients of one site while its certificate is swapped: new connections that are judged, and one that is kept as long as it lasts.
+// Clients of one site while its certificate is swapped: new connections that are judged, and one that is kept as long
+// as it lasts.
 import { once } from "node:events";
 import { Agent, request } from "node:https";
 import { setTimeout as delay } from "node:timers/promises";
@@ -9,8 +10,8 @@ import type { Visit } from "./continuity.ts";
 import type { Site } from "./sites.ts";
 
 /**
- * New connections overlap, as those of different people do. With so many, 100 reloads of a Caddy whose queued connections are
- * reset (see privateNetwork.ts) do not stay unnoticed.
+ * New connections overlap, as those of different people do. With so many, 100 reloads of a Caddy whose queued
+ * connections are reset (see privateNetwork.ts) do not stay unnoticed.
  */
 const VISITORS = 4;
 const PAUSE_MS = 60;

@@ -67,7 +67,10 @@ export interface World extends AsyncDisposable {
   /** null: the database is embedded. */
   readonly databaseUrl: Secret | null;
   readonly random: Random;
-  /** Shell script run by the `files` target after its files are in place, with RENEWD_CERTIFICATE; by default it does nothing. */
+  /**
+   * Shell script run by the `files` target after its files are in place, with RENEWD_CERTIFICATE; by default it does
+   * nothing.
+   */
   setHook(script: string): Promise<void>;
   /** Where the http-01 responder of this ACME worker listens. */
   responder(name: string): { readonly host: string; readonly port: number };
@@ -75,13 +78,19 @@ export interface World extends AsyncDisposable {
   configFile(name: string, sections: Readonly<Record<string, unknown>>): Promise<string>;
   /** Latest generation of each certificate; 0: none. */
   generations(): Promise<Map<string, number>>;
-  /** Forces new versions, through the queue or, when that is what is broken, straight into the database. Returns when all are under way. */
+  /**
+   * Forces new versions, through the queue or, when that is what is broken, straight into the database. Returns when
+   * all are under way.
+   */
   force(certificates: readonly string[], through?: "queue" | "database"): Promise<void>;
   /** Asks for a new version through the queue and does not wait. */
   ask(certificate: string): Promise<void>;
   /** Ends a quarantine. */
   resume(certificate: string): Promise<void>;
-  /** Waits until nothing is under way and each of these certificates has a live, verified version of at least this generation. Returns when each was verified (ms since epoch). */
+  /**
+   * Waits until nothing is under way and each of these certificates has a live, verified version of at least this
+   * generation. Returns when each was verified (ms since epoch).
+   */
   converged(atLeast: ReadonlyMap<string, number>, timeoutMs?: number): Promise<Map<string, number>>;
   /** The next event of this kind and certificate after `afterSeq`. */
   event(type: HistoryEvent["type"], certificate: string, afterSeq: number): Promise<HistoryEvent>;
@@ -223,7 +232,8 @@ function questions(app: App, sites: readonly Site[]): Questions {
   const ask = async (certificate: string, requestId: string = randomUUID()): Promise<void> => {
     await requestRenewal(app.redis, { version: 1, certificate, force: true, requestedBy: "drill" }, requestId);
   };
-  // On a busy disk Redis may take longer to answer than a producer waits. Under the same id it is the same request, taken once.
+  // On a busy disk Redis may take longer to answer than a producer waits. Under the same id it is the same request,
+  // taken once.
   const insist = async (certificate: string): Promise<void> => {
     const requestId = randomUUID();
     await ask(certificate, requestId).catch((error: unknown) => {

@@ -35,7 +35,10 @@ async function startSite(): Promise<{ nginx: Nginx; system: System } & AsyncDisp
   return { nginx, system, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
-/** Starts the others, then the victim; kills it when `moment` resolves, starts it again, and expects the renewal to end well. */
+/**
+ * Starts the others, then the victim; kills it when `moment` resolves, starts it again, and expects the renewal to end
+ * well.
+ */
 async function killAndRestart(
   system: System,
   role: WorkerRole,

@@ -36,7 +36,9 @@ function watch(look: () => Promise<(string | null)[]>): {
   };
 }
 
-/** Deployers refuse to go back by the records they leave at their targets; without those only looking first can help. */
+/**
+ * Deployers refuse to go back by the records they leave at their targets; without those only looking first can help.
+ */
 async function removeRecords(directory: string): Promise<number> {
   const records = (await readdir(directory)).filter((name) => name.endsWith(".renewd.json"));
   await Promise.all(records.map((name) => rm(join(directory, name))));

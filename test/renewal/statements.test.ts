@@ -41,7 +41,8 @@ const atOneTarget = (name: string) =>
   });
 
 /**
- * The numbers of today, so that no change raises them unnoticed; the aim is 50 and 6. The model CA asks for no challenge.
+ * The numbers of today, so that no change raises them unnoticed; the aim is 50 and 6. The model CA asks for no
+ * challenge.
  */
 test("a certificate takes at most 150 statements and 14 commits from due to proved", async () => {
   await using bench = await Workbench.open([atOneTarget("www")]);

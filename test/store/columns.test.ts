@@ -1,4 +1,5 @@
-// A column that instructs a worker, or that people are shown as fact, carries a seal. Every other one says here why not.
+// A column that instructs a worker, or that people are shown as fact, carries a seal. Every other one says here why
+// not.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -4,7 +4,9 @@ import { CamelCasePlugin, Kysely } from "kysely";
 import { sqliteDialect, sqliteSource } from "../../src/store/dialect/sqlite.ts";
 import { initial } from "../../src/store/migrations/0001-initial.ts";
 
-/** Takes everything from an SQLite database that later migrations than the first have added. `scratch`: an unused path. */
+/**
+ * Takes everything from an SQLite database that later migrations than the first have added. `scratch`: an unused path.
+ */
 export async function backToFirstSchema(file: string, scratch: string): Promise<void> {
   const dialect = sqliteDialect(await sqliteSource(scratch), new AsyncLocalStorage());
   const first = new Kysely<unknown>({ dialect, plugins: [new CamelCasePlugin()] });

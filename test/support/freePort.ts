@@ -15,7 +15,10 @@ const shareStart = PORT_MIN + (Number(process.env.VITEST_POOL_ID ?? 0) % SHARES)
 
 let chosen = randomInt(SHARE_PORTS);
 
-/** A loopback port nobody listens on now, and that this process gives to nobody else. Start what binds it through `onFreePorts`: somebody else may take it. */
+/**
+ * A loopback port nobody listens on now, and that this process gives to nobody else. Start what binds it through
+ * `onFreePorts`: somebody else may take it.
+ */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < SHARE_PORTS; attempt++) {
     chosen = (chosen + 1) % SHARE_PORTS;

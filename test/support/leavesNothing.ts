@@ -1,5 +1,5 @@
-// Runs around the whole suite: gives it a HOME and a temporary directory of its own, and checks afterwards that the machine
-// is as it was. Fails the run otherwise.
+// Runs around the whole suite: gives it a HOME and a temporary directory of its own, and checks afterwards that the
+// machine is as it was. Fails the run otherwise.
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";

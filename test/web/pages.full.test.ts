@@ -34,7 +34,9 @@ let renewd: RenewdProcess;
 let browser: Browser;
 let origin: string;
 
-/** A CA, an HAProxy, `renewd run` with all roles, and Chromium: one certificate is well, the other fails at its target. */
+/**
+ * A CA, an HAProxy, `renewd run` with all roles, and Chromium: one certificate is well, the other fails at its target.
+ */
 beforeAll(async () => {
   haproxy = await startHaproxy();
   const port = await freePort();

@@ -4,7 +4,10 @@ import { seedFleet } from "../support/system/seedFleet.ts";
 import { createWebEstate, type WebEstate } from "../support/system/webEstate.ts";
 import { csvRows, linksOf } from "../support/web/crawl.ts";
 
-/** Everything that a CA, a target, an endpoint or a person may say: markup, an attribute's end, a script, active characters. */
+/**
+ * Everything that a CA, a target, an endpoint or a person may say: markup, an attribute's end, a script, active
+ * characters.
+ */
 const HOSTILE = `"><script>alert(1)</script><img src=x onerror=alert(2)>'\u202e\u001b[31m{{7*7}}`;
 
 /** Control and format characters, but for the line breaks of markup. */

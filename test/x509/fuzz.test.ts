@@ -1,4 +1,5 @@
-// Seeded and bounded: what strangers send through every reader of DER and PEM. A failure prints seed and path to replay.
+// Seeded and bounded: what strangers send through every reader of DER and PEM. A failure prints seed and path to
+// replay.
 import { X509Certificate } from "node:crypto";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";

@@ -23,8 +23,8 @@ export type Cell = string | { readonly text: string; readonly style: Style };
 const GAP = "  ";
 
 /**
- * Lines of a table whose cells are made inert here. Too wide a table wraps or loses the ends of its cuttable cells, then
- * loses whole columns in their drop order.
+ * Lines of a table whose cells are made inert here. Too wide a table wraps or loses the ends of its cuttable cells,
+ * then loses whole columns in their drop order.
  */
 export function renderTable(columns: readonly Column[], rows: readonly (readonly Cell[])[], screen: Screen): string[] {
   const kept = keptColumns(columns, rows, screen.width);

@@ -32,7 +32,10 @@ export async function checkConfiguration({ file, problems, config }: Patient): P
   return [...mistakes, ...open, ...notes, ...(mistakes.length === 0 ? [passed("configuration", file, right)] : [])];
 }
 
-/** Every secret that an issuer, solver, target or channel of this machine names, without showing any of it. `targets` false: not theirs. */
+/**
+ * Every secret that an issuer, solver, target or channel of this machine names, without showing any of it. `targets`
+ * false: not theirs.
+ */
 export async function checkSecrets({
   config,
   targets = true,

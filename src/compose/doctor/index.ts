@@ -20,9 +20,9 @@ const UNTOUCHED =
 const WRONG_FILE = "needs a configuration without mistakes";
 
 /**
- * Everything renewd needs on this machine, checked with the rights of the user who asks. Each check stands on its own, so
- * that one broken part does not hide another; nothing is created, sent, ordered or deployed. `targets` false: of a process
- * that must not touch any.
+ * Everything renewd needs on this machine, checked with the rights of the user who asks. Each check stands on its own,
+ * so that one broken part does not hide another; nothing is created, sent, ordered or deployed. `targets` false: of a
+ * process that must not touch any.
  */
 export async function examine(
   file: string,

@@ -119,7 +119,9 @@ interface Try {
   readonly error: string | null;
 }
 
-/** What each channel did with the newest that it was sent: an alert, its regular test, or one that a person asked for. */
+/**
+ * What each channel did with the newest that it was sent: an alert, its regular test, or one that a person asked for.
+ */
 async function newestTries({ alerts, events }: Store): Promise<ReadonlyMap<string, Try>> {
   const tests = await events.list({ types: ["channel.tested"], limit: TRIES_MAX });
   const tries: [string, Try][] = [

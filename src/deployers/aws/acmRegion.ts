@@ -151,7 +151,10 @@ function refuseNewer({ arn, tags }: Held, pair: IssuedCertificate): void {
   );
 }
 
-/** Somebody may have imported the same certificate with another chain. Without the right to read it, nothing is compared. */
+/**
+ * Somebody may have imported the same certificate with another chain. Without the right to read it, nothing is
+ * compared.
+ */
 async function sameChain(acm: Acm, arn: string, pair: IssuedCertificate, signal: AbortSignal): Promise<boolean> {
   const held = await acm.pem(arn, signal).catch((error: unknown) => {
     if (error instanceof RenewalError && error.code === "deploy.forbidden") return null;

@@ -14,7 +14,8 @@ const VERSION = /^renewd-(\d{1,9})-(\d{1,12})-[0-9a-f]{32}$/;
 /**
  * The id of a version (AWS: 32 to 64 characters) holds the generation. So it changes with the value in one step, it can
  * be read without the value, and the same deployment always has the same version. A digest of public facts
- * distinguishes pairs, layouts and what others keep beside the pair, because AWS refuses another value under an id it knows.
+ * distinguishes pairs, layouts and what others keep beside the pair, because AWS refuses another value under an id it
+ * knows.
  */
 export function versionId(pair: IssuedCertificate, layout: unknown, others: OtherMembers = {}): string {
   const facts = JSON.stringify([pair.certificate, pair.generation, pair.leafPem, pair.chainPem, layout]);

@@ -24,11 +24,12 @@ const AROUND_PEM =
 
 /**
  * The new PEM text, with what the text in place holds beside its pair after it, in its order: DH parameters, which
- * HAProxy, Apache and nginx read from the certificate's file, a curve, a list of revoked certificates, certificates that
- * are no part of the pair's chain, and comments. They are settings of people, and a renewal must not lose them. What
- * OpenSSL prints around a key or certificate belongs to that. Throws `deploy.refused` for a file with several private
- * keys, such as Postfix reads: only one of them can belong to the pair that is replaced; and where renewd never wrote,
- * for a file without any PEM, with the key of another kind of program, an encrypted key or lines of another format.
+ * HAProxy, Apache and nginx read from the certificate's file, a curve, a list of revoked certificates, certificates
+ * that are no part of the pair's chain, and comments. They are settings of people, and a renewal must not lose them.
+ * What OpenSSL prints around a key or certificate belongs to that. Throws `deploy.refused` for a file with several
+ * private keys, such as Postfix reads: only one of them can belong to the pair that is replaced; and where renewd never
+ * wrote, for a file without any PEM, with the key of another kind of program, an encrypted key or lines of another
+ * format.
  */
 export function keepForeignBlocks(next: string, held: string, place: Place): string {
   const blocks = readableBlocks(held, place);
@@ -96,7 +97,9 @@ export function refuseTooLong({ path, isOwn, adopt = false }: Place): void {
   if (!isOwn && !adopt) throw notOurs(path);
 }
 
-/** Throws `deploy.refused` for a file that renewd could replace but not read, so that nobody knows what would be lost. */
+/**
+ * Throws `deploy.refused` for a file that renewd could replace but not read, so that nobody knows what would be lost.
+ */
 export function refuseUnreadable({ path, adopt = false }: Place): void {
   if (adopt) return;
   throw new RenewalError(
@@ -107,8 +110,8 @@ export function refuseUnreadable({ path, adopt = false }: Place): void {
 }
 
 /**
- * The certificates of the pair that is replaced: those that renewd wrote, if its leaf is still there, else the leaf and all
- * that issued it. Any other one is somebody's. What cannot be read is of no use to anybody.
+ * The certificates of the pair that is replaced: those that renewd wrote, if its leaf is still there, else the leaf and
+ * all that issued it. Any other one is somebody's. What cannot be read is of no use to anybody.
  */
 function replacedCertificates(blocks: readonly Block[], next: string, { written }: Place): ReadonlySet<Block> {
   const coming = new Set([...next.matchAll(BLOCK)].map(([text]) => fingerprintOf(parsed(text))));

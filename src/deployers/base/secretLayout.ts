@@ -92,7 +92,8 @@ export interface HeldSecret {
 }
 
 /**
- * What others keep in the secret's object beside the pair. Throws `deploy.refused` where the layout has no place for it.
+ * What others keep in the secret's object beside the pair. Throws `deploy.refused` where the layout has no place for
+ * it.
  */
 export function othersIn({ text, members, shown }: HeldSecret, options: LayoutOptions): OtherMembers {
   const held = jsonObject(text);

@@ -154,8 +154,8 @@ async function inspect(
 }
 
 /**
- * null: BIG-IP does not show it. It shows the first certificate of a chain only; the receipt has all that were deployed,
- * separated by spaces.
+ * null: BIG-IP does not show it. It shows the first certificate of a chain only; the receipt has all that were
+ * deployed, separated by spaces.
  */
 function heldChain(
   { cert, chain }: CertKeyEntry,

@@ -20,7 +20,10 @@ export interface ProfileState {
   readonly entries: readonly CertKeyEntry[];
   /** Kind of key of each entry's certificate; left out: unknown. */
   readonly kinds: ReadonlyMap<string, "rsa" | "ecdsa">;
-  /** SHA-256 of each entry's certificate and of the first one of its chain, lower-case hex; left out: BIG-IP does not show it. */
+  /**
+   * SHA-256 of each entry's certificate and of the first one of its chain, lower-case hex; left out: BIG-IP does not
+   * show it.
+   */
   readonly fingerprints: ReadonlyMap<string, string>;
 }
 

@@ -78,8 +78,8 @@ export async function makeKeystores(bundle: Secret, options: KeystoreOptions, si
 }
 
 /**
- * For preflight: creates the same keystores for a pair that nobody uses, and writes them nowhere. Throws what the deploy
- * would throw.
+ * For preflight: creates the same keystores for a pair that nobody uses, and writes them nowhere. Throws what the
+ * deploy would throw.
  */
 export async function tryKeystores(options: KeystoreOptions, signal: AbortSignal): Promise<void> {
   await checkTool("openssl");

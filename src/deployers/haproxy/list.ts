@@ -59,9 +59,9 @@ function lineFor({ entry }: Listing, { name }: WrittenName): string {
 const NO_FILE = "renewd-no-such-file.pem";
 
 /**
- * HAProxy puts `crt-base` before each relative name in a list, but shows and takes full names elsewhere. A line with the
- * full relative name would name no file, and HAProxy's next start would fail. Throws `deploy.refused` for a relative name
- * outside `crt-base`.
+ * HAProxy puts `crt-base` before each relative name in a list, but shows and takes full names elsewhere. A line with
+ * the full relative name would name no file, and HAProxy's next start would fail. Throws `deploy.refused` for a
+ * relative name outside `crt-base`.
  */
 async function writtenName(
   address: RuntimeAddress,
@@ -130,8 +130,8 @@ async function appendToFile(
   // A directory needs no line. A list that is not here belongs to another container.
   if (kind === null || !kind.isFile()) return;
   await using directory = await openDirectory(dirname(list), dirname(list));
-  // Other targets may write to the same list. The lock is the list's own: a caller holds the lock of its own directory, and
-  // two callers that each waited for the other's directory would wait without end.
+  // Other targets may write to the same list. The lock is the list's own: a caller holds the lock of its own directory,
+  // and two callers that each waited for the other's directory would wait without end.
   using _lock = await lockDirectory(directory, signal, `.${basename(list)}.renewd.lock`);
   const content = await readFile(directory.at(basename(list)), "utf8");
   const names = [written.name, ...written.others];

@@ -15,9 +15,9 @@ interface Loaded {
 }
 
 /**
- * Other files that a bind of this HAProxy serves for a name of the pair, one sentence each: HAProxy prefers the file that
- * it loaded first, so clients may go on to get an old certificate from a file that nobody renews. Empty when HAProxy
- * does not answer: the pair is in place already.
+ * Other files that a bind of this HAProxy serves for a name of the pair, one sentence each: HAProxy prefers the file
+ * that it loaded first, so clients may go on to get an old certificate from a file that nobody renews. Empty when
+ * HAProxy does not answer: the pair is in place already.
  */
 export async function rivals(address: RuntimeAddress, { name, pair }: Loaded, signal: AbortSignal): Promise<string[]> {
   try {

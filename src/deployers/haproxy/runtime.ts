@@ -83,8 +83,8 @@ export async function showPid(address: RuntimeAddress, signal: AbortSignal): Pro
 }
 
 /**
- * HAProxy gives up its lock on certificates some time after the connection that held it was closed, and has no queue for
- * it: a command that meets the lock changes nothing and is to be sent again (`ckch_lock` in HAProxy's ssl_ckch.c).
+ * HAProxy gives up its lock on certificates some time after the connection that held it was closed, and has no queue
+ * for it: a command that meets the lock changes nothing and is to be sent again (`ckch_lock` in HAProxy's ssl_ckch.c).
  */
 async function inTurn(address: RuntimeAddress, commands: string, signal: AbortSignal): Promise<string> {
   for (;;) {

@@ -33,8 +33,9 @@ const PLAIN_BITS = 0o640;
 const OWNER_READS = 0o400;
 
 /**
- * The attributes of a file that replaces `existing`, or of a new one. A renewal must not change who can read a file, or the
- * server that reads it fails at its next start. A new key takes what `nearby` has, unless an owner or a group is asked for.
+ * The attributes of a file that replaces `existing`, or of a new one. A renewal must not change who can read a file, or
+ * the server that reads it fails at its next start. A new key takes what `nearby` has, unless an owner or a group is
+ * asked for.
  */
 export function wantedAttributes(
   file: AskedAttributes,
@@ -51,8 +52,8 @@ export function wantedAttributes(
 }
 
 /**
- * The mode of a key says who shall read it, unless it gives others more than a group's right to read, or its owner less: then
- * it says nothing, and the key gets what renewd wrote last.
+ * The mode of a key says who shall read it, unless it gives others more than a group's right to read, or its owner
+ * less: then it says nothing, and the key gets what renewd wrote last.
  */
 function inheritedMode({ secret, written }: AskedAttributes, mode: number): number {
   if (!secret) return mode & 0o777;
@@ -105,7 +106,10 @@ export function canEnter(reader: Reader, directory: Attributes): boolean {
   return may(reader, directory, ENTER);
 }
 
-/** The first class that fits decides, as in path_resolution(7): an owner without a right does not get it as a group member. */
+/**
+ * The first class that fits decides, as in path_resolution(7): an owner without a right does not get it as a group
+ * member.
+ */
 function may({ uid, gids }: Reader, attributes: Attributes, bit: number): boolean {
   if (uid === 0) return true;
   if (uid === attributes.uid) return (attributes.mode & (bit << 6)) !== 0;
@@ -114,8 +118,8 @@ function may({ uid, gids }: Reader, attributes: Attributes, bit: number): boolea
 }
 
 /**
- * The mode of a file whose group could not be kept: its new group may do no more than everybody, and no less either, or a
- * server in that group could not read a certificate that all others can read.
+ * The mode of a file whose group could not be kept: its new group may do no more than everybody, and no less either, or
+ * a server in that group could not read a certificate that all others can read.
  */
 export function narrowedMode(mode: number): number {
   const others = (mode & OTHERS) << 3;

@@ -41,8 +41,8 @@ const CLOSE_AFTER_EXIT_MS = 500;
 
 /**
  * Runs a command to its end and returns the last 16 KiB of its stdout. Throws the code that `exitCodes` gives, else
- * `deploy.commandFailed`, both with the end of its output unless it was given the key, or `deploy.timeout`. Timeout and abort end its whole process
- * group.
+ * `deploy.commandFailed`, both with the end of its output unless it was given the key, or `deploy.timeout`. Timeout and
+ * abort end its whole process group.
  */
 export async function runCommand(command: Command, signal: AbortSignal): Promise<string> {
   signal.throwIfAborted();

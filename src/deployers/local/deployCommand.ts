@@ -28,7 +28,8 @@ export interface Deployed {
 }
 
 /**
- * Call it also when nothing changed, unless `mayLeaveOut`: the attempt that swapped the files may have died before this.
+ * Call it also when nothing changed, unless `mayLeaveOut`: the attempt that swapped the files may have died before
+ * this.
  */
 export async function runDeployCommand(
   { command, commandTimeout }: CommandOptions,

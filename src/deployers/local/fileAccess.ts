@@ -38,9 +38,9 @@ interface Loss {
 }
 
 /**
- * Gives a new file its owner, group, ACL and mode, and never lets anybody read it who could not read the old one. Returns
- * for people what was impossible to keep; null: nothing. Throws `deploy.io` where an option asks for something impossible,
- * and where a user or group that could read the old key could not read the new one.
+ * Gives a new file its owner, group, ACL and mode, and never lets anybody read it who could not read the old one.
+ * Returns for people what was impossible to keep; null: nothing. Throws `deploy.io` where an option asks for something
+ * impossible, and where a user or group that could read the old key could not read the new one.
  */
 export async function giveAccess(file: NewFile, { asked, wanted, model, replaced }: Access): Promise<string | null> {
   const losses = [
@@ -113,8 +113,8 @@ function impossible(path: string, what: string, cause: unknown): RenewalError {
 }
 
 /**
- * Throws `deploy.io` where the owner or the group of a key could not read the one that replaces it. `own`: who owns that.
- * Root reads everything. A `mode` that is asked for says who shall read the file, so nobody is lost by mistake.
+ * Throws `deploy.io` where the owner or the group of a key could not read the one that replaces it. `own`: who owns
+ * that. Root reads everything. A `mode` that is asked for says who shall read the file, so nobody is lost by mistake.
  */
 export function refuseLostReader(
   path: string,
@@ -146,9 +146,9 @@ async function attempt(work: Promise<void>): Promise<unknown> {
 }
 
 /**
- * Node knows neither ACLs nor extended attributes: GNU's cp copies both, and its ls marks a file with an ACL. With an ACL
- * the mode's group bits are a mask for others, so a group that the ACL keeps out would read a file without the ACL. Where
- * no such cp is installed nobody can say whether there is an ACL, so the group's bits go too.
+ * Node knows neither ACLs nor extended attributes: GNU's cp copies both, and its ls marks a file with an ACL. With an
+ * ACL the mode's group bits are a mask for others, so a group that the ACL keeps out would read a file without the ACL.
+ * Where no such cp is installed nobody can say whether there is an ACL, so the group's bits go too.
  */
 async function carryOver({ at, extendedAttributes }: Model, to: string): Promise<Loss[]> {
   if (process.platform !== "linux") return [];
@@ -169,8 +169,8 @@ const WITH_XATTR = "mode,xattr";
 const WITH_LABEL = "mode,xattr,context";
 
 /**
- * cp leaves SELinux' label out of the extended attributes, and refuses to be asked for it where there is no SELinux. With
- * the directory's label instead, a confined server could not read a key that somebody labelled for it.
+ * cp leaves SELinux' label out of the extended attributes, and refuses to be asked for it where there is no SELinux.
+ * With the directory's label instead, a confined server could not read a key that somebody labelled for it.
  */
 export async function preserved(selinux = "/sys/fs/selinux/enforce"): Promise<string> {
   const labelled = await stat(selinux).then(

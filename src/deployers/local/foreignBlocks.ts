@@ -34,7 +34,10 @@ export async function withForeignBlocks(file: FileToWrite): Promise<FileToWrite>
   }
 }
 
-/** null: it is another user's, who keeps renewd's out. Of its own file renewd can change the mode, also of one with 0000. */
+/**
+ * null: it is another user's, who keeps renewd's out. Of its own file renewd can change the mode, also of one with
+ * 0000.
+ */
 async function readHeld(path: string, { uid, mode }: Stats): Promise<string | null> {
   try {
     return await readFile(path, "utf8");

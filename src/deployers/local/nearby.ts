@@ -21,9 +21,9 @@ export interface NewKey {
 }
 
 /**
- * What a new private key takes over: owner, group and mode of the keys of the same kind, if they agree, else those of the
- * directory. The kind is the extension in the same directory, or the name in the directories beside it. null: nothing to
- * take over, so the key is for renewd's own user.
+ * What a new private key takes over: owner, group and mode of the keys of the same kind, if they agree, else those of
+ * the directory. The kind is the extension in the same directory, or the name in the directories beside it. null:
+ * nothing to take over, so the key is for renewd's own user.
  */
 export async function nearbyAttributes(directory: Directory, { name, ownDirectory }: NewKey): Promise<Nearby | null> {
   const others = ownDirectory ? await inOtherDirectories(directory, name) : [];

@@ -7,8 +7,8 @@ import { fileError } from "../base/fileError.ts";
 const READ_BYTES_MAX = 1024 * 1024;
 
 /**
- * What a regular file holds; null: there is none of this name. Throws `deploy.io` for one that renewd cannot read, and for
- * everything else: a named pipe would block a thread of the process until somebody writes to it, without end.
+ * What a regular file holds; null: there is none of this name. Throws `deploy.io` for one that renewd cannot read, and
+ * for everything else: a named pipe would block a thread of the process until somebody writes to it, without end.
  */
 export async function readIfThere(path: string, bytesMax = READ_BYTES_MAX): Promise<string | null> {
   try {

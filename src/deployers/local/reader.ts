@@ -41,8 +41,8 @@ export async function runningReader(server: ServerProgram, signal: AbortSignal):
 }
 
 /**
- * Throws `deploy.forbidden` when this process may not send the running server the signal of its reload. Says nothing of a
- * server that is not seen, such as one in a container.
+ * Throws `deploy.forbidden` when this process may not send the running server the signal of its reload. Says nothing of
+ * a server that is not seen, such as one in a container.
  */
 export async function requireSignal(server: ServerProgram, signal: AbortSignal): Promise<void> {
   const masters = mastersOf(await processesOf(server, signal), server.pid ?? null);
@@ -74,8 +74,8 @@ function mastersOf(processes: readonly Process[], pid: number | null): readonly 
 }
 
 /**
- * The kernel gives the files in /proc/PID to root once a process has changed its user after its start. Such a server was started by
- * root and read its key then.
+ * The kernel gives the files in /proc/PID to root once a process has changed its user after its start. Such a server
+ * was started by root and read its key then.
  */
 async function readerOf({ pid, name, uid, gids }: Process, dropsRootFirst: boolean): Promise<Reader> {
   const startedBy = dropsRootFirst

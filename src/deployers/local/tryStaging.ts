@@ -10,8 +10,8 @@ export const PLACEHOLDER: string = "renewd tries whether it may write here\n".re
 
 /**
  * For preflight: what a deploy does with these files up to the swap, with a text in place of the pair, under the same
- * lock (`lockName`: another one than the directory's). Throws what the deploy would throw. Leaves nothing but the lock, and creates no directory: of those that are missing the
- * one above is tried.
+ * lock (`lockName`: another one than the directory's). Throws what the deploy would throw. Leaves nothing but the lock,
+ * and creates no directory: of those that are missing the one above is tried.
  */
 export async function tryStaging(files: readonly FileToTry[], signal: AbortSignal, lockName?: string): Promise<void> {
   const [first] = files;

@@ -115,8 +115,8 @@ async function deployTogether(control: ServerControl, members: readonly Member[]
 }
 
 /**
- * Returns the members whose files are in place and checked; the others have their outcome. `accepts`: the server accepts
- * its configuration without them.
+ * Returns the members whose files are in place and checked; the others have their outcome. `accepts`: the server
+ * accepts its configuration without them.
  */
 async function putInPlace(
   control: ServerControl,
@@ -169,9 +169,9 @@ async function tryTogether(
 }
 
 /**
- * The check fails without the new files too, perhaps only because they are missing: two certificates that are both new to
- * one server would wait for each other without end. So a first pair goes back in place and stays there, whatever the check
- * says: without it the server cannot start either.
+ * The check fails without the new files too, perhaps only because they are missing: two certificates that are both new
+ * to one server would wait for each other without end. So a first pair goes back in place and stays there, whatever the
+ * check says: without it the server cannot start either.
  */
 async function keepFirst(
   control: ServerControl,

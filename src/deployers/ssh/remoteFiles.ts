@@ -109,7 +109,8 @@ export async function requireReplace(sftp: Sftp, directory: string, signal: Abor
 
 /**
  * For preflight: what a deploy does with these files up to the swap, with a text in place of the pair. Throws what the
- * deploy would throw. Leaves nothing behind, and creates no directory: of those that are missing the one above is tried.
+ * deploy would throw. Leaves nothing behind, and creates no directory: of those that are missing the one above is
+ * tried.
  */
 export async function tryRemoteStaging(
   sftp: Sftp,

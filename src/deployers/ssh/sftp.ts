@@ -30,8 +30,8 @@ export interface Sftp {
   /** null: there is no such file, or it is longer than `bytesMax`. */
   read(path: string, bytesMax: number, signal: AbortSignal): Promise<Buffer | null>;
   /**
-   * Creates a file, 0600 until it is complete, and syncs it if the server can. Where the server refuses owner or group, the
-   * file keeps those of the login.
+   * Creates a file, 0600 until it is complete, and syncs it if the server can. Where the server refuses owner or group,
+   * the file keeps those of the login.
    */
   create(
     path: string,

@@ -170,8 +170,9 @@ async function deploy(
   if (options.command !== undefined) {
     await runRemote(connection, { argv: options.command, timeoutMs: options.commandTimeout }, signal).catch(
       async (error: unknown) => {
-        // An abort does not mean that the pair is bad, and without a connection nothing can be restored: the next attempt
-        // runs the command again. The command may have failed because another certificate's first files are missing.
+        // An abort does not mean that the pair is bad, and without a connection nothing can be restored: the next
+        // attempt runs the command again. The command may have failed because another certificate's first files are
+        // missing.
         if (!signal.aborted && !staged.first) await staged.restore().catch(() => undefined);
         throw error;
       },

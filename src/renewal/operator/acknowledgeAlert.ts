@@ -11,8 +11,8 @@ export interface AlertTaken extends AlertAcknowledgement {
 }
 
 /**
- * A person takes an alert on: it goes to nobody else. Those who were notified are told who. Throws `request.invalid` when
- * there is no such alert, it is over, or a link was used before.
+ * A person takes an alert on: it goes to nobody else. Those who were notified are told who. Throws `request.invalid`
+ * when there is no such alert, it is over, or a link was used before.
  */
 export async function acknowledgeAlert(
   { store, services }: Pick<Context, "store" | "services">,

@@ -7,8 +7,8 @@ import { PERSON_PRIORITY } from "../rules/window.ts";
 import { reconcile } from "../steps/reconcile.ts";
 
 /**
- * A person's word starts the next attempt of a renewal in flight now: same order, same generation, past any back-off, any
- * Retry-After and the pause after dead workers. What a worker is doing just now goes on. Returns the renewal.
+ * A person's word starts the next attempt of a renewal in flight now: same order, same generation, past any back-off,
+ * any Retry-After and the pause after dead workers. What a worker is doing just now goes on. Returns the renewal.
  */
 export async function hurryRenewal(context: Context, id: string, why: string): Promise<Renewal | null> {
   const hurried = await context.store.transaction(async (tx) => {

@@ -6,9 +6,9 @@ import { resumeRenewal } from "./resume.ts";
 import { knownRecord, type OperatorDecision, reasonOf, refuseObserved, subjectOf } from "./subject.ts";
 
 /**
- * Tries again now, without issuing another certificate: a renewal in flight makes its next attempt, a held one tries its
- * failed wave, and without either the planner decides now, past any back-off. Returns the renewal; null: none is in flight.
- * Throws `request.invalid`.
+ * Tries again now, without issuing another certificate: a renewal in flight makes its next attempt, a held one tries
+ * its failed wave, and without either the planner decides now, past any back-off. Returns the renewal; null: none is in
+ * flight. Throws `request.invalid`.
  */
 export async function retryNow(context: Context, decision: OperatorDecision): Promise<Renewal | null> {
   const { store, clock } = context;
@@ -35,7 +35,9 @@ export async function retryNow(context: Context, decision: OperatorDecision): Pr
   return null;
 }
 
-/** Ends a pause or quarantine. A renewal in flight makes its next attempt now and is returned; null: none is in flight. */
+/**
+ * Ends a pause or quarantine. A renewal in flight makes its next attempt now and is returned; null: none is in flight.
+ */
 export async function resumeCertificate(context: Context, decision: OperatorDecision): Promise<Renewal | null> {
   const { store, clock } = context;
   await resume(store, decision.of, clock.now(), decision);

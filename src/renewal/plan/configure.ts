@@ -100,8 +100,8 @@ async function warnOfDistrust(
 }
 
 /**
- * Deployments of a release that recorded no definition of their target: which of them changed is not known, so the pair is
- * deployed again. For the others `targetChanged` finds the targets whose definition changed.
+ * Deployments of a release that recorded no definition of their target: which of them changed is not known, so the pair
+ * is deployed again. For the others `targetChanged` finds the targets whose definition changed.
  */
 async function forgetUnknown(tx: Store, certificate: string): Promise<void> {
   for (const { target, targetDigest, deployedGeneration } of await tx.deployments.list(certificate))

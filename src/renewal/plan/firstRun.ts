@@ -32,8 +32,8 @@ export interface PairInUse {
 }
 
 /**
- * renewd has issued nothing here. Certificates may be known already: some were imported, or a process ended between their
- * first appearance and the decision about them.
+ * renewd has issued nothing here. Certificates may be known already: some were imported, or a process ended between
+ * their first appearance and the decision about them.
  */
 export async function isFirstRun({ store }: Pick<Context, "store">): Promise<boolean> {
   const unreadable: unknown[] = [];

@@ -4,8 +4,9 @@ import type { Context } from "../context.ts";
 import { originNow } from "../rules/origin.ts";
 
 /**
- * A CA is known by its directory. After a reload that renames an issuer, its account and its certificates follow the new
- * name, so that nothing is issued again. Versions of a release that recorded no directory get the one of their issuer.
+ * A CA is known by its directory. After a reload that renames an issuer, its account and its certificates follow the
+ * new name, so that nothing is issued again. Versions of a release that recorded no directory get the one of their
+ * issuer.
  */
 export async function followIssuerNames({ store, services, log }: Context): Promise<void> {
   const certificates = services.certificates();

@@ -57,8 +57,8 @@ export async function loadPlanFacts(
 }
 
 /**
- * Plans the certificates whose check is due, the most urgent first, until none is left or the time budget is used up. Its
- * cost grows with what is due, not with the fleet.
+ * Plans the certificates whose check is due, the most urgent first, until none is left or the time budget is used up.
+ * Its cost grows with what is due, not with the fleet.
  */
 export async function planDue(context: Context, signal: AbortSignal): Promise<Renewal[]> {
   await context.clockGuard.check(signal);

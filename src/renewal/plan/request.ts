@@ -124,7 +124,9 @@ async function begunSince(store: Store, certificate: string, askedAt: number | n
   return newest === undefined || deploysExisting(newest.reason) ? null : newest;
 }
 
-/** With force, a renewal that waits makes its next attempt now: it brings the new version, and a second order would not. */
+/**
+ * With force, a renewal that waits makes its next attempt now: it brings the new version, and a second order would not.
+ */
 async function join(context: Context, { id }: Renewal, request: RenewalRequest): Promise<RequestAnswer> {
   const hurried = request.force ? await hurryRenewal(context, id, describe(request, null)) : null;
   return { renewalId: id, joined: true, hurried: hurried !== null };

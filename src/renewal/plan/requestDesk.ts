@@ -11,8 +11,8 @@ interface Given {
 }
 
 /**
- * Answers requests. What a program asks again and again, such as a loop that went wrong, is decided once in a while: each
- * decision reads all about the certificate, and 100,000 of them would keep every other request waiting.
+ * Answers requests. What a program asks again and again, such as a loop that went wrong, is decided once in a while:
+ * each decision reads all about the certificate, and 100,000 of them would keep every other request waiting.
  */
 export function createRequestDesk(context: Context): (request: RenewalRequest) => Promise<RequestAnswer> {
   const { clock } = context;

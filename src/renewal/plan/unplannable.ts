@@ -14,8 +14,8 @@ const RETRY_FIRST_MS = MINUTE_MS;
 const RETRY_MAX_MS = HOUR_MS;
 
 /**
- * One certificate could not be planned: moves it on, so that it does not block the others, and records why. One event for
- * each fault, not one per tick. Throws only while the database is away.
+ * One certificate could not be planned: moves it on, so that it does not block the others, and records why. One event
+ * for each fault, not one per tick. Throws only while the database is away.
  */
 export async function recordUnplannable(context: Context, name: string, thrown: unknown): Promise<void> {
   const { clock, log } = context;

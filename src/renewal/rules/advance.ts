@@ -201,7 +201,9 @@ function isWaitingInVain(action: Action, wave: StagedWave, facts: Facts, now: nu
   );
 }
 
-/** The facts for a deployer that asks for the target's work: it is here, however late, so the target is not unattended. */
+/**
+ * The facts for a deployer that asks for the target's work: it is here, however late, so the target is not unattended.
+ */
 export function askedBy(target: string, facts: Facts, now: number): Facts {
   const isOffered = (row: Deployment): boolean =>
     row.target === target && row.nextAttemptAt !== null && row.nextAttemptAt <= now;

@@ -37,7 +37,9 @@ export interface OwnClock {
 export interface Dissent {
   readonly witness: ClockWitness;
   readonly message: string;
-  /** No CA agrees with this machine, so that nothing can be issued until a person has found out which clock is wrong. */
+  /**
+   * No CA agrees with this machine, so that nothing can be issued until a person has found out which clock is wrong.
+   */
   readonly stopsIssuing: boolean;
 }
 
@@ -51,11 +53,12 @@ export interface ClockVerdict {
 }
 
 /**
- * Which clock is wrong, ours or theirs. Ours only if no CA agrees with it, and either more witnesses agree against it than
- * agree with it, two at least, or it is implausible by itself and no majority agrees with it. CAs alone are not enough against a clock that runs on from
- * an instant which a CA has confirmed or at which renewd wrote: one proxy may change what all of them say. Otherwise a
- * witness that differs is wrong itself, and stops the orders at that CA: a wrong Date header must not stop all the others.
- * So is any number of them that say a time which is past for sure, such as that of an answer which a proxy keeps.
+ * Which clock is wrong, ours or theirs. Ours only if no CA agrees with it, and either more witnesses agree against it
+ * than agree with it, two at least, or it is implausible by itself and no majority agrees with it. CAs alone are not
+ * enough against a clock that runs on from an instant which a CA has confirmed or at which renewd wrote: one proxy may
+ * change what all of them say. Otherwise a witness that differs is wrong itself, and stops the orders at that CA: a
+ * wrong Date header must not stop all the others. So is any number of them that say a time which is past for sure, such
+ * as that of an answer which a proxy keeps.
  */
 export function judgeClock(all: readonly ClockWitness[], own: OwnClock): ClockVerdict {
   const witnesses = byOrigin(all);

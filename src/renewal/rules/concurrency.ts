@@ -35,10 +35,10 @@ export function isTooBusy({ leaseMs, loopDelayMs, leaseMarginMs }: Load): boolea
 }
 
 /**
- * How many jobs a worker may take at a time. If it falls behind, its leases run out: others take its work over, it starts
- * again, and nothing ends. So it takes half as many at the first sign, and an eighth more each time while all is well and
- * all that it may take runs. An idle worker proves nothing: beyond the first number it goes back, so that a wave of work
- * does not find it with all that is configured.
+ * How many jobs a worker may take at a time. If it falls behind, its leases run out: others take its work over, it
+ * starts again, and nothing ends. So it takes half as many at the first sign, and an eighth more each time while all is
+ * well and all that it may take runs. An idle worker proves nothing: beyond the first number it goes back, so that a
+ * wave of work does not find it with all that is configured.
  */
 export function nextConcurrency({ current, max, wanted }: Concurrency, load: Load): number {
   const first = firstConcurrency(max);

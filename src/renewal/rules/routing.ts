@@ -4,8 +4,8 @@ import { labelTexts, type Responsibility } from "../../domain/responsibility.ts"
 type Routed = Pick<Channel, "about">;
 
 /**
- * Whether a channel is sent what somebody answers for. One without `about` is sent everything. What no channel is about,
- * renewd's own troubles among it, goes to all of them: nothing falls silent because nobody was named.
+ * Whether a channel is sent what somebody answers for. One without `about` is sent everything. What no channel is
+ * about, renewd's own troubles among it, goes to all of them: nothing falls silent because nobody was named.
  */
 export function isSent(channel: Routed, all: Iterable<Routed>, responsibility: Responsibility | null): boolean {
   if (concerns(channel, responsibility)) return true;

@@ -15,17 +15,23 @@ export interface Suggestion {
   readonly explanationUrl: string | null;
 }
 
-/** From here on it is the CA's fault: one replacement was asked for and delivered, and is to be replaced again at once. */
+/**
+ * From here on it is the CA's fault: one replacement was asked for and delivered, and is to be replaced again at once.
+ */
 const OVERDUE_MAX = 2;
 
-/** Fresh versions were to be replaced at once too often: the CA's windows are ignored and the certificate's own applies. */
+/**
+ * Fresh versions were to be replaced at once too often: the CA's windows are ignored and the certificate's own applies.
+ */
 export function isDistrusted({ overdueInRow }: Pick<RenewalInfoRecord, "overdueInRow">): boolean {
   return overdueInRow >= OVERDUE_MAX;
 }
 
 const ORDER_INTERVAL_MIN_MS = HOUR_MS;
 
-/** No version follows another sooner because of the CA's window: a tenth of its life, or an hour for short-lived ones. */
+/**
+ * No version follows another sooner because of the CA's window: a tenth of its life, or an hour for short-lived ones.
+ */
 function orderIntervalMs({ notBefore, notAfter }: Lifetime): number {
   const lifetimeMs = Math.max(0, notAfter - notBefore);
   return Math.min(Math.max(ORDER_INTERVAL_MIN_MS, lifetimeMs / 10), lifetimeMs / 4);
@@ -35,8 +41,8 @@ type Lifetime = Pick<Leaf, "notBefore" | "notAfter">;
 type Window = Pick<RenewalInfo, "start" | "end">;
 
 /**
- * What makes a window useless for a certificate; null: nothing. A window that is over is none of these: CAs move windows
- * into the past to have certificates replaced at once (RFC 9773 §4.2).
+ * What makes a window useless for a certificate; null: nothing. A window that is over is none of these: CAs move
+ * windows into the past to have certificates replaced at once (RFC 9773 §4.2).
  */
 export function windowFault({ start, end }: Window, { notBefore, notAfter }: Lifetime, now: number): string | null {
   if (end <= start) return "a window that does not end after its start";
@@ -46,8 +52,8 @@ export function windowFault({ start, end }: Window, { notBefore, notAfter }: Lif
 }
 
 /**
- * `overdueInRow` after a poll that returned `window`: versions in a row that the CA wanted replaced while they were fresh,
- * be it at the first poll, a moment after it, or because it moved their window. Only one that got old with a
+ * `overdueInRow` after a poll that returned `window`: versions in a row that the CA wanted replaced while they were
+ * fresh, be it at the first poll, a moment after it, or because it moved their window. Only one that got old with a
  * window that stays in the future ends the row.
  */
 export function countOverdue(

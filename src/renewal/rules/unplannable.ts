@@ -2,8 +2,8 @@ import type { CertificateRecord } from "../../domain/certificate.ts";
 import { isStoreAway } from "../../domain/errorTable.ts";
 
 /**
- * A deadlock, or a database that was away for a moment, is no fault of the certificate: only the third such failure in a row
- * counts.
+ * A deadlock, or a database that was away for a moment, is no fault of the certificate: only the third such failure in
+ * a row counts.
  */
 const TRANSIENT_FAILURES = 3;
 

@@ -142,8 +142,8 @@ async function attemptDeploy(context: Context, claimed: Claimed, lease: Lease): 
 }
 
 /**
- * The target holds the pair already, as when its definition changed, and no attempt was begun since it was put there: one
- * that failed, was interrupted or died may have replaced files without a reload. Drift and a redeploy by hand set
+ * The target holds the pair already, as when its definition changed, and no attempt was begun since it was put there:
+ * one that failed, was interrupted or died may have replaced files without a reload. Drift and a redeploy by hand set
  * `deployedGeneration` to 0.
  */
 function isTrusted({ wantedGeneration, deployedGeneration, deployedAt }: Deployment): boolean {

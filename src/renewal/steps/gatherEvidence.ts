@@ -108,8 +108,8 @@ export async function gatherEvidence(
 }
 
 /**
- * After nothing answered, another process may answer next. A connection that a limit may have stopped says nothing about
- * that, unless the whole look was silent.
+ * After nothing answered, another process may answer next. A connection that a limit may have stopped says nothing
+ * about that, unless the whole look was silent.
  */
 function mayBeAnother({ problem }: Observation, { answered }: Progress): boolean {
   return (
@@ -134,9 +134,9 @@ function gapMs(evidence: Evidence, terms: ProofTerms): number {
 }
 
 /**
- * Each connection has a part of the time for itself and is opened at another moment of it each time: a server that serves
- * the old pair for a second now and then must not do so between two groups, nor in step with them. Good ones first: a
- * wrong one in a group ends the row, so a row never begins in the middle of a mixed group.
+ * Each connection has a part of the time for itself and is opened at another moment of it each time: a server that
+ * serves the old pair for a second now and then must not do so between two groups, nor in step with them. Good ones
+ * first: a wrong one in a group ends the row, so a row never begins in the middle of a mixed group.
  */
 async function openGroup(
   { probe, clock }: Pick<Context, "probe" | "clock">,

@@ -87,8 +87,8 @@ export async function rollBack(
 }
 
 /**
- * Taken back by itself, a renewal failed. A person who puts a pair back has decided: nothing failed, so nobody is called.
- * What kept renewd from issuing before that still does.
+ * Taken back by itself, a renewal failed. A person who puts a pair back has decided: nothing failed, so nobody is
+ * called. What kept renewd from issuing before that still does.
  */
 function troubleOf(
   record: CertificateRecord | null,

@@ -20,10 +20,10 @@ type BoundContext = Pick<Context, "store" | "settings" | "log"> & {
 };
 
 /**
- * The instants that make work due carry no seal, so a writer of the database could silence a certificate with one in the
- * far future. Nothing waits longer than renewd itself ever puts off: what does is due now, and the history says so. A
- * target whose row somebody else wrote makes its certificate due as well. To check too early does no harm. Returns how
- * many certificates it corrected.
+ * The instants that make work due carry no seal, so a writer of the database could silence a certificate with one in
+ * the far future. Nothing waits longer than renewd itself ever puts off: what does is due now, and the history says so.
+ * A target whose row somebody else wrote makes its certificate due as well. To check too early does no harm. Returns
+ * how many certificates it corrected.
  */
 export async function boundInstants(context: BoundContext, signal: AbortSignal): Promise<number> {
   await context.clockGuard.check(signal);

@@ -4,8 +4,8 @@ import { requestRenewal } from "../plan/request.ts";
 import { elapsed } from "../rules/alerts/lasting.ts";
 
 /**
- * Has the canary issued, deployed and verified once per interval: what would break the next real renewal breaks this one
- * first. Several planners may ask; one renewal is begun. Returns whether it was asked for.
+ * Has the canary issued, deployed and verified once per interval: what would break the next real renewal breaks this
+ * one first. Several planners may ask; one renewal is begun. Returns whether it was asked for.
  */
 export async function renewCanary(context: Context, signal: AbortSignal): Promise<boolean> {
   const { store, services, settings, clock, log } = context;

@@ -15,8 +15,8 @@ const REPEAT_MS = HOUR_MS;
 
 export interface ClockGuard {
   /**
-   * Throws `clock.skewed` while this machine's clock cannot be trusted: nothing must be decided or written by it. With an
-   * issuer also `acme.clock`, while that issuer's CA is the one whose clock is wrong.
+   * Throws `clock.skewed` while this machine's clock cannot be trusted: nothing must be decided or written by it. With
+   * an issuer also `acme.clock`, while that issuer's CA is the one whose clock is wrong.
    */
   check(signal: AbortSignal, issuer?: string): Promise<void>;
 }

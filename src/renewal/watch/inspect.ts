@@ -29,9 +29,10 @@ const JITTER = 0.1;
 type Inspector = Required<Pick<Deployer, "inspect">>;
 
 /**
- * Asks targets what they hold now. Many servers read their files only when they start, so nobody else would notice a wrong
- * file before that. A target that does not hold what was deployed is drifted: the planner deploys the existing version
- * again. `agentOf`: the targets of this agent; empty: all targets without an agent. Returns how many were asked.
+ * Asks targets what they hold now. Many servers read their files only when they start, so nobody else would notice a
+ * wrong file before that. A target that does not hold what was deployed is drifted: the planner deploys the existing
+ * version again. `agentOf`: the targets of this agent; empty: all targets without an agent. Returns how many were
+ * asked.
  */
 export async function inspectDue(context: Context, agentOf: readonly string[], signal: AbortSignal): Promise<number> {
   const inspectors = inspectorsOf(context, agentOf);
@@ -82,8 +83,8 @@ function claim({ store, clock, settings }: Context, targets: readonly string[]):
 }
 
 /**
- * One target or certificate that fails must not stop the others. It is asked again when its next inspection is due; what
- * was not asked because its target does not answer comes before it.
+ * One target or certificate that fails must not stop the others. It is asked again when its next inspection is due;
+ * what was not asked because its target does not answer comes before it.
  */
 async function inspectAlone(
   context: Context,
@@ -204,7 +205,8 @@ async function recordInspection(
 }
 
 /**
- * After a restore the target may hold something newer than the database knows. An imported pair may never have been there.
+ * After a restore the target may hold something newer than the database knows. An imported pair may never have been
+ * there.
  */
 function mayReplace(version: Version, record: Parameters<typeof isUnconfirmed>[0]["record"]): boolean {
   if (isUnconfirmed({ record, version })) return false;

@@ -19,8 +19,9 @@ interface Round {
 }
 
 /**
- * `mode: observe` of a certificate that renewd has no pair of: what its endpoints serve is all there is to watch. Another
- * certificate than last time is no fault, as other tooling renews it; one that is not for the names, or has ended, is.
+ * `mode: observe` of a certificate that renewd has no pair of: what its endpoints serve is all there is to watch.
+ * Another certificate than last time is no fault, as other tooling renews it; one that is not for the names, or has
+ * ended, is.
  */
 export async function observeServed(context: Context, certificate: Certificate, signal: AbortSignal): Promise<void> {
   const limit = pLimit(CONNECTIONS_MAX);

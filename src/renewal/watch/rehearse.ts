@@ -34,8 +34,8 @@ const PROBLEM_CHARACTERS_MAX = 1_000;
 
 /**
  * A renewal without its effects: an order at the staging CA, validated by the same solver, and each target's preflight;
- * for a person who asks also a handshake with each endpoint. The staging certificate is thrown away: nothing is stored as
- * a version and nothing is deployed.
+ * for a person who asks also a handshake with each endpoint. The staging certificate is thrown away: nothing is stored
+ * as a version and nothing is deployed.
  */
 export async function rehearse(
   context: Context,

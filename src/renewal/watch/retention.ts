@@ -32,7 +32,9 @@ export async function applyRetention(context: RetentionContext, signal: AbortSig
   await store.events.append({ at: now, type: "history.pruned", ...of, detail });
 }
 
-/** Once for each event at which it stops: everything behind it stays as well, until a person has accepted what happened. */
+/**
+ * Once for each event at which it stops: everything behind it stays as well, until a person has accepted what happened.
+ */
 async function reportStuck({ store }: RetentionContext, before: number, now: number): Promise<void> {
   const number = await store.retention.stuckAt(before);
   if (number === null) return;

@@ -10,8 +10,8 @@ import type { RehearsalStep } from "./rehearsalStep.ts";
 const AT_ONCE = 8;
 
 /**
- * For a rehearsal: can this machine dial every address of the certificate's endpoints, and does a TLS server answer there?
- * What it serves is not judged. Before the first version a server that does not answer may be waiting for it.
+ * For a rehearsal: can this machine dial every address of the certificate's endpoints, and does a TLS server answer
+ * there? What it serves is not judged. Before the first version a server that does not answer may be waiting for it.
  */
 export async function tryEndpoints(
   context: Pick<Context, "store" | "probe">,

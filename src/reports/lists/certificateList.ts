@@ -85,7 +85,10 @@ const RANK = new Map(STATES.map((state, index) => [state, index]));
 /** Larger than every instant there is. */
 const RANK_STEP = 1e13;
 
-/** Those that need a person first, then the most critical, then by state, then the soonest expiry. Nothing issued means nothing valid to serve. */
+/**
+ * Those that need a person first, then the most critical, then by state, then the soonest expiry. Nothing issued means
+ * nothing valid to serve.
+ */
 function worstOf({ needsPerson, problems, state, expiresAt, responsibility }: CertificateRow): number {
   // An expired certificate is an outage now, however critical it is.
   const trouble = (needsPerson ? 0 : 400) + (problems.length > 0 ? 0 : 200) + (state === "expired" ? 0 : 100);

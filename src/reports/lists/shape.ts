@@ -1,8 +1,8 @@
 import type { SortValue } from "./cursor.ts";
 
 /**
- * One query object per list. The page, the card that counts, the CSV file, the API and the metric all ask it, so a number
- * is always a link to exactly that many rows.
+ * One query object per list. The page, the card that counts, the CSV file, the API and the metric all ask it, so a
+ * number is always a link to exactly that many rows.
  */
 export interface List<Row> {
   readonly name: string;

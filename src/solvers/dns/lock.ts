@@ -3,7 +3,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { DnsLocks } from "../../domain/dnsRecord.ts";
 import { RenewalError } from "../../domain/errors.ts";
 
-/** Renewed while its holder works. A holder that could not renew it stops in half of that, before anybody else writes. */
+/**
+ * Renewed while its holder works. A holder that could not renew it stops in half of that, before anybody else writes.
+ */
 const LOCK_MS = 20_000;
 const RENEW_MS = 4_000;
 const WORK_MS = 60_000;

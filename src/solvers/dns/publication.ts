@@ -51,8 +51,8 @@ export async function publish(publisher: Publisher, publication: Publication, si
 }
 
 /**
- * Removes the record, then the row. What fails is noted in the row, and a later clean-up tries again. A row that changed
- * since `record` was read is left alone: its order was resumed and needs the value again.
+ * Removes the record, then the row. What fails is noted in the row, and a later clean-up tries again. A row that
+ * changed since `record` was read is left alone: its order was resumed and needs the value again.
  */
 export async function withdraw(publisher: Publisher, record: DnsRecord, signal: AbortSignal): Promise<void> {
   const { dns, provider, now } = publisher;

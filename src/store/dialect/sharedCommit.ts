@@ -18,8 +18,8 @@ interface Shared {
 
 /**
  * A commit waits for the disk, which is most of what a small transaction costs. Transactions that wait for each other
- * share one: each is a savepoint of the same SQLite transaction, and resolves when that is committed. It ends as soon as
- * nobody waits, or when the event loop must have its turn, so that other processes are not kept out for longer.
+ * share one: each is a savepoint of the same SQLite transaction, and resolves when that is committed. It ends as soon
+ * as nobody waits, or when the event loop must have its turn, so that other processes are not kept out for longer.
  */
 export class SharedCommit {
   readonly connection: Connection;

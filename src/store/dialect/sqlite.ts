@@ -58,7 +58,10 @@ class TransactionalSqliteAdapter extends SqliteAdapter {
   }
 }
 
-/** The embedded database: one connection that writes and one that reads, each used in turns; rows of other processes are seen as soon as committed. */
+/**
+ * The embedded database: one connection that writes and one that reads, each used in turns; rows of other processes are
+ * seen as soon as committed.
+ */
 export async function sqliteSource(path: string): Promise<Source> {
   const file = resolve(path);
   const failure = (thrown: unknown): RenewalError => sqliteFailure(thrown, file);

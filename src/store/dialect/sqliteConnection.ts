@@ -97,8 +97,8 @@ export class Connection {
 type Row = Readonly<Record<string, unknown>>;
 
 /**
- * A number beyond what JavaScript counts exactly, which only somebody else can have written, makes node:sqlite refuse the
- * whole answer: one row would hide every other. Such a number is read as the largest one.
+ * A number beyond what JavaScript counts exactly, which only somebody else can have written, makes node:sqlite refuse
+ * the whole answer: one row would hide every other. Such a number is read as the largest one.
  */
 function allRows(statement: StatementSync, sql: string, values: readonly (string | number | null)[]): readonly Row[] {
   // A statement that writes must not run twice.

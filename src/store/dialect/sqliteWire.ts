@@ -5,8 +5,8 @@ import { type Connection, WRITES } from "./sqliteConnection.ts";
 const READS = /^\s*select\b/i;
 
 /**
- * What Kysely borrows. Reads have a connection of their own, which sees what is committed: neither does a write wait for
- * them, nor do they see what is not durable yet. Without one they take turns with the writes.
+ * What Kysely borrows. Reads have a connection of their own, which sees what is committed: neither does a write wait
+ * for them, nor do they see what is not durable yet. Without one they take turns with the writes.
  */
 export function wireOver(writes: SharedCommit, reads: Connection | null): Wire {
   const reader = reads ?? writes.connection;

@@ -13,8 +13,8 @@ const TABLES = [
 const NOT_SEALED: readonly string[] = ["challenges"] satisfies readonly SealedTable[];
 
 /**
- * Seals on rows that workers obey. Rows of an older release are sealed as they are, here and not at a later start: a row
- * without a seal is then always somebody else's. Stored orders are not sealed, so they are replaced by new ones.
+ * Seals on rows that workers obey. Rows of an older release are sealed as they are, here and not at a later start: a
+ * row without a seal is then always somebody else's. Stored orders are not sealed, so they are replaced by new ones.
  */
 export function rowSeals(vault: Vault): Migration {
   return {

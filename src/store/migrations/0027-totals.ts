@@ -2,7 +2,9 @@ import { type Kysely, sql } from "kysely";
 import type { Migration } from "kysely/migration";
 import type { Dialect } from "../schema.ts";
 
-/** Counters that outlive restarts and retention. What the history already holds is counted here; durations begin now. */
+/**
+ * Counters that outlive restarts and retention. What the history already holds is counted here; durations begin now.
+ */
 export function totals(dialect: Dialect): Migration {
   // As in 0001.
   const name = dialect === "sqlite" ? "text" : sql`text collate "C"`;

@@ -3,13 +3,14 @@ import type { Migration } from "kysely/migration";
 import type { Dialect } from "../schema.ts";
 
 /**
- * What the history is searched and counted by, so that no page reads a whole table. JSON is indexed on SQLite only: there
- * a damaged row can be left out of an index, and reading many rows would keep renewd's own process busy.
+ * What the history is searched and counted by, so that no page reads a whole table. JSON is indexed on SQLite only:
+ * there a damaged row can be left out of an index, and reading many rows would keep renewd's own process busy.
  */
 export function searchIndexes(dialect: Dialect): Migration {
   return {
     async up(db: Kysely<unknown>) {
-      // With what is counted beside it. An index that began with the state would be taken for what is due, and read more.
+      // With what is counted beside it. An index that began with the state would be taken for what is due, and read
+      // more.
       await sql`drop index renewals_by_age`.execute(db);
       await sql`create index renewals_by_age on renewals (created_at, id, state, trigger)`.execute(db);
       await sql`create index renewals_by_error on renewals (error_code) where error_code is not null`.execute(db);

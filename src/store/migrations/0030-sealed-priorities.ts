@@ -8,8 +8,8 @@ import type { Vault } from "../vault.ts";
 const BEFORE = SEALED.renewals.columns.filter((column) => column !== "priority");
 
 /**
- * The seal of a renewal covers how urgent it is as well; what was altered before stays without a valid seal. And seals on
- * how far each channel was notified and the history judged, as it is.
+ * The seal of a renewal covers how urgent it is as well; what was altered before stays without a valid seal. And seals
+ * on how far each channel was notified and the history judged, as it is.
  */
 export function sealedPriorities(vault: Vault): Migration {
   return {

@@ -135,8 +135,8 @@ export function certificateStore(db: Db, vault: Vault): Omit<CertificateStore, "
 }
 
 /**
- * The most urgent first: revoked, then nothing valid in use, then by the time left of what is in use. Exported so that a
- * test can check its query plan.
+ * The most urgent first: revoked, then nothing valid in use, then by the time left of what is in use. Exported so that
+ * a test can check its query plan.
  */
 export function dueCertificates(db: Db, now: number, limit: number) {
   return db

@@ -13,7 +13,8 @@ export function crlStore(db: Db): CrlStore {
           conflict
             .column("url")
             .doUpdateSet({ nextFetchAt: nextAt })
-            // No claim puts a list off further than `nextAt`: what is beyond was written by a wrong clock or somebody else.
+            // No claim puts a list off further than `nextAt`: what is beyond was written by a wrong clock or somebody
+            // else.
             .where((row) =>
               row.or([row("crls.nextFetchAt", "<=", now), row("crls.nextFetchAt", ">", nextAt + CLOCK_SKEW_MAX_MS)]),
             ),

@@ -4,7 +4,10 @@ import { isIntact, sealOfRow, withSeal } from "../rowSeal.ts";
 import { atomically, type Db, type Schema } from "../schema.ts";
 import type { Vault } from "../vault.ts";
 
-/** A channel whose cursor is beyond the history, or that somebody else moved, receives this many of the newest events again. */
+/**
+ * A channel whose cursor is beyond the history, or that somebody else moved, receives this many of the newest events
+ * again.
+ */
 const REPEATED_EVENTS = 100;
 
 export function cursorStore(db: Db, vault: Vault): CursorStore {

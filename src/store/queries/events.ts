@@ -97,7 +97,9 @@ async function write(trx: Db, { dialect, vault, worker }: EventWriter, events: r
   }
 }
 
-/** History is shown in terminals, chats and logs, and never changes: a stranger's control characters must not enter it. */
+/**
+ * History is shown in terminals, chats and logs, and never changes: a stranger's control characters must not enter it.
+ */
 function inertValue(_name: string, value: unknown): unknown {
   return typeof value === "string" ? inertLine(value) : value;
 }

@@ -11,7 +11,9 @@ export type Condition = Expression<SqlBool>;
 
 type Json = (column: "leaf" | "detail", member: string) => ReturnType<typeof sql<string | null>>;
 
-/** As the indexes of versions and events have it. A damaged detail says nothing, and keeps no search from the others. */
+/**
+ * As the indexes of versions and events have it. A damaged detail says nothing, and keeps no search from the others.
+ */
 export function jsonOf(dialect: Dialect): Json {
   return (column, member) => {
     const at = sql.lit(`$.${member}`);

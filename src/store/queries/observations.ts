@@ -8,7 +8,9 @@ import type { Vault } from "../vault.ts";
 import { readEach } from "./eachRow.ts";
 import { evidenceJson, observationJson, readJson } from "./json.ts";
 
-/** What somebody else wrote is left out: such an endpoint counts as never dialled, and the next look replaces the row. */
+/**
+ * What somebody else wrote is left out: such an endpoint counts as never dialled, and the next look replaces the row.
+ */
 export function observationStore(db: Db, vault: Vault): ObservationStore {
   const statuses = () => db.selectFrom("endpointStatuses").selectAll().orderBy("certificate").orderBy("endpoint");
   const intact = (rows: readonly StatusRow[]): EndpointStatus[] =>

@@ -254,7 +254,10 @@ async function saveOrderState(
   return result.numUpdatedRows === 1n;
 }
 
-/** Nobody with the master key planned this. It ends without a seal, so that the planner decides again and audits name it. */
+/**
+ * Nobody with the master key planned this. It ends without a seal, so that the planner decides again and audits name
+ * it.
+ */
 function cancelAltered(db: Db, { id, certificate }: { id: string; certificate: string }, now: number): Promise<void> {
   return atomically(db, async (trx) => {
     await trx.updateTable("certificates").set({ nextCheckAt: now }).where("name", "=", certificate).execute();
@@ -272,7 +275,9 @@ function cancelAltered(db: Db, { id, certificate }: { id: string; certificate: s
 
 const ALTERED: ErrorCode = "store.altered";
 
-/** Null where it does not open: a stored order that somebody else wrote, or an older release, is replaced by a new one. */
+/**
+ * Null where it does not open: a stored order that somebody else wrote, or an older release, is replaced by a new one.
+ */
 function unseal(vault: Vault, identity: string, sealed: string | null): string | null {
   if (sealed === null) return null;
   try {

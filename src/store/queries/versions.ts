@@ -168,8 +168,8 @@ export function versionKeyIdentity(certificate: string, generation: number): str
 type Row = Omit<Selectable<Schema["versions"]>, "sealedKey">;
 
 /**
- * What the leaf says decides when a certificate is renewed, so it must be what was stored at issuance. A changed leaf is
- * read again from its PEM; any other change is refused.
+ * What the leaf says decides when a certificate is renewed, so it must be what was stored at issuance. A changed leaf
+ * is read again from its PEM; any other change is refused.
  */
 function toVersion(vault: Vault, row: Row): Version {
   const unaltered = withStoredLeaf(vault, row);

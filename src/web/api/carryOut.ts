@@ -21,8 +21,8 @@ export interface Wanted {
 }
 
 /**
- * Carries an action out. Condition, decision, history and the answer for its idempotency key are one transaction: of two
- * clients that saw the same, one decides, and after a crash the key is either free or has its answer. What reaches
+ * Carries an action out. Condition, decision, history and the answer for its idempotency key are one transaction: of
+ * two clients that saw the same, one decides, and after a crash the key is either free or has its answer. What reaches
  * beyond the database keeps its key by itself, see `once`.
  */
 export async function carryOut(web: WebContext, operation: Operation, wanted: Wanted): Promise<Answered> {
@@ -94,7 +94,9 @@ async function inOneTransaction(
   return answered;
 }
 
-/** What an action works with inside the transaction. Jobs are for after the commit: a worker must find what they name. */
+/**
+ * What an action works with inside the transaction. Jobs are for after the commit: a worker must find what they name.
+ */
 function inside(web: WebContext, tx: Store, collect: (jobs: readonly Job[]) => void): WebContext {
   const renewal: Context = { ...web.renewal, store: tx, queue: { enqueue: async (jobs) => collect(jobs) } };
   return {

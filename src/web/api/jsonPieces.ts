@@ -1,8 +1,8 @@
 type Replacer = (key: string, value: unknown) => unknown;
 
 /**
- * The same text as `JSON.stringify(answer, replacer)`, item by item where a member is a list: a document of ten thousand
- * items in one go would keep the thread for a tenth of a second.
+ * The same text as `JSON.stringify(answer, replacer)`, item by item where a member is a list: a document of ten
+ * thousand items in one go would keep the thread for a tenth of a second.
  */
 export function* jsonPieces(answer: object, replacer: Replacer = (_, value) => value): Generator<string> {
   if (Array.isArray(answer) || "toJSON" in answer) {

@@ -33,8 +33,8 @@ const ALL: ReadonlySet<Permission> = new Set(PERMISSIONS);
 const ON_BEHALF_OF = /^[\p{L}\p{N}._@ -]{1,100}$/u;
 
 /**
- * The one place where a request's actor and permissions are decided. Whoever holds the token, or was signed in by a link
- * that only a reader of the data directory can make, may do everything; users and roles will be decided here too.
+ * The one place where a request's actor and permissions are decided. Whoever holds the token, or was signed in by a
+ * link that only a reader of the data directory can make, may do everything; users and roles will be decided here too.
  * null: nobody renewd knows.
  */
 export async function identify(

@@ -20,8 +20,8 @@ export function cookieName({ installation }: Pick<WebContext, "installation">): 
 }
 
 /**
- * Refuses foreign host names first: a page whose name was pointed at 127.0.0.1 (DNS rebinding) is not of renewd, whatever
- * the browser believes. Nobody can point an IP address elsewhere.
+ * Refuses foreign host names first: a page whose name was pointed at 127.0.0.1 (DNS rebinding) is not of renewd,
+ * whatever the browser believes. Nobody can point an IP address elsewhere.
  */
 export function checkHost(web: WebContext): MiddlewareHandler<WebEnv> {
   const own = hostname().toLowerCase();

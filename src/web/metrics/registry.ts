@@ -8,8 +8,8 @@ export interface Scrape {
   counter(name: string, help: string, values: Iterable<Sample>): void;
   histogram(name: string, help: string, series: readonly DurationSeries[]): void;
   /**
-   * In Prometheus' text format. 10,000 certificates are 14 MB: the values are asked for one by one as the scrape is taken.
-   * prom-client would keep the process busy for a second.
+   * In Prometheus' text format. 10,000 certificates are 14 MB: the values are asked for one by one as the scrape is
+   * taken. prom-client would keep the process busy for a second.
    */
   lines(): Generator<string>;
 }

@@ -1,4 +1,5 @@
-// A worker reduced to one deploy, for tests that kill it: reads what to do from stdin, prints the receipt or the error's code.
+// A worker reduced to one deploy, for tests that kill it: reads what to do from stdin, prints the receipt or the
+// error's code.
 import { json } from "node:stream/consumers";
 import { certbot } from "../../../src/deployers/files/certbot.ts";
 import { files } from "../../../src/deployers/files/files.ts";

@@ -24,8 +24,8 @@ async function start(issuer: PairIssuer): Promise<Postfix> {
 
 deployerConformance("postfix", async (issuer) => {
   const server = await start(issuer);
-  // A copy for the deployer's commands, which find the running instance by its queue. A broken main.cf of its own would also
-  // end whichever service starts just then, and Postfix holds such a service back for a minute.
+  // A copy for the deployer's commands, which find the running instance by its queue. A broken main.cf of its own would
+  // also end whichever service starts just then, and Postfix holds such a service back for a minute.
   const copy = `${server.configDirectory}-copy`;
   await cp(server.configDirectory, copy, { recursive: true });
   const main = join(copy, "main.cf");

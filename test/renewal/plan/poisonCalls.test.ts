@@ -1,4 +1,5 @@
-// Every call of the store that one tick makes about a certificate fails, each for a certificate of its own: the others go on.
+// Every call of the store that one tick makes about a certificate fails, each for a certificate of its own: the others
+// go on.
 import { expect, it } from "vitest";
 import { RenewalError } from "../../../src/domain/errors.ts";
 import type { Store } from "../../../src/domain/store.ts";

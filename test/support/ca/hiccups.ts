@@ -1,5 +1,5 @@
-// The ways in which one answer of a CA goes wrong once, and an order that must survive each of them: with waits that the
-// certificate's runway allows, and done when the hiccup is over.
+// The ways in which one answer of a CA goes wrong once, and an order that must survive each of them: with waits that
+// the certificate's runway allows, and done when the hiccup is over.
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { createIssuer } from "../../../src/acme/issuer.ts";
 import { toRenewalError } from "../../../src/domain/errors.ts";

@@ -1,7 +1,7 @@
 // Google's Secret Manager cannot be used here, so this fake enforces what Google documents of it:
 // cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets (create, get, patch with etag and
-// updateMask), …/projects.secrets.versions (addVersion, access, latest), …/docs/etags, …/quotas (64 KiB a version, 16 KiB of
-// annotations).
+// updateMask), …/projects.secrets.versions (addVersion, access, latest), …/docs/etags, …/quotas (64 KiB a version, 16
+// KiB of annotations).
 import { randomBytes } from "node:crypto";
 import { z } from "zod";
 import type { ApiRequest } from "./api.ts";

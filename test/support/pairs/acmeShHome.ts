@@ -1,6 +1,7 @@
-// A stand-in for the user's own acme.sh, which is GPL and never part of this project: it keeps the contract a deploy hook
-// relies on (acme.sh wiki, "deployhooks" and "DNS API Dev Guide"): sourced without arguments it prints its help, `_initpath`
-// sets the paths that are not set yet, hooks log by `_err`/`_info`/`_debug` and save what they were given in the domain's file.
+// A stand-in for the user's own acme.sh, which is GPL and never part of this project: it keeps the contract a deploy
+// hook relies on (acme.sh wiki, "deployhooks" and "DNS API Dev Guide"): sourced without arguments it prints its help,
+// `_initpath` sets the paths that are not set yet, hooks log by `_err`/`_info`/`_debug` and save what they were given
+// in the domain's file.
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 

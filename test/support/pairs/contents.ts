@@ -7,8 +7,9 @@ const run = promisify(execFile);
 const BYTES_MAX = 256 * 1024 * 1024;
 
 /**
- * Every file below a directory, by its path, as bytes. Read by another process: closing a database file here would drop the locks
- * that this process' own connection holds on it (sqlite.org/howtocorrupt.html §2.2), and its journal would be deleted under it.
+ * Every file below a directory, by its path, as bytes. Read by another process: closing a database file here would drop
+ * the locks that this process' own connection holds on it (sqlite.org/howtocorrupt.html §2.2), and its journal would be
+ * deleted under it.
  */
 export async function contents(directory: string): Promise<[string, string][]> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });

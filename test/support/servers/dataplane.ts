@@ -3,8 +3,9 @@
 // - Basic authentication; names keep letters, digits, # _ - and the last dot; no certificate's key is ever told;
 // - POST creates from the multipart part `file_upload`, 409 if it is there; PUT replaces, 404 if it is not;
 // - a certificate file holds certificate and key, or is refused before it is written;
-// - a replaced certificate is pushed into HAProxy's memory (200) or, where that fails, HAProxy is reloaded a little later (202 and
-//   Reload-ID, how it went is told at /reloads/ID); a new one is not served before a reload; `force_reload` reloads at once, `skip_reload` never.
+// - a replaced certificate is pushed into HAProxy's memory (200) or, where that fails, HAProxy is reloaded a little
+//   later (202 and Reload-ID, how it went is told at /reloads/ID); a new one is not served before a reload;
+//   `force_reload` reloads at once, `skip_reload` never.
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";

@@ -1,4 +1,5 @@
-// A place that serves certificates by server name, reading its files at each handshake: a `files` target and the endpoint behind it.
+// A place that serves certificates by server name, reading its files at each handshake: a `files` target and the
+// endpoint behind it.
 
 import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";

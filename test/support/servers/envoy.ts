@@ -55,8 +55,8 @@ export async function startEnvoy({
   await readFile(path);
   await load();
   let turn = Promise.resolve();
-  // Node says "rename" when a name appears and "change" when a file is written. A name that appears by being created has nothing
-  // in it yet, and what is written to it then is not read: so only moves do.
+  // Node says "rename" when a name appears and "change" when a file is written. A name that appears by being created
+  // has nothing in it yet, and what is written to it then is not read: so only moves do.
   const watcher = watch(dirname(path), (event, name) => {
     if (event === "rename" && name === basename(path)) turn = turn.then(load);
   });

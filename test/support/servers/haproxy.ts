@@ -1,5 +1,5 @@
-// Starts a real HAProxy on a loopback port of its own, in master-worker mode as distributions run it. No test framework in
-// here: the demo uses it too.
+// Starts a real HAProxy on a loopback port of its own, in master-worker mode as distributions run it. No test framework
+// in here: the demo uses it too.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chown, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";

@@ -1,5 +1,6 @@
-// An SSH server by ssh2's own other half, for what OpenSSH here cannot be: one with password login and an SFTP version 3
-// without any of OpenSSH's extensions (draft-ietf-secsh-filexfer-02), as some appliances have it. Every path is a directory.
+// An SSH server by ssh2's own other half, for what OpenSSH here cannot be: one with password login and an SFTP version
+// 3 without any of OpenSSH's extensions (draft-ietf-secsh-filexfer-02), as some appliances have it. Every path is a
+// directory.
 import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import ssh2 from "ssh2";

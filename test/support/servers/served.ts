@@ -10,7 +10,10 @@ export function servedFingerprint(port: number, servername: string): Promise<str
   return handshake(port, { host: "127.0.0.1", port, servername });
 }
 
-/** SSLRequest, PostgreSQL's way to TLS (manual, "SSL Session Encryption"): length 8, code 80877103; the server answers S. */
+/**
+ * SSLRequest, PostgreSQL's way to TLS (manual, "SSL Session Encryption"): length 8, code 80877103; the server answers
+ * S.
+ */
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
 
 /** The same of a PostgreSQL, whose connections begin in clear. */

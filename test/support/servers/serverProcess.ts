@@ -45,7 +45,8 @@ export async function runServer({
   startsPlain = false,
 }: ServerProgram): Promise<ServerProcess> {
   const [program, ...args] = argv;
-  // A group of its own: some servers signal their whole group when they end, and a killed one must not leave workers behind.
+  // A group of its own: some servers signal their whole group when they end, and a killed one must not leave workers
+  // behind.
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
   const printed = collect(child);
   const output = (): string =>

@@ -42,7 +42,8 @@ export async function startTraefik(directory: string): Promise<Traefik> {
     });
   };
   const watcher: FSWatcher = watch(directory, (_event, name) => {
-    // With `providers.file.directory` Traefik reacts to other files there too; one that only watches its own file is the stricter.
+    // With `providers.file.directory` Traefik reacts to other files there too; one that only watches its own file is
+    // the stricter.
     if (name !== null && [".yml", ".yaml"].includes(extname(name))) enqueue();
   });
   enqueue();

@@ -9,7 +9,9 @@ import type { Store } from "../../../src/domain/store.ts";
 import type { Version } from "../../../src/domain/version.ts";
 import type { CommandResult } from "./renewd.ts";
 
-/** A configuration and its database, as a planner left them; commands run in this process, as `renewd` would run them. */
+/**
+ * A configuration and its database, as a planner left them; commands run in this process, as `renewd` would run them.
+ */
 export interface Installation extends AsyncDisposable {
   readonly directory: string;
   readonly configFile: string;
@@ -81,7 +83,9 @@ export async function createInstallation(
 
 let template: Promise<string> | null = null;
 
-/** A data directory with a master key and a migrated, empty database. Migrating is most of what an installation costs. */
+/**
+ * A data directory with a master key and a migrated, empty database. Migrating is most of what an installation costs.
+ */
 function emptyData(): Promise<string> {
   template ??= (async () => {
     const directory = await mkdtemp(join(tmpdir(), "renewd-empty-"));

@@ -27,7 +27,10 @@ export interface RenewdProcess extends AsyncDisposable {
   readonly exited: Promise<number | null>;
 }
 
-/** Starts `renewd …args`, or with a path such as `workers/acme.ts` or `bin/renewd` that entry point; `wrapper` is a program that runs it, such as strace -D. */
+/**
+ * Starts `renewd …args`, or with a path such as `workers/acme.ts` or `bin/renewd` that entry point; `wrapper` is a
+ * program that runs it, such as strace -D.
+ */
 export function startRenewd(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},

@@ -12,8 +12,8 @@ export const DESK = { width: 1_280, height: 900 };
 export const PHONE = { width: 390, height: 844 };
 
 /**
- * What axe finds by the rules of WCAG 2.2 AA and its best practices, in light; in dark only what depends on colours, on the
- * same page. What is folded up is checked as well.
+ * What axe finds by the rules of WCAG 2.2 AA and its best practices, in light; in dark only what depends on colours, on
+ * the same page. What is folded up is checked as well.
  */
 export async function axeViolations(page: Page): Promise<string[]> {
   await page.evaluate('for (const each of document.querySelectorAll("details")) each.open = true');

@@ -17,8 +17,8 @@ export interface LinkClaim {
 type Sign = (text: string) => string;
 
 /**
- * The same for the same message: sent again, it has the same link. Letters, digits, hyphens, underscores and one dot: no
- * chat takes any of it for markup.
+ * The same for the same message: sent again, it has the same link. Letters, digits, hyphens, underscores and one dot:
+ * no chat takes any of it for markup.
  */
 export function linkToken(claim: Omit<LinkClaim, "expiresAt"> & { readonly at: number }, sign: Sign): string {
   const { alert, acknowledgements, channel, at } = claim;

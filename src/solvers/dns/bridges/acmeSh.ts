@@ -25,9 +25,9 @@ const options = z.strictObject({
 type AcmeShOptions = z.infer<typeof options>;
 
 /**
- * As acme.sh runs it: acme.sh is sourced for the functions that scripts build on (with no arguments it prints its help),
- * then the script, whose function gets the name and the value. Everything comes in through the environment, so that no
- * value is ever read as shell code.
+ * As acme.sh runs it: acme.sh is sourced for the functions that scripts build on (with no arguments it prints its
+ * help), then the script, whose function gets the name and the value. Everything comes in through the environment, so
+ * that no value is ever read as shell code.
  */
 const DRIVER = `. "$_SCRIPT_HOME/acme.sh" >/dev/null || exit 1
 _initpath "$RENEWD_DOMAIN" >/dev/null || exit 1

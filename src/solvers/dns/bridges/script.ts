@@ -87,8 +87,8 @@ function startProblem(error: unknown): string {
 }
 
 /**
- * A script knows its zones and tells nobody: so every zone that could hold the name is offered, and the engine takes the
- * name itself, unless the solver's `zone` says which.
+ * A script knows its zones and tells nobody: so every zone that could hold the name is offered, and the engine takes
+ * the name itself, unless the solver's `zone` says which.
  */
 export function anyZone(name: string): Zone[] {
   const labels = name.split(".");

@@ -17,7 +17,9 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
 };
 const record = z.object({ id: z.number(), target: z.string() });
 
-/** Signed here: the vendor's own package can neither be cancelled nor bounds an answer, and the signature is one line. */
+/**
+ * Signed here: the vendor's own package can neither be cancelled nor bounds an answer, and the signature is one line.
+ */
 export const ovh = defineRestProvider({
   type: "ovh",
   description: "OVHcloud.",

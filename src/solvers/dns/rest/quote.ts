@@ -6,9 +6,9 @@ const CHARACTERS_MAX = 300;
 const LINE_CHARACTERS_MIN = 16;
 
 /**
- * A provider's documented error text or the end of a script's output as one bounded line, without the credentials it may
- * repeat: as they are, and as JSON, URLs, shells, HTML and Basic authentication write them. Some credentials are private
- * keys, so nothing that looks like one is shown.
+ * A provider's documented error text or the end of a script's output as one bounded line, without the credentials it
+ * may repeat: as they are, and as JSON, URLs, shells, HTML and Basic authentication write them. Some credentials are
+ * private keys, so nothing that looks like one is shown.
  */
 export function quote(text: string, secrets: readonly Secret[]): string {
   const spellings = secrets.map((secret) => secret.reveal()).flatMap(spelled);

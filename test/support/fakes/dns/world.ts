@@ -1,5 +1,6 @@
 // What the contract fakes of DNS APIs share: zones with records, and a server in front of them that knows one vendor's
-// addresses, shapes and rules. Each vendor's part is written from its documentation and shares no code with the provider.
+// addresses, shapes and rules. Each vendor's part is written from its documentation and shares no code with the
+// provider.
 import { type ApiFake, type ApiReply, type ApiRequest, startApiFake } from "../api.ts";
 
 export interface FakeRecord {
