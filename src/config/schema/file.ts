@@ -163,15 +163,14 @@ const verification = z.strictObject({
     .default(40)
     .describe(
       "Fresh connections in a row to each address that must get the new certificate before it is proved live. With 40, " +
-        "an address that serves the old pair on 1 of 8 connections is found in 99 of 100 cases. A target whose swap " +
-        "is visible at once takes three at an address of the verifier's machine, as long as none of them gets another " +
-        "certificate.",
+        "an address that serves the old pair on 1 of 8 connections, at random, is found in 99 of 100 cases.",
     ),
   spread: duration({ min: "1ms", max: "10m" })
     .prefault("10s")
     .describe(
       "Time over which they are spread. Old workers of a reloading server must have ended by then, and a server that " +
-        "serves the old pair for one second in eight must have done so.",
+        "serves the old pair for one second in eight must have done so. Where the target's swap is visible at once, at " +
+        "an address of the verifier's machine, they are not spread unless one of them gets another certificate.",
     ),
   undialable: z
     .enum(UNDIALABLE_POLICIES)
