@@ -5,12 +5,14 @@ import { processEnvironment } from "../config/read/environment.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import { type ErrorCode, isErrorCode } from "../domain/errorTable.ts";
 import { workerName } from "../domain/workerName.ts";
+import { checkRedis } from "../queue/check.ts";
 import type { RehearsalStep } from "../renewal/watch/rehearsalStep.ts";
 import { tryTargets } from "../renewal/watch/rehearse.ts";
 import { openEmptyStore } from "../store/index.ts";
 import { startHttp01Responder } from "../web/http01.ts";
 import type { Listener, ListeningAddress } from "../web/listen.ts";
 import { startTlsAlpn01Responder, type TlsAlpn01ResponderOptions } from "../web/tlsAlpn01.ts";
+import { redisOf } from "./app.ts";
 import { systemClock } from "./clock.ts";
 import { checkDataDirectory } from "./dataDirectory.ts";
 import { checkSecrets } from "./doctor/configuration.ts";
@@ -19,6 +21,7 @@ import { listenerAt } from "./portWatch.ts";
 import { loadConfigOrExplain } from "./reader.ts";
 import { roleSettingsOf } from "./roleSettings.ts";
 import { createServices } from "./services.ts";
+import { trustSystemAuthorities } from "./systemTrust.ts";
 
 const PORT_MAX_MS = 2_000;
 const LIMITS = { preflightMs: 15_000, preflightsMs: 60_000 } as const;
@@ -32,7 +35,7 @@ export interface SurroundingFault {
 
 /**
  * What start-up and deploying would find on this machine, with its user: directories, ports, secrets, redis-server,
- * each target's preflight. Neither the database nor Redis is opened, and what a preflight writes it removes.
+ * each target's preflight. The database is not opened, and what a preflight writes it removes.
  */
 export async function checkSurroundings(configFile: string, signal: AbortSignal): Promise<SurroundingFault[]> {
   const config = await loadConfigOrExplain(configFile);
@@ -40,7 +43,7 @@ export async function checkSurroundings(configFile: string, signal: AbortSignal)
     ["data directory", () => checkStateDirectory(config)],
     ["http-01 responder", () => checkResponder(roleSettingsOf(config).http01, startHttp01Responder)],
     ["tls-alpn-01 responder", () => checkResponder(roleSettingsOf(config).tlsAlpn01, startTlsAlpn01Responder)],
-    ["Redis", () => checkPrivateRedis(config)],
+    ["Redis", () => checkRedisOf(config, signal)],
     ...solverChecks(config),
   ];
   const faults: SurroundingFault[] = [];
@@ -103,6 +106,13 @@ export async function checkResponder(
 
 function isTaken({ cause }: RenewalError): boolean {
   return cause instanceof Error && "code" in cause && cause.code === "EADDRINUSE";
+}
+
+async function checkRedisOf(config: Config, signal: AbortSignal): Promise<void> {
+  if (config.redis === null) return checkPrivateRedis(config);
+  const redis = redisOf(config);
+  if (redis.tls !== undefined) trustSystemAuthorities();
+  await checkRedis(redis, signal);
 }
 
 export async function checkPrivateRedis({ redis }: Pick<Config, "redis">): Promise<void> {

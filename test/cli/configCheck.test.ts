@@ -3,8 +3,15 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type RedisServer, startRedis } from "../support/servers/redis.ts";
 import { runCaptured } from "../support/system/installation.ts";
+
+let redis: RedisServer;
+beforeAll(async () => {
+  redis = await startRedis({ listen: "tcp" });
+});
+afterAll(() => redis?.[Symbol.asyncDispose]());
 
 let directory: string;
 beforeEach(async () => {
@@ -25,7 +32,7 @@ async function check(patch: object, ...args: string[]) {
     version: 1,
     dataDir: "data",
     http01: { host: "127.0.0.1", port: 8402 },
-    redis: { url: "redis://127.0.0.1:1" },
+    redis: { url: redis.url },
     issuers: { ca: { directory: "https://127.0.0.1:1/directory", termsOfServiceAgreed: true } },
     solvers: { http: { type: "http-01" } },
     targets: { disk: { type: "files", directory, bundle: "{certificate}.pem" } },
@@ -73,6 +80,15 @@ describe("config check finds what start-up and deploying would meet:", () => {
         { subject: "channel hook", code: "config.secret", message: expect.stringContaining("RENEWD_TEST_HOOK") },
       ],
     });
+  });
+
+  test("a Redis that does not answer, and says in text that the file is right but the machine is not", async () => {
+    expect(await check({ redis: { url: "redis://127.0.0.1:1" } })).toMatchObject({
+      code: 1,
+      surroundings: [{ subject: "Redis", code: "queue.unavailable" }],
+    });
+    const { stdout } = await runCaptured(["-c", join(directory, "renewd.yaml"), "config", "check"]);
+    expect(stdout).toMatch(/no mistakes in the file; 1 certificate; this machine is not ready for it:\n.*Redis/);
   });
 
   test("a webroot that is not there", async () => {

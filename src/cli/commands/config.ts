@@ -36,7 +36,7 @@ function addCheck(config: Command, cli: Cli): void {
     .command("check")
     .description(
       "Print every mistake with file, line and column (exit code 2), then what start-up and deploying would meet on this " +
-        "machine: directories, ports, secrets, each target's preflight (exit code 1).",
+        "machine: directories, ports, secrets, Redis, each target's preflight (exit code 1).",
     )
     .option("--offline", "the file alone: needs no secret, no network and none of the targets, as in CI");
   perform<{ readonly offline?: boolean }>(command, cli, ({ output, configFile, options: { offline = false } }) =>
@@ -78,13 +78,14 @@ function addSchema(config: Command, cli: Cli): void {
 
 function renderCheck({ file, problems, certificates, surroundings }: ConfigCheckReport): string {
   if (problems.length > 0) return problems.map(lineOf).join("\n");
-  const right = `${inert(file)}: no mistakes; ${certificates} certificate${certificates === 1 ? "" : "s"}`;
+  const count = `${certificates} certificate${certificates === 1 ? "" : "s"}`;
+  if (surroundings.length === 0) return `${inert(file)}: no mistakes; ${count}`;
   const faults = surroundings.flatMap(({ subject, message, action, code }) => [
     // Some messages begin with what they are about.
     message.startsWith(`${subject}: `) ? inert(message) : `${inert(subject)}: ${inert(message)}`,
     `  what to do: ${action} [${code}]`,
   ]);
-  return [right, ...faults].join("\n");
+  return [`${inert(file)}: no mistakes in the file; ${count}; this machine is not ready for it:`, ...faults].join("\n");
 }
 
 function lineOf({ file, line, column, message }: ConfigProblem): string {
