@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createServer as createHttpServer, type RequestListener, type Server } from "node:http";
 import { createServer as createHttpsServer, type Server as SecureServer, type ServerOptions } from "node:https";
@@ -96,6 +97,9 @@ export async function readPair({ certificate, key }: NonNullable<WebAddress["tls
   };
   const pair = { cert: await read(certificate), key: await read(key) };
   try {
+    // Node takes an empty text for "none" and would serve without: a file that is being written is empty for a moment.
+    const leaf = new X509Certificate(pair.cert);
+    if (!leaf.checkPrivateKey(createPrivateKey(pair.key))) throw new Error("the key is of another certificate");
     createSecureContext(pair);
   } catch (cause) {
     throw unusable(cause);

@@ -65,7 +65,9 @@ test("a certificate that was renewed is served without a restart; a key that doe
   const [first, second] = [await root.issue({ names: ["renewd.test"] }), await root.issue({ names: ["renewd.test"] })];
   await write(first);
   const at = { host: "127.0.0.1", port: null, firstPort: await freePort(), tls: files() };
-  const server = await startWebServer({ ...at, listener, log, tlsCheckMs: 5 });
+  const refused: unknown[] = [];
+  const telling = { ...log, error: (about: unknown) => void refused.push(about) };
+  const server = await startWebServer({ ...at, listener, log: telling, tlsCheckMs: 5 });
   const served = async (): Promise<string> => {
     const socket = connect({ port: Number(new URL(server.url).port), ca: root.certPem, servername: "renewd.test" });
     await once(socket, "secureConnect");
@@ -76,8 +78,12 @@ test("a certificate that was renewed is served without a restart; a key that doe
   const [one, two] = [first, second].map(({ certPem }) => new X509Certificate(certPem).fingerprint256);
   expect(server.url).toMatch(/^https:/);
   expect(await served()).toBe(one);
-  await writeFile(files().certificate, second.certPem);
-  expect(await served()).toBe(one);
+  for (const half of ["", second.certPem]) {
+    const kept = refused.length;
+    await writeFile(files().certificate, half);
+    await until("a look at what does not fit", async () => refused.length > kept + 1 || null);
+    expect(await served()).toBe(one);
+  }
   await writeFile(files().key, second.keyPem);
   await until("the renewed certificate", async () => (await served()) === two || null);
   await server.close();
@@ -86,6 +92,8 @@ test("a certificate that was renewed is served without a restart; a key that doe
 test.each([
   ["a file that does not exist", async () => rm(files().certificate, { force: true })],
   ["a file that is no certificate", async () => writeFile(files().certificate, "nothing")],
+  ["an empty certificate", async () => writeFile(files().certificate, "")],
+  ["an empty key", async () => writeFile(files().key, "")],
 ])("%s is named", async (_, spoil) => {
   await write(await root.issue({ names: ["renewd.test"] }));
   await spoil();
