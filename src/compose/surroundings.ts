@@ -8,7 +8,7 @@ import { workerName } from "../domain/workerName.ts";
 import { checkRedis } from "../queue/check.ts";
 import type { RehearsalStep } from "../renewal/watch/rehearsalStep.ts";
 import { tryTargets } from "../renewal/watch/rehearse.ts";
-import { openEmptyStore } from "../store/index.ts";
+import { checkDatabaseServer, openEmptyStore } from "../store/index.ts";
 import { startHttp01Responder } from "../web/http01.ts";
 import type { Listener, ListeningAddress } from "../web/listen.ts";
 import { startTlsAlpn01Responder, type TlsAlpn01ResponderOptions } from "../web/tlsAlpn01.ts";
@@ -28,14 +28,14 @@ const LIMITS = { preflightMs: 15_000, preflightsMs: 60_000 } as const;
 
 /** What a process would meet where the configuration is right but its surroundings are not. */
 export interface SurroundingFault {
-  /** `target NAME`, `data directory`, `http-01 responder`, `tls-alpn-01 responder`, `Redis`. */
+  /** `target NAME`, `data directory`, `http-01 responder`, `tls-alpn-01 responder`, `Redis`, `database`. */
   readonly subject: string;
   readonly error: RenewalError;
 }
 
 /**
- * What start-up and deploying would find on this machine, with its user: directories, ports, secrets, redis-server,
- * each target's preflight. The database is not opened, and what a preflight writes it removes.
+ * What start-up and deploying would find on this machine, with its user: directories, ports, secrets, Redis, whether
+ * PostgreSQL answers, each target's preflight. No table is read, and what a preflight writes it removes.
  */
 export async function checkSurroundings(configFile: string, signal: AbortSignal): Promise<SurroundingFault[]> {
   const config = await loadConfigOrExplain(configFile);
@@ -44,6 +44,7 @@ export async function checkSurroundings(configFile: string, signal: AbortSignal)
     ["http-01 responder", () => checkResponder(roleSettingsOf(config).http01, startHttp01Responder)],
     ["tls-alpn-01 responder", () => checkResponder(roleSettingsOf(config).tlsAlpn01, startTlsAlpn01Responder)],
     ["Redis", () => checkRedisOf(config, signal)],
+    ["database", () => checkDatabaseServer(config.store)],
     ...solverChecks(config),
   ];
   const faults: SurroundingFault[] = [];

@@ -38,8 +38,15 @@ function lineageOf({ name, place, directory, text }: Source): Lineage {
     key: value("Le_RealKeyPath") || `${directory}/${name}.key`,
     directory: value("Le_API").startsWith("https://") ? value("Le_API") : null,
     challenge: challengeOf(value("Le_Webroot")),
+    hook: plain(value("Le_ReloadCmd")) || null,
     place,
   };
+}
+
+/** acme.sh writes commands between these marks, so that no quote ends the line. */
+function plain(value: string): string {
+  const coded = /^__ACME_BASE64__START_([A-Za-z0-9+/=]*)__ACME_BASE64__END_$/.exec(value)?.[1];
+  return coded === undefined ? value : Buffer.from(coded, "base64").toString("utf8");
 }
 
 /** acme.sh keeps in `Le_Webroot` what validates: a directory, `no` for its own server, or `dns_NAME`. */

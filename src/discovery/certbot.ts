@@ -23,6 +23,8 @@ export async function findCertbot(machine: Machine): Promise<Lineage[]> {
       key,
       directory: value("server"),
       challenge: challengeOf(value("authenticator") ?? "", webrootOf(text, value("webroot_path"))),
+      // certbot's --deploy-hook is `renew_hook` in its files.
+      hook: value("renew_hook") ?? value("post_hook"),
       place,
     });
   }

@@ -38,6 +38,8 @@ export interface Lineage {
   /** The CA's directory URL; null: it does not say, or says it by a name of its own. */
   readonly directory: string | null;
   readonly challenge: LineageChallenge;
+  /** The shell command that the client runs after a renewal; null: none is known. */
+  readonly hook: string | null;
   /** The file that says so. */
   readonly place: string;
 }

@@ -20,6 +20,7 @@ export async function findLego(machine: Machine): Promise<Lineage[]> {
         key: `${base}.key`,
         directory: null,
         challenge: { type: "unknown" },
+        hook: null,
         place: `${base}.json`,
       });
     }

@@ -1,7 +1,7 @@
 import { sanitize } from "../domain/text.ts";
 import type { Discovery, Lineage, ServedPair } from "./found.ts";
 import type { Answers, FileFacts, Files, ProposedCertificate, ProposedSolver } from "./proposed.ts";
-import { type PairInUse, targetFor } from "./targets.ts";
+import { hookOf, type PairInUse, targetFor } from "./targets.ts";
 import { writeConfiguration } from "./write.ts";
 
 export interface Proposal {
@@ -114,6 +114,7 @@ function mergedOf(first: ProposedCertificate, all: readonly ProposedCertificate[
     endpoints: [...new Set(all.flatMap(({ endpoints }) => endpoints))],
     solver: all.find(({ renewedBy }) => renewedBy !== null)?.solver ?? first.solver,
     renewedBy: all.find(({ renewedBy }) => renewedBy !== null)?.renewedBy ?? null,
+    hook: all.find(({ hook }) => hook !== null)?.hook ?? null,
   };
 }
 
@@ -146,6 +147,7 @@ function certificateFor(pair: PairInUse, { discovery, facts, answers, taken }: S
     notAfter: facts?.notAfter ?? null,
     keyType: facts?.keyType ?? null,
     renewedBy: lineage?.client ?? null,
+    hook: pairs.length > 0 ? (hookOf(lineage)?.at(-1) ?? null) : null,
     servers: [...new Set(pairs.map(({ server }) => server))],
     directory: isDirectory(lineage?.directory) ? lineage.directory : answers.directory,
     solver,

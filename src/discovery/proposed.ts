@@ -42,6 +42,8 @@ export interface ProposedCertificate {
   readonly keyType: KeyType | null;
   /** The client that renews it today. */
   readonly renewedBy: Lineage["client"] | null;
+  /** What that client runs after a renewal, where its target does something else; null: nothing. */
+  readonly hook: string | null;
   readonly servers: readonly string[];
   readonly directory: string;
   readonly solver: ProposedSolver | null;

@@ -36,9 +36,21 @@ export function targetFor(pair: PairInUse, name: string, servers: readonly Serve
   );
 }
 
-function plainTarget({ certificate, key, pairs }: PairInUse, servers: readonly ServerFindings[]): ProposedTarget {
+/** What the client runs after a renewal, as a command of ours; null: none, or one that no line of text can hold. */
+export function hookOf(lineage: Lineage | null): readonly string[] | null {
+  const hook = lineage?.hook?.trim() ?? "";
+  return hook === "" || hook.length > HOOK_CHARACTERS_MAX || /\p{C}/u.test(hook) ? null : ["sh", "-c", hook];
+}
+
+const HOOK_CHARACTERS_MAX = 1_000;
+
+function plainTarget(
+  { certificate, key, pairs, lineage }: PairInUse,
+  servers: readonly ServerFindings[],
+): ProposedTarget {
   const [kind] = new Set(pairs.map(({ server }) => server));
-  const reload = kind === undefined ? {} : { command: RELOAD[kind] };
+  const command = kind === undefined ? hookOf(lineage) : RELOAD[kind];
+  const reload = command === null ? {} : { command };
   const certbot = /^(\/.+)\/live\/([^/]+)\/(fullchain|cert)\.pem$/.exec(certificate);
   if (certbot !== null) {
     const [, directory = "", lineage = ""] = certbot;

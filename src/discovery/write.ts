@@ -127,7 +127,7 @@ function issuerLines(name: string, directory: string, { contact, termsOfServiceA
 }
 
 function block(
-  { name, names, keyType, endpoints, obstacle, renewedBy, servers }: ProposedCertificate,
+  { name, names, keyType, endpoints, obstacle, renewedBy, hook, servers }: ProposedCertificate,
   { issuer, solver, targets }: Readonly<Record<"issuer" | "solver", string> & { targets: readonly string[] }>,
 ): string[] {
   const served = servers.length === 0 ? "no server was found that reads it" : `served by ${servers.join(", ")}`;
@@ -145,6 +145,7 @@ function block(
   ];
   return [
     `  # ${served}${client}`,
+    ...(hook === null ? [] : [`  # After a renewal ${renewedBy} runs: ${hook}`]),
     ...(obstacle === null ? [] : [`  # NOT READY: ${obstacle}`]),
     ...(obstacle === null ? lines : lines.map((line) => `  #${line.slice(1)}`)),
   ];

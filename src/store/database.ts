@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { CamelCasePlugin, Kysely, type Dialect as KyselyDialect } from "kysely";
+import { CamelCasePlugin, Kysely, type Dialect as KyselyDialect, sql } from "kysely";
+import { RenewalError } from "../domain/errors.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { Source, TransactionScope } from "./dialect/driver.ts";
 import { checkMasterKey, checkMasterKeyFits } from "./masterKeyCheck.ts";
@@ -61,6 +62,29 @@ export async function openDatabaseToRead(options: StoreOptions, vault: Vault | n
     throw thrown;
   }
   return { dialect: options.kind, where: source.where, db, scope, versionBefore: schemaVersion };
+}
+
+/**
+ * Throws `store.unavailable` when the server does not answer or does not admit this user, `store.forbidden` when the
+ * user may not create tables. Changes nothing. A file of SQLite has no server.
+ */
+export async function checkDatabaseServer(options: StoreOptions): Promise<void> {
+  if (options.kind === "sqlite") return;
+  const { source, dialect } = await connectToRead(options, new AsyncLocalStorage());
+  const db = new Kysely<Schema>({ dialect });
+  try {
+    const asked = sql<{ schema: string | null; allowed: boolean | null }>`
+      select current_schema() as schema, has_schema_privilege(current_schema(), 'create') as allowed`;
+    const [found] = (await asked.execute(db)).rows;
+    if (found?.allowed !== true)
+      throw new RenewalError(
+        "store.forbidden",
+        `database ${source.where}: this user may not create tables` +
+          (found?.schema ? ` in schema ${found.schema}` : ": its search_path names no schema"),
+      );
+  } finally {
+    await db.destroy();
+  }
 }
 
 async function connectToRead(

@@ -16,7 +16,7 @@ export type { RowFault } from "./auditRows.ts";
 export type { BackupReport } from "./backup/backup.ts";
 export type { CopyOptions, RowsByTable } from "./backup/copy.ts";
 export type { RestoreOptions, RestoreReport } from "./backup/restore.ts";
-export type { StoreOptions } from "./database.ts";
+export { checkDatabaseServer, type StoreOptions } from "./database.ts";
 export { markText, parseMark, readMark, stillHolds, writeMark } from "./historyMark.ts";
 export { schemaVersion } from "./migrations/index.ts";
 export { openExistingVault, openVault, type Vault, type VaultOptions } from "./vault.ts";

@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { type RedisServer, startRedis } from "../support/servers/redis.ts";
 import { runCaptured } from "../support/system/installation.ts";
 
@@ -89,6 +89,13 @@ describe("config check finds what start-up and deploying would meet:", () => {
     });
     const { stdout } = await runCaptured(["-c", join(directory, "renewd.yaml"), "config", "check"]);
     expect(stdout).toMatch(/no mistakes in the file; 1 certificate; this machine is not ready for it:\n.*Redis/);
+  });
+
+  test("a PostgreSQL that does not answer", async () => {
+    vi.stubEnv("RENEWD_TEST_DATABASE", "postgresql://renewd:hunter2-secret@127.0.0.1:1/renewd");
+    const found = await check({ store: { type: "postgresql", url: "env:RENEWD_TEST_DATABASE" } });
+    expect(found).toMatchObject({ code: 1, surroundings: [{ subject: "database", code: "store.unavailable" }] });
+    expect(JSON.stringify(found)).not.toContain("hunter2");
   });
 
   test("a webroot that is not there", async () => {

@@ -132,6 +132,30 @@ describe("renewd init proposes a valid configuration", () => {
     expect(text).toContain("acme.zerossl.com");
   });
 
+  test("with the command that the client before runs after a renewal: as the target's, beside a server to read", async () => {
+    const command = `systemctl reload postfix && echo "done: {} $HOME"`;
+    const coded = Buffer.from(command).toString("base64");
+    const state = (name: string, line: string) => `Le_Domain='${name}'\nLe_Webroot='no'\n${line}\n`;
+    await using machine = await machineWith({
+      "/root/.acme.sh/mail.example.org/mail.example.org.conf": state(
+        "mail.example.org",
+        `Le_ReloadCmd='__ACME_BASE64__START_${coded}__ACME_BASE64__END_'`,
+      ),
+      "/root/.acme.sh/odd.example.org/odd.example.org.conf": state("odd.example.org", "Le_ReloadCmd='a\u001b[2Jb'"),
+      "/etc/nginx/nginx.conf": "http { include sites-enabled/*; }",
+      "/etc/nginx/sites-enabled/www": NGINX_SITE,
+      "/etc/letsencrypt/renewal/www.conf": certbotState("www", "webroot\nrenew_hook = systemctl reload nginx dovecot"),
+    });
+    await proposed(machine.root);
+    const read = await loadConfig(file);
+    if (!read.ok) throw new Error(JSON.stringify(read.problems));
+    const options = [...read.config.targets.values()].map((target) => target.options);
+    expect(options).toContainEqual(expect.objectContaining({ command: ["sh", "-c", command] }));
+    const text = await readFile(file, "utf8");
+    expect(text).toContain("# After a renewal certbot runs: systemctl reload nginx dovecot");
+    expect(text).not.toContain("[2J");
+  });
+
   test("with an example to fill in where nothing is found", async () => {
     await using machine = await machineWith({});
     expect((await proposed(machine.root)).certificates).toEqual([]);

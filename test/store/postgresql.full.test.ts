@@ -5,7 +5,7 @@ import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { toRenewalError } from "../../src/domain/errors.ts";
 import { Secret } from "../../src/domain/secret.ts";
-import { openStore, openVault, type Vault } from "../../src/store/index.ts";
+import { checkDatabaseServer, openStore, openVault, type Vault } from "../../src/store/index.ts";
 import { type StoreBackend, storeConformance } from "../conformance/store.ts";
 import { startTcpProxy } from "../drills/tcpProxy.ts";
 import { NOW } from "../support/model/facts.ts";
@@ -99,6 +99,26 @@ describe("a PostgreSQL database", () => {
     );
     expect(error).toMatchObject({ code, message: expect.stringContaining(message) });
     expect(everythingOf(error)).not.toContain("database-password");
+  });
+
+  test("is found ready by config check only when the user may create tables, and nothing is created to tell", async () => {
+    const url = await postgres.createDatabase();
+    await checkDatabaseServer({ kind: "postgresql", url });
+    const admin = new Client({ connectionString: url.reveal() });
+    await admin.connect();
+    try {
+      const { rows } = await admin.query("select count(*)::int as tables from pg_tables where schemaname = 'public'");
+      expect(rows).toEqual([{ tables: 0 }]);
+      await admin.query("create role reader login password 'reads'; revoke create on schema public from public");
+      const asReader = new URL(url.reveal());
+      Object.assign(asReader, { username: "reader", password: "reads" });
+      await expect(checkDatabaseServer({ kind: "postgresql", url: new Secret(asReader.href) })).rejects.toMatchObject({
+        code: "store.forbidden",
+        message: expect.stringContaining("may not create tables in schema public"),
+      });
+    } finally {
+      await admin.end();
+    }
   });
 
   test("asks nothing of a long history that reads more than it answers", async () => {

@@ -36,7 +36,7 @@ function addCheck(config: Command, cli: Cli): void {
     .command("check")
     .description(
       "Print every mistake with file, line and column (exit code 2), then what start-up and deploying would meet on this " +
-        "machine: directories, ports, secrets, Redis, each target's preflight (exit code 1).",
+        "machine: directories, ports, secrets, Redis, PostgreSQL, each target's preflight (exit code 1).",
     )
     .option("--offline", "the file alone: needs no secret, no network and none of the targets, as in CI");
   perform<{ readonly offline?: boolean }>(command, cli, ({ output, configFile, options: { offline = false } }) =>
