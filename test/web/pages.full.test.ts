@@ -100,6 +100,9 @@ describe("pages in Chromium", () => {
       await page.goto(`${origin}${path}`);
       expect(await overflowPx(page), path).toBeLessThanOrEqual(0);
     }
+    await page.goto(`${origin}/certificates`);
+    await page.getByRole("link", { name: "Expires", exact: true }).tap();
+    await page.waitForURL("**sort=expires*");
     await page.goto(origin);
     await page.getByRole("link", { name: "Its renewal" }).first().tap();
     await page
