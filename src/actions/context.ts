@@ -3,7 +3,6 @@ import type { CaBudget } from "../domain/budget.ts";
 import type { Certificate } from "../domain/certificate.ts";
 import type { TargetLimits } from "../domain/deployer.ts";
 import { RenewalError } from "../domain/errors.ts";
-import type { Visibility } from "../domain/plugin.ts";
 import type { Context } from "../renewal/context.ts";
 
 /** What people's decisions are carried out with, whether they come from a terminal, a page or the API. */
@@ -19,7 +18,7 @@ export interface Estate {
   readonly certificates: readonly Certificate[];
   readonly budget: (issuer: string) => CaBudget;
   readonly limits: (target: string) => TargetLimits;
-  readonly visibility: (target: string) => Visibility;
+  readonly reloads: (target: string) => boolean;
   readonly observeMs: number;
   /** Targets that only their own deployer deploys to. */
   readonly agentTargets: readonly string[];

@@ -52,7 +52,7 @@ export function createServices(initial: Config, store: Store, clock: Clock): Rel
     deployer: (name) => made.deployer(name),
     channels: () => made.channels,
     responsibility: (name) => config.targets.get(name)?.responsibility ?? null,
-    visibility: (name) => config.targets.get(name)?.plugin.visibility ?? "unknown",
+    reloads: (name) => config.targets.get(name)?.plugin.reloads ?? false,
     limits(name) {
       const target = config.targets.get(name);
       return target === undefined ? {} : narrowed(target.plugin.limits?.(target.options) ?? {}, target.takes);

@@ -12,7 +12,6 @@ import type { TargetLimits } from "../domain/deployer.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { AppliedConfiguration } from "../domain/heartbeat.ts";
 import { isAnothersWhole, processUser } from "../domain/ownership.ts";
-import type { Visibility } from "../domain/plugin.ts";
 import type { Store } from "../domain/store.ts";
 import { shownUser } from "../domain/userName.ts";
 import { workerName } from "../domain/workerName.ts";
@@ -35,7 +34,7 @@ export interface Viewer extends AsyncDisposable {
   readonly certificates: readonly Certificate[];
   readonly budget: (issuer: string) => CaBudget;
   readonly limits: (target: string) => TargetLimits;
-  readonly visibility: (target: string) => Visibility;
+  readonly reloads: (target: string) => boolean;
   readonly observeMs: number;
   readonly agentTargets: readonly string[];
   readonly clock: Clock;
@@ -73,7 +72,7 @@ function viewerOf(config: Config, store: Store, found: readonly Notice[]): Viewe
     certificates: config.certificates,
     budget: services.budget,
     limits: services.limits,
-    visibility: services.visibility,
+    reloads: services.reloads,
     observeMs: config.observation.everyMs,
     agentTargets: [...config.targets].filter(([, { agent }]) => agent).map(([name]) => name),
     clock: systemClock,
@@ -94,7 +93,7 @@ function appliedViewer(
     certificates,
     budget: (name) => budgets.find(({ issuer }) => issuer === name) ?? unlimited(name),
     limits: () => ({}),
-    visibility: () => "unknown",
+    reloads: () => false,
     observeMs,
     agentTargets,
     clock: systemClock,

@@ -92,7 +92,7 @@ export function webContext({ context, redis, config, installation }: Parts): Web
       certificates: services.certificates(),
       budget: services.budget,
       limits: services.limits,
-      visibility: services.visibility,
+      reloads: services.reloads,
       observeMs: config().observation.everyMs,
       agentTargets: agentTargets(),
     }),

@@ -3,13 +3,6 @@ import type { TargetLimits } from "./deployer.ts";
 import type { ResponderName } from "./issuer.ts";
 
 /**
- * How a swap becomes visible at the server behind a target. `atOnce`: one process answers, and every connection after
- * the swap gets the new pair. `draining`: old workers may still answer for some time. `unknown`: for example an API in
- * front of many machines.
- */
-export type Visibility = "atOnce" | "draining" | "unknown";
-
-/**
  * A solver or deployer kind: one file that exports this, plus one line in its folder's registry.
  * Validation, JSON Schema, `renewd` listings and the conformance suite follow from it.
  */
@@ -34,11 +27,8 @@ export interface Plugin<Options, Dependencies, Made> {
   readonly checkMachine?: (options: Options) => Promise<void>;
   /** Channels: an alert stays open there until it is resolved. Default: false. */
   readonly keepsAlerts?: boolean;
-  /**
-   * Targets: how a swap becomes visible. Default: `unknown`. With `atOnce` the connections that prove an endpoint need
-   * not be spread.
-   */
-  readonly visibility?: Visibility;
+  /** Targets: its server is reloaded after each deployment, so old workers may still answer for some time. Default: false. */
+  readonly reloads?: boolean;
   /** Targets: false for a store, which no client dials: its certificates need no endpoint. Default: true. */
   readonly served?: boolean;
   /** Targets: what they can take, so that `renewd plan` says before issuing what could not be deployed. */

@@ -5,10 +5,6 @@ export interface Probe {
   /** All current addresses of the endpoint's host. Throws `verify.unreachable` if the name does not resolve. */
   addresses(endpoint: Endpoint, signal: AbortSignal): Promise<string[]>;
   /**
-   * Whether the address is this machine's, so that its own server answers there and no load balancer before several.
-   */
-  isHere(address: string): boolean;
-  /**
    * One fresh handshake (no resumption) with one address. Never throws for what the peer did: `problem` of the
    * observation describes it. With `expected`, leaf, names, dates and chain are checked against that version.
    */

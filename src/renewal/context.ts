@@ -5,7 +5,6 @@ import type { Deployer, TargetLimits } from "../domain/deployer.ts";
 import type { Issuer, NamedSolver, OwnCsr, Solver } from "../domain/issuer.ts";
 import type { Log } from "../domain/log.ts";
 import type { Channel } from "../domain/notification.ts";
-import type { Visibility } from "../domain/plugin.ts";
 import type { Probe } from "../domain/probe.ts";
 import type { JobQueue } from "../domain/queue.ts";
 import type { Responsibility } from "../domain/responsibility.ts";
@@ -38,8 +37,8 @@ export interface ConfiguredServices {
   channels(): ReadonlyMap<string, Channel>;
   /** Who answers for the target; null: it left the configuration. */
   responsibility(target: string): Responsibility | null;
-  /** How a swap becomes visible behind the target; unknown when it left the configuration. */
-  visibility(target: string): Visibility;
+  /** Whether deploying to the target reloads a server; false when it left the configuration. */
+  reloads(target: string): boolean;
   /** What the target writes to for a certificate; empty: nothing that two targets could share, or nobody can tell. */
   places(target: string, certificate: string): readonly string[];
   /** Which certificates the target accepts. */

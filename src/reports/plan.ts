@@ -1,6 +1,5 @@
 import type { Certificate } from "../domain/certificate.ts";
 import type { TargetLimits } from "../domain/deployer.ts";
-import type { Visibility } from "../domain/plugin.ts";
 import type { Store } from "../domain/store.ts";
 import { formatInstant } from "../domain/time.ts";
 import { takingTurns } from "../domain/turns.ts";
@@ -47,7 +46,7 @@ export async function planReport(
   now: number,
   budgetOf?: BudgetOf,
   limitsOf: LimitsOf = () => ({}),
-  visibilityOf: (target: string) => Visibility = () => "unknown",
+  reloads: (target: string) => boolean = () => false,
 ): Promise<PlanReport> {
   const fleet = await loadFleet(store, certificates, now, { budgetOf });
   const neverRan = fleet.every(({ record }) => record === null);
@@ -59,7 +58,7 @@ export async function planReport(
     entries.push({
       ...entry,
       incompatible: incompatibilities(member.certificate, member.version, limitsOf),
-      reloads: entry.due ? targets.filter((target) => visibilityOf(target) === "draining") : [],
+      reloads: entry.due ? targets.filter(reloads) : [],
     });
     await turn();
   }

@@ -1,9 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
-import { networkInterfaces } from "node:os";
 import { raceAbort } from "../domain/abort.ts";
 import { RenewalError } from "../domain/errors.ts";
-import { isLoopback } from "../domain/loopback.ts";
 import { reasonOf } from "./reasons.ts";
 
 /** More than any load balancer publishes. Every address is dialled, so the number is bounded. */
@@ -14,13 +12,6 @@ export type Resolve = (host: string) => Promise<readonly string[]>;
 
 export const systemResolve: Resolve = async (host) =>
   (await lookup(host, { all: true, order: "verbatim" })).map((found) => found.address);
-
-/** Whether an interface of this machine has the address. */
-export function isOwnAddress(address: string): boolean {
-  return (
-    isLoopback(address) || Object.values(networkInterfaces()).some((all) => all?.some((own) => own.address === address))
-  );
-}
 
 /** Each address once, in the resolver's order. Throws `verify.unreachable` if there is none, or the signal's reason. */
 export async function addressesOf(host: string, resolve: Resolve, signal: AbortSignal): Promise<string[]> {

@@ -4,7 +4,7 @@ import { RenewalError } from "../domain/errors.ts";
 import { namesCover } from "../domain/identifier.ts";
 import type { Probe } from "../domain/probe.ts";
 import type { Version } from "../domain/version.ts";
-import { addressesOf, isOwnAddress, type Resolve, systemResolve } from "./addresses.ts";
+import { addressesOf, type Resolve, systemResolve } from "./addresses.ts";
 import { checkServed, type ExpectedCertificate } from "./checks.ts";
 import { createProtocolFinder } from "./expectedProtocol.ts";
 import { type Handshake, type KeyKind, shakeHands } from "./handshake.ts";
@@ -39,8 +39,6 @@ export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOp
         );
       }
     },
-
-    isHere: isOwnAddress,
 
     async observe(endpoint, address, expected, signal) {
       signal.throwIfAborted();

@@ -154,7 +154,6 @@ class World {
       },
       probe: {
         addresses: async (endpoint) => [endpoint.host],
-        isHere: () => true,
         observe: async (endpoint, address, expected) => {
           crash.step();
           const held = target(endpoint.host).fingerprint;
@@ -182,7 +181,7 @@ class World {
         deployer: (name) => target(name).deployer(crash),
         limits: () => ({}),
         responsibility: () => null,
-        visibility: () => "unknown",
+        reloads: () => false,
         rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
         hasAgent: () => false,
         places: () => [],

@@ -83,8 +83,8 @@ async function mayReplace(pairs: readonly PairInUse[], { options, output }: Comm
 async function dryRun({ output, configFile }: CommandCall<Options>, signal: AbortSignal): Promise<"ok"> {
   await using app = await openContextToLook(configFile, { log: silentLog });
   const { store, config, clock, services } = app;
-  const { budget, limits, visibility } = services;
-  const plan = await planReport(store, config.certificates, clock.now(), budget, limits, visibility);
+  const { budget, limits, reloads } = services;
+  const plan = await planReport(store, config.certificates, clock.now(), budget, limits, reloads);
   const inUse = await findPairsInUse(app.context, signal);
   const shown = inUse.map(({ seen: _, ...pair }) => ({ ...pair, notAfter: iso(pair.notAfter) }));
   output.report({ version: 1, plan, inUse: shown }, renderDryRun);

@@ -85,8 +85,8 @@ export function localDesk(configFile: string, note: (text: string) => void): Des
         certificatesReport(store, chosen(certificates, name), clock.now(), observeMs, { isWhole: name === null }),
       ),
     plan: (name) =>
-      view(({ store, certificates, clock, budget, limits, visibility }) =>
-        planReport(store, chosen(certificates, name), clock.now(), budget, limits, visibility),
+      view(({ store, certificates, clock, budget, limits, reloads }) =>
+        planReport(store, chosen(certificates, name), clock.now(), budget, limits, reloads),
       ),
     history: (wish) =>
       view(async (opened) => {
@@ -157,7 +157,7 @@ function contextOf(app: App, note: (text: string) => void): ActionContext {
       certificates: config.certificates,
       budget: services.budget,
       limits: services.limits,
-      visibility: services.visibility,
+      reloads: services.reloads,
       observeMs: config.observation.everyMs,
       agentTargets: [...config.targets].filter(([, { agent }]) => agent).map(([name]) => name),
     }),

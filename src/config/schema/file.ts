@@ -168,9 +168,9 @@ const verification = z.strictObject({
   spread: duration({ min: "1ms", max: "10m" })
     .prefault("10s")
     .describe(
-      "Time over which they are spread. Old workers of a reloading server must have ended by then, and a server that " +
-        "serves the old pair for one second in eight must have done so. Where the target's swap is visible at once, at " +
-        "an address of the verifier's machine, they are not spread unless one of them gets another certificate.",
+      "Time over which they are spread. Old workers of a reloading server must have ended by then. A server or balancer " +
+        "that serves the old pair for a part of the time, such as one second in eight, is found as surely if it comes " +
+        "round within this time.",
     ),
   undialable: z
     .enum(UNDIALABLE_POLICIES)

@@ -47,7 +47,6 @@ type CaddyOptions = z.infer<typeof optionsSchema>;
 
 export const caddy: Plugin<CaddyOptions, DeployerDependencies, Deployer> = {
   type: "caddy",
-  visibility: "atOnce",
   description: "Writes the PEM file that Caddy's configuration names, and makes Caddy read it through the admin API.",
   options: optionsSchema,
   create: (options) => ({

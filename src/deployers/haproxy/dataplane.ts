@@ -59,7 +59,7 @@ type DataplaneOptions = z.infer<typeof optionsSchema>;
 
 export const haproxyDataplane: Plugin<DataplaneOptions, DeployerDependencies, Deployer> = {
   type: "haproxy-dataplane",
-  visibility: "draining",
+  reloads: true,
   description:
     "Puts the pair into HAProxy's certificate storage through the Data Plane API (version 3), without a reload where " +
     "that is possible.",

@@ -77,7 +77,6 @@ type HaproxyOptions = z.infer<typeof optionsSchema>;
 
 export const haproxy: Plugin<HaproxyOptions, DeployerDependencies, Deployer> = {
   type: "haproxy",
-  visibility: "atOnce",
   description:
     "Swaps the certificate in a running HAProxy without a reload, and in the file that HAProxy reads at its next " +
     "start.",

@@ -43,7 +43,7 @@ type EnvoyOptions = z.infer<typeof optionsSchema>;
 
 export const envoy: Plugin<EnvoyOptions, DeployerDependencies, Deployer> = {
   type: "envoy",
-  visibility: "draining",
+  reloads: true,
   description: "Writes the SDS file that Envoy watches, with the pair inside, by one rename.",
   options: optionsSchema,
   create: (options) => ({

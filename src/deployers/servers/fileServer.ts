@@ -38,7 +38,7 @@ export function fileServer<Options extends PairLayout & OwnerOptions>(
     type: server.type,
     description: server.description,
     // Workers that read the old files may answer until their last connection ends.
-    visibility: "draining",
+    reloads: true,
     options: server.options,
     create: (options) => ({
       deploy: deployTo(server, options),

@@ -39,7 +39,7 @@ type TraefikOptions = z.infer<typeof optionsSchema>;
 
 export const traefik: Plugin<TraefikOptions, DeployerDependencies, Deployer> = {
   type: "traefik",
-  visibility: "draining",
+  reloads: true,
   description: "Writes the PEM file, then the dynamic configuration that names it, which is what Traefik watches.",
   options: optionsSchema,
   create: (options) => ({

@@ -1,22 +1,17 @@
-import type { Certificate } from "../../domain/certificate.ts";
-import type { Endpoint, Evidence, Observation, ObservationProblem } from "../../domain/endpoint.ts";
-import type { Visibility } from "../../domain/plugin.ts";
+import type { Evidence, Observation, ObservationProblem } from "../../domain/endpoint.ts";
 
 /**
- * The one definition of proof, for verifier and observer: over the last N fresh connections, spread over time, none
- * served another certificate. An endpoint of which 1 in 8 connections serves the old pair passes 40 connections with a
- * chance of (7/8)^40 = 0.5 %.
+ * The one definition of proof, for verifier and observer, whatever the target: over the last N fresh connections, spread
+ * over time, none served another certificate. An endpoint of which 1 in 8 connections serves the old pair passes 40
+ * connections with a chance of (7/8)^40 = 0.5 %. One that serves it for a part of the time is met in its old part if its
+ * period is no longer than the spread. Not even a target that swaps at once, as HAProxy's runtime API does, may do
+ * with less: nobody knows here what stands between it and the address.
  */
-export interface ProofSettings {
+export interface ProofTerms {
   /** Fresh connections in a row that must serve the certificate. */
   readonly connections: number;
   /** Time between the first and the last of them: old workers of a reloading server need some time to end. */
   readonly spreadMs: number;
-}
-
-export interface ProofTerms extends ProofSettings {
-  /** The target's swap is visible at once, so no old worker needs time to end: the connections need not be spread. */
-  readonly atOnce: boolean;
 }
 
 /** What one fresh connection showed. */
@@ -40,19 +35,6 @@ const GOOD = "";
  * (k + 1)². All rows together then have a chance of at most 1.65 times the first one: 0.8 %.
  */
 const GROWTH = 0.375;
-
-/** `visibilityOf` names how a target's swap becomes visible. */
-export function proofTerms(
-  { target }: Endpoint,
-  { targets }: Pick<Certificate, "targets">,
-  visibilityOf: (target: string) => Visibility,
-  settings: ProofSettings,
-): ProofTerms {
-  const behind = target === null ? targets : [target];
-  // Several targets are several processes, whatever each of them promises.
-  const atOnce = behind.length === 1 && behind.every((name) => visibilityOf(name) === "atOnce");
-  return { ...settings, atOnce };
-}
 
 export function noEvidence(generation: number): Evidence {
   return { generation, good: 0, goodSince: null, lastGoodAt: null, relapses: 0, lastWrongAt: null, recent: [] };
@@ -83,12 +65,7 @@ export function addOutcome(evidence: Evidence, outcome: Outcome, at: number): Ev
 }
 
 /** What a row must reach now. */
-export function neededFor({ relapses, recent }: Evidence, terms: ProofTerms): ProofSettings {
-  const { connections, spreadMs } = terms;
-  // An old certificate after the swap refutes that the swap is visible at once.
-  const isCredible = relapses === 0 && recent.every((certificate) => certificate === GOOD);
-  // As many connections all the same: another process may share the port, or a balancer on this machine be in front.
-  if (terms.atOnce && isCredible) return { connections, spreadMs: 0 };
+export function neededFor({ relapses }: Evidence, { connections, spreadMs }: ProofTerms): ProofTerms {
   return { connections: Math.ceil(connections * (1 + GROWTH * Math.log(relapses + 1))), spreadMs };
 }
 

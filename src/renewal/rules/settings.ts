@@ -3,7 +3,7 @@ import type { UndialablePolicy } from "../../domain/endpoint.ts";
 import { DAY_MS } from "../../domain/time.ts";
 import { DEFAULT_ALERTS } from "./alerts/settings.ts";
 import { LADDERS_MS } from "./backoff.ts";
-import type { ProofSettings } from "./proof.ts";
+import type { ProofTerms } from "./proof.ts";
 
 export interface RenewalSettings {
   /** How long a claim lasts without extension; also the longest delay until another worker takes over after a crash. */
@@ -19,7 +19,7 @@ export interface RenewalSettings {
   /** Delay before attempt 2, 3, …; the last one repeats. */
   readonly backoffMs: readonly number[];
   /** What proves one address. */
-  readonly proof: ProofSettings;
+  readonly proof: ProofTerms;
   readonly undialable: UndialablePolicy;
   /** Between two observations of the endpoints of a certificate that is not being renewed. */
   readonly observeMs: number;

@@ -11,7 +11,7 @@ import {
 import { toRenewalError } from "../../domain/errors.ts";
 import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
-import { type ProofTerms, proofTerms } from "../rules/proof.ts";
+import type { ProofTerms } from "../rules/proof.ts";
 import { certificateNames, type Gathered, type Gathering, gatherEvidence, knownEvidence } from "./gatherEvidence.ts";
 
 /** Connections at the same time to all addresses of one endpoint. */
@@ -41,13 +41,11 @@ export async function examineEndpoints(
   const known = await knownEvidence(context.store, certificate.name);
   return Promise.all(
     endpoints.map((endpoint) => {
-      const terms = proofTerms(endpoint, certificate, context.services.visibility, context.settings.proof);
+      const terms = context.settings.proof;
       const limited = withConnectionLimit(context);
       return examineEndpoint(context, endpoint, version, signal, (address) => {
-        // Elsewhere a load balancer may answer for several processes, of which the target's is one.
-        const there = { ...terms, atOnce: terms.atOnce && context.probe.isHere(address) };
-        const how = approach(known(endpoint, address), there);
-        return gatherEvidence(limited, { endpoint, address, version, terms: there, nameOf, ...how }, signal);
+        const how = approach(known(endpoint, address), terms);
+        return gatherEvidence(limited, { endpoint, address, version, terms, nameOf, ...how }, signal);
       });
     }),
   );

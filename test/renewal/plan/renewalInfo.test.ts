@@ -50,7 +50,7 @@ function context(batch = 200): Context {
   return {
     store,
     queue: { enqueue: async (more) => void jobs.push(...more) },
-    probe: { addresses: async () => [], isHere: () => true, observe: async () => expect.unreachable() },
+    probe: { addresses: async () => [], observe: async () => expect.unreachable() },
     services: {
       certificates: () => certificates,
       issuerNames: () => ["ca"],
@@ -70,7 +70,7 @@ function context(batch = 200): Context {
       deployer: () => expect.unreachable(),
       limits: () => ({}),
       responsibility: () => null,
-      visibility: () => "unknown",
+      reloads: () => false,
       rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
       hasAgent: () => false,
       places: () => [],

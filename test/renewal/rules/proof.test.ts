@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import type { Evidence, Observation } from "../../../src/domain/endpoint.ts";
-import type { Visibility } from "../../../src/domain/plugin.ts";
 import {
   addOutcome,
   endRow,
@@ -11,13 +10,12 @@ import {
   type Outcome,
   type ProofTerms,
   problemOf,
-  proofTerms,
   restartEvidence,
   sharesOf,
 } from "../../../src/renewal/rules/proof.ts";
 import { NOW } from "../../support/model/facts.ts";
 
-const FULL: ProofTerms = { connections: 40, spreadMs: 4_000, atOnce: false };
+const FULL: ProofTerms = { connections: 40, spreadMs: 4_000 };
 const OLD = "generation 6";
 
 /** One connection per letter, 100 ms apart: `+` good, `-` old, `.` unanswered. */
@@ -56,13 +54,6 @@ describe("proof", () => {
       (_, relapses) => (7 / 8) ** neededFor({ ...noEvidence(7), relapses }, FULL).connections,
     ).reduce((sum, each) => sum + each);
     expect(chance, "of a false proof where 1 of 8 connections is old, over any number of rows").toBeLessThan(0.01);
-  });
-
-  it("takes no time where the swap is visible at once, until one connection refutes that", () => {
-    const needed = (row: string) => neededFor(connected(row), { ...FULL, atOnce: true });
-    expect(needed("+++")).toEqual({ connections: 40, spreadMs: 0 });
-    expect(needed("-+++").spreadMs, "an old one right after the swap").toBe(4_000);
-    expect(needed("++-+++")).toMatchObject({ connections: 51, spreadMs: 4_000 });
   });
 
   it("ends no row that a clock which was set back would keep from ending", () => {
@@ -113,28 +104,5 @@ describe("a mixed address", () => {
       message: "serves 3 certificates: 22 % generation 6, 11 % serial 0B",
     });
     expect(problemOf(connected("---"), seen)).toBe(seen.problem);
-  });
-});
-
-describe("what an endpoint takes", () => {
-  const visibility: Readonly<Record<string, Visibility>> = { haproxy: "atOnce", other: "atOnce", nginx: "draining" };
-  const terms = (target: string | null, ...targets: string[]): boolean =>
-    proofTerms(
-      { host: "www", port: 443, sni: "www", target },
-      { targets },
-      (name) => visibility[name] ?? "unknown",
-      FULL,
-    ).atOnce;
-
-  it("follows the target behind it, or the only one", () => {
-    expect(terms("haproxy", "haproxy", "nginx")).toBe(true);
-    expect(terms(null, "haproxy")).toBe(true);
-    expect(terms("nginx", "haproxy", "nginx")).toBe(false);
-    expect(terms(null, "nginx")).toBe(false);
-    expect(terms(null, "bucket")).toBe(false);
-  });
-
-  it("is the full count where any of several targets may answer, since those are several processes", () => {
-    expect(terms(null, "haproxy", "other")).toBe(false);
   });
 });

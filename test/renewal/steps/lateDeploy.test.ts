@@ -55,7 +55,7 @@ function worker(beforeClaim: () => Promise<unknown> = async () => {}): Context {
   return {
     store: { ...store, deployments: { ...store.deployments, claim } },
     queue: { enqueue: async () => {} },
-    probe: { addresses: unused, isHere: unused, observe: unused },
+    probe: { addresses: unused, observe: unused },
     services: {
       certificates: () => [WANTED],
       certificate: () => WANTED,
@@ -69,7 +69,7 @@ function worker(beforeClaim: () => Promise<unknown> = async () => {}): Context {
       ownCsr: () => null,
       limits: () => ({}),
       responsibility: () => null,
-      visibility: () => "unknown",
+      reloads: () => false,
       rehearsal: unused,
       channels: () => new Map(),
       deployer: (target) => ({

@@ -54,7 +54,7 @@ function context(certificates: readonly Certificate[]): Context {
   return {
     store,
     queue: { enqueue: async () => {} },
-    probe: { addresses: async () => [], isHere: () => true, observe: async () => expect.unreachable() },
+    probe: { addresses: async () => [], observe: async () => expect.unreachable() },
     services: {
       certificates: () => certificates,
       issuerNames: () => ["ca"],
@@ -66,7 +66,7 @@ function context(certificates: readonly Certificate[]): Context {
       deployer: () => expect.unreachable(),
       limits: () => ({}),
       responsibility: () => null,
-      visibility: () => "unknown",
+      reloads: () => false,
       rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
       hasAgent: () => false,
       places: () => [],

@@ -62,7 +62,7 @@ function context(): Context {
   return {
     store,
     queue: { enqueue: async () => {} },
-    probe: { addresses: async () => [], isHere: () => true, observe: async () => expect.unreachable() },
+    probe: { addresses: async () => [], observe: async () => expect.unreachable() },
     services: {
       certificates: () => [WWW],
       issuerNames: () => ["ca"],
@@ -75,7 +75,7 @@ function context(): Context {
       deployer: () => expect.unreachable(),
       limits: () => ({}),
       responsibility: () => null,
-      visibility: () => "unknown",
+      reloads: () => false,
       rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
       hasAgent: () => false,
       ownCsr: () => null,

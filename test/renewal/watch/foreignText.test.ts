@@ -97,7 +97,6 @@ it("shows a hostile certificate's names as text in history, chat and log", async
     ...context,
     probe: {
       addresses: async () => ["127.0.0.1"],
-      isHere: () => true,
       observe: (endpoint, address, _expected, signal) =>
         probe.observe({ ...endpoint, port: server.port }, address, null, signal),
     },

@@ -37,7 +37,7 @@ beforeEach(async () => {
   context = {
     ...bench.context,
     settings,
-    probe: { addresses: async ({ host }) => [host], isHere: () => true, observe },
+    probe: { addresses: async ({ host }) => [host], observe },
   };
 });
 afterEach(() => bench[Symbol.asyncDispose]());
@@ -109,18 +109,6 @@ describe("observing after a failed verification", () => {
       version: { verifiedAt: expect.any(Number) },
     });
   });
-});
-
-it.each([
-  ["here, where another process may share the port", true, 40],
-  ["elsewhere, where several machines may answer", false, 40],
-])("a target whose swap is visible at once is proved %s by enough connections", async (_, isHere, connectionsMin) => {
-  const services = { ...context.services, visibility: () => "atOnce" as const };
-  context = { ...context, services, probe: { ...context.probe, isHere: () => isHere } };
-  await renew();
-  expect(await facts()).toMatchObject({ state: "succeeded", status: { proved: true } });
-  expect(connections).toBeGreaterThanOrEqual(connectionsMin);
-  expect(connections).toBeLessThan(connectionsMin + 5);
 });
 
 describe("observing a proved address", () => {

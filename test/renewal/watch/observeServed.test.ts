@@ -38,7 +38,7 @@ beforeEach(async () => {
     const problem = served === null ? { code: "verify.unreachable", message: "connection refused" } : null;
     return { address, port, sni, at: bench.now, durationMs: 1, served, problem };
   };
-  context = { ...bench.context, probe: { addresses: async ({ host }) => [host], isHere: () => true, observe } };
+  context = { ...bench.context, probe: { addresses: async ({ host }) => [host], observe } };
   await configure(context, NO_SIGNAL);
 });
 afterEach(() => bench[Symbol.asyncDispose]());

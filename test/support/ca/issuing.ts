@@ -49,7 +49,7 @@ export async function startIssuing(
   const context: Context = {
     store,
     queue: { enqueue: async () => {} },
-    probe: { addresses: async () => [], isHere: () => true, observe: async () => expect.unreachable() },
+    probe: { addresses: async () => [], observe: async () => expect.unreachable() },
     services: {
       certificates: () => [certificate],
       certificate: (name) => (name === certificate.name ? certificate : null),
@@ -61,7 +61,7 @@ export async function startIssuing(
       deployer: () => expect.unreachable(),
       limits: () => ({}),
       responsibility: () => null,
-      visibility: () => "unknown",
+      reloads: () => false,
       rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
       ownCsr: () => null,
       hasAgent: () => false,

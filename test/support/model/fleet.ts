@@ -52,7 +52,6 @@ export class Fleet implements AsyncDisposable {
       queue: { enqueue: async (jobs) => void this.jobs.push(...jobs) },
       probe: {
         addresses: async ({ host }) => [host],
-        isHere: () => true,
         observe: async ({ host, port, sni }, address, expected) => {
           const good = this.served.get(host) === expected?.leaf.fingerprint;
           const problem = good ? null : { code: "verify.stale", message: `serves ${this.served.get(host)}` };
@@ -70,7 +69,7 @@ export class Fleet implements AsyncDisposable {
         deployer: (target) => this.#deployer(target),
         limits: () => ({}),
         responsibility: () => null,
-        visibility: () => "unknown",
+        reloads: () => false,
         rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
         ownCsr: () => null,
         hasAgent: () => false,

@@ -146,7 +146,6 @@ export class Workbench implements AsyncDisposable {
       queue: { enqueue: async (jobs) => void this.jobs.push(...jobs) },
       probe: {
         addresses: async ({ host }) => [host],
-        isHere: () => true,
         observe: async ({ host, port, sni }, address, expected) => {
           const good = expected !== null && target(host).fingerprint === expected.leaf.fingerprint;
           const problem = good ? null : { code: "verify.stale" as const, message: "another pair" };
@@ -164,7 +163,7 @@ export class Workbench implements AsyncDisposable {
         deployer: (name) => target(name).deployer(new Crash(null)),
         limits: () => ({}),
         responsibility: () => null,
-        visibility: () => "unknown",
+        reloads: () => false,
         rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
         ownCsr: () => null,
         hasAgent: () => false,

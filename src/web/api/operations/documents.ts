@@ -48,9 +48,9 @@ export const documentOperations = [
     answer: { document: "PlanReport" },
     run({ web, query }) {
       const { store, clock } = web.renewal;
-      const { budget, limits, visibility } = web.estate();
+      const { budget, limits, reloads } = web.estate();
       const certificates = chosen(web, query.certificate);
-      return inTurn(web, () => planReport(store, certificates, clock.now(), budget, limits, visibility));
+      return inTurn(web, () => planReport(store, certificates, clock.now(), budget, limits, reloads));
     },
   }),
   operation({
