@@ -6,7 +6,7 @@ import { dropKeyRuns, looksLikeKey } from "../../domain/keyText.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import type { Secret } from "../../domain/secret.ts";
 import { inert } from "../../domain/text.ts";
-import { repeatsSecret } from "./sanitizeAnswer.ts";
+import { repeatsSecret, repeatsTogether } from "./sanitizeAnswer.ts";
 
 const DEPTH_MAX = 10;
 
@@ -28,7 +28,7 @@ function guarded(deployer: Deployer): Deployer {
     async deploy(request, signal) {
       const secrets = [request.pair.privateKey];
       const receipt = await withoutKeys(() => deployer.deploy(request, signal), secrets, signal);
-      return cleanReceipt(receipt, secrets);
+      return cleanReceipt(receipt, secrets, request.pair.leaf.fingerprint);
     },
     ...(preflight !== undefined && {
       preflight: (certificate, leaf, signal) =>
@@ -86,11 +86,13 @@ function stringsIn(value: unknown, depth: number): string[] {
   return Object.values(Object.getOwnPropertyDescriptors(value)).flatMap((one) => stringsIn(one.value, depth - 1));
 }
 
-function cleanReceipt(receipt: DeployReceipt, secrets: readonly Secret[]): DeployReceipt {
-  return Object.fromEntries(
-    Object.entries(receipt)
-      .filter(([name, value]) => !repeatsSecret(`${name} ${value}`, secrets))
-      // A target's own identifiers are foreign text, too. A valid one has no active character.
-      .map(([name, value]) => [name, typeof value === "string" ? inert(value) : value]),
-  );
+/** Without the facts that hold a piece of the key; of those that hold it together, only what renewd itself knows stays. */
+function cleanReceipt(receipt: DeployReceipt, secrets: readonly Secret[], fingerprint: string): DeployReceipt {
+  const alone = Object.entries(receipt).filter(([name, value]) => !repeatsSecret(`${name} ${value}`, secrets));
+  const texts = alone.filter(([, value]) => typeof value === "string" && value !== fingerprint);
+  const [names, values] = [texts.map(([name]) => name), texts.map(([, value]) => String(value))];
+  const isInPieces = [names, values, texts.flat().map(String)].some((parts) => repeatsTogether(parts, secrets));
+  const kept = isInPieces ? alone.filter((fact) => !texts.includes(fact)) : alone;
+  // A target's own identifiers are foreign text, too. A valid one has no active character.
+  return Object.fromEntries(kept.map(([name, value]) => [name, typeof value === "string" ? inert(value) : value]));
 }

@@ -68,6 +68,11 @@ export function repeatsSecret(text: string, secrets: readonly Secret[]): boolean
   );
 }
 
+/** Whether texts that are harmless alone are a secret, or a piece of one, when they are read one after the other. */
+export function repeatsTogether(texts: readonly string[], secrets: readonly Secret[]): boolean {
+  return repeatsSecret(texts.join(""), secrets);
+}
+
 /** Replaces the output of a program that was given the key. The length says whether there is anything to look for. */
 export function unquoted(bytes: number): string {
   if (bytes === 0) return "it printed nothing";

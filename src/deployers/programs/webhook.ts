@@ -13,7 +13,7 @@ import { durationOption } from "../base/duration.ts";
 import { callHttp, type HttpAnswer, type HttpApi } from "../base/httpApi.ts";
 import { jsonErrorText, jsonOrNull } from "../base/jsonAnswer.ts";
 import { pairPem } from "../base/pairPem.ts";
-import { repeatsSecret, sanitizeAnswer } from "../base/sanitizeAnswer.ts";
+import { repeatsSecret, repeatsTogether, sanitizeAnswer } from "../base/sanitizeAnswer.ts";
 import { secretOption } from "../base/secretOption.ts";
 import { readTrust, trustOption } from "../base/trust.ts";
 import { signingKey, signWebhook } from "./webhookSignature.ts";
@@ -182,10 +182,10 @@ function receiptOf(answer: HttpAnswer, hidden: readonly Secret[]): Record<string
 /** Whether facts that are harmless alone may be a secret together: pieces of its text, or digits of its number. */
 function isInPieces(facts: readonly (readonly [string, string | number])[], hidden: readonly Secret[]): boolean {
   const values = facts.map(([, value]) => value);
-  const joined = values.filter((value) => typeof value === "string").join("");
+  const texts = values.filter((value) => typeof value === "string");
   const digits = values
     .filter((value) => typeof value === "number")
     .join("")
     .replaceAll(/\D/g, "");
-  return digits.length > RECEIPT_DIGITS_MAX || repeatsSecret(joined, hidden);
+  return digits.length > RECEIPT_DIGITS_MAX || repeatsTogether(texts, hidden);
 }

@@ -173,4 +173,19 @@ describe("the last check of every deployer", () => {
     const { id: _, ...rest } = receipt;
     expect(await guarded(async () => receipt).deploy(request, never)).toEqual(rest);
   });
+
+  it.each([
+    ["values", (part: string, index: number) => [`f${index}`, part]],
+    ["names", (part: string, index: number) => [part, `f${index}.`]],
+    ["names and values", (part: string) => [part.slice(0, 4), part.slice(4)]],
+  ] as const)("drops facts whose %s hold the key in pieces too short to be one", async (_where, fact) => {
+    const pair = await (await createPairIssuer()).issue({ certificate: "www", generation: 1 });
+    const body = pair.privateKey.reveal().replace(/-----[^-]+-----|\s/g, "");
+    const pieces = body.match(/.{7}/g) ?? expect.unreachable();
+    const own = { generation: 1, fingerprint: pair.leaf.fingerprint };
+    const receipt = { ...own, ...Object.fromEntries(pieces.map(fact)) };
+    expect(await guarded(async () => receipt).deploy({ pair, previous: null }, never)).toEqual(own);
+    const harmless = { ...own, arn: "arn:aws:acm:eu-west-1:1:certificate/a1b2", path: "/etc/ssl/www.pem" };
+    expect(await guarded(async () => harmless).deploy({ pair, previous: null }, never)).toEqual(harmless);
+  });
 });
