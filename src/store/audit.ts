@@ -1,5 +1,4 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { sql } from "kysely";
 import type { HistoryMark } from "../domain/event.ts";
 import type { EventStore } from "../domain/store.ts";
 import { AcceptedEvents, type AcceptedFaults, type HistoryFault, readAccepted, rowText } from "./acceptedFaults.ts";
@@ -8,7 +7,6 @@ import type { Database } from "./database.ts";
 import { markText, stillHolds } from "./historyMark.ts";
 import { type HistoryHead, headSealOf, readHead, sealOf } from "./historySeal.ts";
 import { eventStore } from "./queries/events.ts";
-import { SEALED } from "./rowSeal.ts";
 import type { Db, Schema } from "./schema.ts";
 import type { Vault } from "./vault.ts";
 
@@ -94,7 +92,7 @@ export async function auditHistory(
         firstSealed: head?.firstSealed ?? null,
         prunedTo: head?.prunedTo ?? 0,
         last: head?.last ?? null,
-        headProblem: headProblem(head, vault, events > 0 || (await isUsed(reader))),
+        headProblem: headProblem(head, vault),
         head: newest === null ? null : markText(newest),
         lostHeads: (await lostHeads(history, noted)).filter((lost) => !heads.has(lost)),
         faults: faults.flatMap((fault) => acceptedEvents.rest(fault)),
@@ -137,18 +135,10 @@ function firstOf(head: HistoryHead | null): number {
   return Math.max(head?.firstSealed ?? 1, (head?.prunedTo ?? 0) + 1);
 }
 
-/** Nothing to prove is no proof: an installation that holds anything has written events. */
-function headProblem(head: HistoryHead | null, vault: Vault, used: boolean): HistoryAudit["headProblem"] {
-  if (head === null) return used ? "absent" : null;
+/** Nothing to prove is no proof: the first start of an installation writes events, and who deletes them may delete all. */
+function headProblem(head: HistoryHead | null, vault: Vault): HistoryAudit["headProblem"] {
+  if (head === null) return "absent";
   return head.seal === headSealOf(vault, head) ? null : "altered";
-}
-
-async function isUsed(reader: Db): Promise<boolean> {
-  for (const table of Object.keys(SEALED)) {
-    const { rows } = await sql<object>`select 1 as found from ${sql.table(table)} limit 1`.execute(reader);
-    if (rows.length > 0) return true;
-  }
-  return false;
 }
 
 async function lostHeads(history: EventStore, noted: AuditOptions["noted"]): Promise<string[]> {

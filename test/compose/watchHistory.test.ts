@@ -5,10 +5,11 @@ import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { systemClock } from "../../src/compose/clock.ts";
 import { noteHistory, watchHistory } from "../../src/compose/watchHistory.ts";
+import type { HistoryMark } from "../../src/domain/event.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { createLog } from "../../src/log.ts";
 import { statusReport } from "../../src/reports/status.ts";
-import { acceptStore, openStore, openVault, readMark } from "../../src/store/index.ts";
+import { acceptStore, markText, openStore, openVault, readMark } from "../../src/store/index.ts";
 import { until } from "../support/until.ts";
 
 let directory: string;
@@ -24,7 +25,10 @@ afterEach(async () => {
 });
 
 const log = createLog({ level: "fatal", pretty: false });
-const note = (): Promise<string | null> => noteHistory({ store, log, clock: systemClock }, directory);
+const note = async (seen: HistoryMark | null = null): Promise<string | null> => {
+  const noted = await noteHistory({ store, log, clock: systemClock }, directory, seen);
+  return noted && markText(noted);
+};
 const of = { certificate: "www", renewalId: "r", target: null, detail: {} };
 const append = (): Promise<void> => store.events.append({ ...of, at: systemClock.now(), type: "issue.started" });
 
@@ -49,6 +53,26 @@ test("a history that was put back pages once, and what was noted stays as it was
   const events = await store.events.list({ types: ["store.rolledBack"], limit: 9 });
   expect(events.map(({ detail }) => detail.number)).toEqual([2]);
   expect(await readFile(join(directory, "history.head"), "utf8")).toBe(noted);
+});
+
+test.each([
+  ["deleted", () => rm(join(directory, "history.head"))],
+  ["put back", (first: string) => writeFile(join(directory, "history.head"), first)],
+])("a process goes by what it noted itself when the file was %s with the history", async (_how, change) => {
+  await append();
+  await note();
+  const first = await readFile(join(directory, "history.head"), "utf8");
+  await append();
+  await note();
+  const seen = await readMark(directory);
+  using database = new DatabaseSync(join(directory, "renewd.db"));
+  database.exec("drop trigger events_no_delete; delete from events where seq > 1; delete from history_head");
+  await change(first);
+  for (let n = 0; n < 2; n += 1) expect(await note(seen)).toBeNull();
+  const events = await store.events.list({ types: ["store.rolledBack"], limit: 9 });
+  expect(events.map(({ detail }) => detail.number)).toEqual([2]);
+  // Also for `renewd audit verify`.
+  expect(await readMark(directory)).toEqual(seen);
 });
 
 test("goes on from what is there once somebody has accepted that the noted event is gone", async () => {

@@ -30,7 +30,7 @@ export function renderAudit(report: AuditReport, screen: Screen): string {
   if (isWhole(report)) {
     const whole = `the history is whole: ${counted}, the last is number ${last}${older}${pruned}`;
     const keep = head === null ? "" : `\n  keep this elsewhere, for --head: ${head}`;
-    return [`${inert(store)}: ${events === 0 ? "no history yet" : whole}${keep}`, ...acceptedLines(report)].join("\n");
+    return [`${inert(store)}: ${whole}${keep}`, ...acceptedLines(report)].join("\n");
   }
   const lines = [
     ...headLines(report),
@@ -41,9 +41,16 @@ export function renderAudit(report: AuditReport, screen: Screen): string {
     }),
     ...listed(rows, ({ row, kind }) => `${inert(row)} ${ROWS[kind]}`),
   ];
-  const verdict = paint(screen, "wrong", "the database was changed behind renewd's back");
+  const verdict = paint(screen, "wrong", isEmpty(report) ? EMPTY : "the database was changed behind renewd's back");
   const found = [`${inert(store)}: ${verdict} (${counted}${older})`, ...lines.map((line) => `  ${line}`)];
   return [...found, ...ACTION, ...acceptedLines(report)].join("\n");
+}
+
+const EMPTY = "nothing is proved";
+
+/** It may never have run, as far as the database says. */
+function isEmpty({ events, lostHeads, faults, rows }: AuditReport): boolean {
+  return events === 0 && lostHeads.length + faults.length + rows.length === 0;
 }
 
 export function renderAccepted(report: AuditReport): string {
@@ -62,7 +69,7 @@ function acceptedLines({ accepted }: AuditReport): string[] {
 function headLines({ headProblem, events }: AuditReport): string[] {
   if (headProblem === null) return [];
   if (headProblem === "altered") return ["the record of which events there must be was altered"];
-  if (events === 0) return ["there is no history, but the database holds certificates or their rows: it was deleted"];
+  if (events === 0) return ["there is no history: renewd has never run with this database, or all of it was deleted"];
   return ["no event is sealed: renewd was just upgraded and has written none since, or the seals were removed"];
 }
 
