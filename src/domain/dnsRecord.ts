@@ -44,7 +44,10 @@ export interface DnsRecordStore {
   insert(record: DnsRecord): Promise<void>;
   update(id: string, patch: DnsRecordPatch): Promise<void>;
   delete(id: string): Promise<void>;
-  /** Of one challenge: the same solver, validated name and value. */
+  /**
+   * Of one challenge: the same solver, validated name and value. The newest; one that is being removed, such as at the
+   * place where a delegation led before, only if there is no other.
+   */
   find(key: Pick<DnsRecord, "solver" | "identifier" | "value">): Promise<DnsRecord | null>;
   /** At one name of one zone, by any order; oldest first. */
   at(zone: Pick<DnsRecord, "zoneId" | "zoneName">, name: string): Promise<DnsRecord[]>;

@@ -67,6 +67,22 @@ export function describeDnsSolver(type: string, start: () => Promise<DnsSolverUn
       expect(await subject.values(name)).toEqual([]);
     });
 
+    it("chooses a name's zone alike, whatever was asked of it before", async () => {
+      await using subject = await start();
+      const dns = memoryDns();
+      const [known, fresh] = [subject.solver({ dns }), subject.solver({ dns })];
+      const [before, one] = [challengeOf(`a.${subject.zone}`), challengeOf(`b.${subject.zone}`)];
+      const zoneOf = async (solver: Solver): Promise<string[]> => {
+        await solver.present(one, signal());
+        const found = [...dns.rows.values()].map(({ zoneId, zoneName }) => `${zoneId} ${zoneName}`);
+        await solver.cleanUp(one, signal());
+        return found;
+      };
+      await known.present(before, signal());
+      await known.cleanUp(before, signal());
+      expect(await zoneOf(known)).toEqual(await zoneOf(fresh));
+    });
+
     it("removes by its row alone what a process that died has left", async () => {
       await using subject = await start();
       const [dns, one] = [memoryDns(), challengeOf(`crash.${subject.zone}`)];

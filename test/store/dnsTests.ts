@@ -20,6 +20,18 @@ export function dnsTests(bench: () => StoreBench): void {
       expect(await records.list(9)).toEqual([other]);
     });
 
+    test("of one challenge at two places: the newest is found, unless it is being removed", async () => {
+      const { records } = bench().store.dns;
+      const [old, now] = [record({ id: "b" }), record({ id: "a", name: "moved.example.net", createdAt: NOW + 1 })];
+      await records.insert(old);
+      await records.insert(now);
+      expect(await records.find(old)).toEqual(now);
+      await records.update("a", { state: "removing" });
+      expect(await records.find(old)).toEqual(old);
+      await records.update("b", { state: "removing" });
+      expect(await records.find(old)).toMatchObject({ id: "a", state: "removing" });
+    });
+
     test("are leftovers when they expire, are given up, or their renewal has ended", async () => {
       const { store } = bench();
       await store.renewals.insert(renewal({ id: "over", certificate: "over" }));

@@ -17,15 +17,29 @@ export type Verdict =
   /** At least one server answers without the value, or with an error. */
   | { readonly kind: "missing"; readonly why: string }
   /** Nobody lacks it, but not every server could be asked. */
-  | { readonly kind: "unknown"; readonly why: string };
+  | { readonly kind: "unknown"; readonly why: string }
+  /** As unknown, but one server has it, and the others answer from the same source. */
+  | { readonly kind: "sure"; readonly why: string };
 
 export interface Wanted {
   readonly name: string;
   readonly value: string;
 }
 
+export interface AskAuthoritative extends Wanted {
+  /** What one of the zone's servers has, all have: see `ProviderTraits`. */
+  readonly oneSource: boolean;
+}
+
+/** With one source, how much longer than the first server that has the value the others may take to contradict it. */
+const CONTRADICTION_MS = 1_500;
+
 /** Asks every authoritative server of the zone that DNS says holds the name. */
-export async function askAuthoritative(lookup: Lookup, wanted: Wanted, signal: AbortSignal): Promise<Verdict> {
+export async function askAuthoritative(
+  lookup: Lookup,
+  { oneSource, ...wanted }: AskAuthoritative,
+  signal: AbortSignal,
+): Promise<Verdict> {
   let servers: readonly NameServer[];
   try {
     servers = await lookup.nameServers(await lookup.zoneOf(wanted.name, signal), signal);
@@ -34,7 +48,19 @@ export async function askAuthoritative(lookup: Lookup, wanted: Wanted, signal: A
     if (!(error instanceof RenewalError) || error.code !== "dns.unreachable") throw error;
     return { kind: "unknown", why: error.message };
   }
-  return verdictOf(await Promise.all(servers.map((server) => sightingAt(server, wanted, signal))));
+  // A machine that is dead needs many seconds to say nothing. Nobody waits for that once another has the value.
+  const enough = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const seen = (): void => {
+    if (oneSource) timer ??= setTimeout(() => enough.abort(new Error("no answer yet")), CONTRADICTION_MS);
+  };
+  const asking = { ...wanted, recurse: false, patience: enough.signal, seen };
+  const sightings = await Promise.all(servers.map((server) => sightingAt(server, asking, signal))).finally(() =>
+    clearTimeout(timer),
+  );
+  const verdict = verdictOf(sightings);
+  const isSure = oneSource && verdict.kind === "unknown" && sightings.some(({ state }) => state === "has");
+  return isSure ? { ...verdict, kind: "sure" } : verdict;
 }
 
 /** Asks the resolvers that were chosen. Their caches may still say that there is nothing. */
@@ -67,28 +93,37 @@ export function verdictOf(sightings: readonly Sighting[]): Verdict {
  * A name server counts as unreachable only when none of its addresses answers: a machine without IPv6 reaches no AAAA.
  * An address that lacks the value counts whatever the others say.
  */
-async function sightingAt({ name, addresses }: NameServer, wanted: Wanted, signal: AbortSignal): Promise<Sighting> {
+async function sightingAt({ name, addresses }: NameServer, asking: Asking, signal: AbortSignal): Promise<Sighting> {
   const each = await Promise.all(
-    addresses.map((address) =>
-      lookAt(address, `${name} (${serverName(address)})`, { recurse: false, ...wanted }, signal),
-    ),
+    addresses.map((address) => lookAt(address, `${name} (${serverName(address)})`, asking, signal)),
   );
   const order = ["lacks", "failed", "has", "unreachable"] as const;
   const worst = order.flatMap((state) => each.find((sighting) => sighting.state === state) ?? [])[0];
   return worst ?? { server: name, state: "unreachable", detail: "it has no address" };
 }
 
+interface Asking extends Wanted {
+  readonly recurse: boolean;
+  /** Aborted: who has not answered by then counts as unreachable. */
+  readonly patience?: AbortSignal;
+  /** Called when a server has the value. */
+  readonly seen?: () => void;
+}
+
 async function lookAt(
   server: ResolverOption,
   shown: string,
-  { name, value, recurse }: Wanted & { readonly recurse: boolean },
+  { name, value, recurse, patience, seen }: Asking,
   signal: AbortSignal,
 ): Promise<Sighting> {
   try {
-    const { rcode, answers } = await ask(server, { name, type: "TXT" }, { recurse }, signal);
+    const ends = patience === undefined ? signal : AbortSignal.any([signal, patience]);
+    const { rcode, answers } = await ask(server, { name, type: "TXT" }, { recurse }, ends);
     if (rcode !== "NOERROR" && rcode !== "NXDOMAIN")
       return { server: shown, state: "failed", detail: `answers ${rcode}` };
-    return { server: shown, state: txtValues(answers).includes(value) ? "has" : "lacks", detail: "" };
+    const has = txtValues(answers).includes(value);
+    if (has) seen?.();
+    return { server: shown, state: has ? "has" : "lacks", detail: "" };
   } catch (error) {
     signal.throwIfAborted();
     return { server: shown, state: "unreachable", detail: error instanceof Error ? error.message : String(error) };

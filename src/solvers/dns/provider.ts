@@ -19,8 +19,11 @@ export interface DnsProvider {
    * Read every page. A provider without such a list derives the zone from the name, or from its options.
    */
   zones(name: string, signal: AbortSignal): Promise<readonly Zone[]>;
-  /** `zones` returns what fits this name only, so the engine keeps nothing of it for other names. */
-  readonly zonesByName?: true;
+  /**
+   * `zones` returns the same for every name, so that the engine asks once for many. Else what it returned for one name
+   * is nothing to choose from for another: a deeper zone may be missing.
+   */
+  readonly listsAllZones?: true;
   /** How TXT values are changed. */
   readonly txt: RecordModel | RrsetModel | WholeZoneModel;
   /**
@@ -131,6 +134,11 @@ export interface ProviderTraits {
   readonly propagationMaxMs?: number;
   /** Time between two propagation checks. Default: 5 s at first. */
   readonly propagationEveryMs?: number;
+  /**
+   * Its name servers answer from one source at every question, so that what one has, all have: one that cannot be
+   * reached is not waited for. Default: false.
+   */
+  readonly oneSource?: boolean;
   /** Requests per time and credential. Default: no limit but the provider's own. */
   readonly rateLimit?: { readonly requests: number; readonly perMs: number };
 }

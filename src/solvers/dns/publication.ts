@@ -80,10 +80,9 @@ export async function withdraw(publisher: Publisher, record: DnsRecord, signal: 
 }
 
 async function isNeededAgain({ dns }: Publisher, record: DnsRecord): Promise<boolean> {
-  const { solver, identifier, value } = record;
-  const current = await dns.records.find({ solver, identifier, value });
-  const isSame = current?.id === record.id && current.state === record.state && current.expiresAt === record.expiresAt;
-  return current !== null && !isSame;
+  const { id, zoneId, zoneName, name, state, expiresAt } = record;
+  const current = (await dns.records.at({ zoneId, zoneName }, name)).find((row) => row.id === id);
+  return current !== undefined && (current.state !== state || current.expiresAt !== expiresAt);
 }
 
 /** Removes a value that has no row. */
@@ -142,6 +141,8 @@ async function ensureRow(
     await dns.records.update(found.id, { state: "publishing", expiresAt: now() + lifetimeMs, nextAttemptAt: null });
     return found;
   }
+  // The delegation or the configuration has changed: what was published elsewhere is a leftover.
+  if (found !== null) await dns.records.update(found.id, { state: "removing", nextAttemptAt: null });
   const record: DnsRecord = {
     id: randomUUID(),
     ...{ solver, identifier, name, value, zoneId: zone.id, zoneName: zone.name, providerId: null },

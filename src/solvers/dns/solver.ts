@@ -27,6 +27,7 @@ const CHECK_MAX_MS = 5 * MINUTE_MS;
 /** For validation, and for an order that waits for its CA. */
 const GRACE_MS = HOUR_MS;
 const ZONES_KEPT_MS = 5 * MINUTE_MS;
+const LISTS_KEPT_MAX = 1_000;
 
 /** Everything one configured DNS solver works with. */
 export interface Engine extends Publisher {
@@ -151,6 +152,7 @@ async function readinessOf(
     return { ready: false, why: "the configured delay has not passed", retryAt: publishedAt + delayMs };
   const verdict = await verdictOn(engine, record, signal);
   if (verdict.kind === "everywhere") return { ready: true, note: null };
+  if (verdict.kind === "sure") return { ready: true, note: `${record.name} is published, although ${verdict.why}` };
   if (verdict.kind === "unknown" && passedMs >= Math.min(unknownMs, propagationMaxMs)) {
     const note = `cannot see whether ${record.name} is published: ${verdict.why}; the CA is asked anyway`;
     return { ready: true, note };
@@ -167,7 +169,7 @@ async function readinessOf(
 }
 
 async function verdictOn(engine: Engine, record: DnsRecord, signal: AbortSignal): Promise<Verdict> {
-  const { provider, options, lookup, pace } = engine;
+  const { provider, options, traits, lookup, pace } = engine;
   const check = options.propagation?.check ?? "authoritative";
   if (check === "none") return { kind: "everywhere" };
   const { status } = provider;
@@ -178,7 +180,8 @@ async function verdictOn(engine: Engine, record: DnsRecord, signal: AbortSignal)
     return found === "done" ? { kind: "everywhere" } : { kind: "missing", why: "the provider is still spreading it" };
   }
   if (check === "resolvers") return askResolvers(lookup.resolvers, record, signal);
-  return askAuthoritative(lookup, record, signal);
+  const { name, value } = record;
+  return askAuthoritative(lookup, { name, value, oneSource: traits.oneSource ?? false }, signal);
 }
 
 function propagationOf(
@@ -191,13 +194,15 @@ function propagationOf(
 }
 
 /**
- * The list is kept for minutes: a hundred names of one zone cost one request. A zone that is missing is looked for
- * again.
+ * What the provider listed is kept for minutes: a hundred names of one zone cost one request where it lists all zones.
+ * A zone that is missing is looked for again.
  */
 function zoneList(provider: DnsProvider, pace: Pace, now: () => number) {
-  let kept: { readonly zones: readonly Zone[]; readonly until: number } | null = null;
+  const lists = new Map<string, { readonly zones: readonly Zone[]; readonly until: number }>();
   return async (name: string, choose: (zones: readonly Zone[]) => Zone, signal: AbortSignal): Promise<Zone> => {
-    if (kept !== null && now() < kept.until) {
+    const key = provider.listsAllZones === true ? "" : name;
+    const kept = lists.get(key);
+    if (kept !== undefined && now() < kept.until) {
       try {
         return choose(kept.zones);
       } catch (error) {
@@ -205,7 +210,9 @@ function zoneList(provider: DnsProvider, pace: Pace, now: () => number) {
       }
     }
     const zones = await pace.keep(() => provider.zones(name, signal));
-    kept = provider.zonesByName === true ? null : { zones, until: now() + ZONES_KEPT_MS };
+    // The one that was listed first is forgotten first.
+    if (lists.size >= LISTS_KEPT_MAX) lists.delete(lists.keys().next().value ?? key);
+    lists.set(key, { zones, until: now() + ZONES_KEPT_MS });
     return choose(zones);
   };
 }

@@ -40,8 +40,11 @@ function records(db: Db, vault: Vault): DnsRecordStore {
         .where("solver", "=", solver)
         .where("identifier", "=", identifier)
         .where("value", "=", value)
+        .orderBy("createdAt", "desc")
+        .orderBy("id")
         .execute();
-      return intact(rows)[0] ?? null;
+      const found = intact(rows);
+      return found.find(({ state }) => state !== "removing") ?? found[0] ?? null;
     },
     async at({ zoneId, zoneName }, name) {
       const rows = db.selectFrom("dnsRecords").selectAll().where("name", "=", name).where("zoneId", "=", zoneId);

@@ -99,6 +99,31 @@ describe("the row", () => {
     expect(provider.held).toEqual([]);
   });
 
+  it("moves with the delegation: what an interrupted attempt published elsewhere becomes a leftover", async () => {
+    const provider = memoryProvider("record", [
+      { id: "z", name: ZONE },
+      { id: "y", name: "example.net" },
+    ]);
+    const dns = memoryDns();
+    const one = challengeOf(`www.${ZONE}`);
+    provider.afterChange = () => {
+      provider.afterChange = () => undefined;
+      throw new RenewalError("dns.unreachable", "the connection broke");
+    };
+    await expect(solverOf(provider, {}, { dns }).present(one, signal())).rejects.toThrow("the connection broke");
+    const moved = solverOf(provider, { follow: "moved.example.net", propagation: { check: "none" } }, { dns });
+    await moved.present(one, signal());
+    expect(await moved.readiness?.(one, signal())).toEqual({ ready: true, note: null });
+    expect([...dns.rows.values()].map(({ name, state }) => [name, state])).toEqual([
+      [NAME, "removing"],
+      ["moved.example.net", "published"],
+    ]);
+    for (const row of await dns.records.leftovers(Date.now(), 9)) await moved.dns?.withdraw(row, signal());
+    expect(provider.held.map(({ name }) => name)).toEqual(["moved.example.net"]);
+    await moved.cleanUp(one, signal());
+    expect([provider.held, dns.rows.size]).toEqual([[], 0]);
+  });
+
   it("keeps a failed removal for later, with its reason and a growing pause", async () => {
     const [provider, dns] = [memoryProvider("rrset", [{ id: "z", name: ZONE }]), memoryDns()];
     const solver = solverOf(provider, {}, { dns, now: () => 1_000_000 });
@@ -220,6 +245,17 @@ describe("the zone", () => {
     expect(provider.calls.filter((call) => call === "zones")).toHaveLength(1);
     provider.zones.push({ id: "new", name: "example.net" });
     await solver.present(challengeOf("a.example.net"), signal());
+    expect(provider.calls.filter((call) => call === "zones")).toHaveLength(2);
+  });
+
+  it("is the longest for each name, where the provider lists only what could hold the name that it is asked for", async () => {
+    const [provider, dns] = [memoryProvider("record", [{ id: "z", name: ZONE }]), memoryDns()];
+    provider.zones.push({ id: "deep", name: `dev.${ZONE}` });
+    provider.listsByName = true;
+    const solver = solverOf(provider, { follow: "never" }, { dns });
+    for (const host of ["www", "www.dev"]) await solver.present(challengeOf(`${host}.${ZONE}`), signal());
+    expect([...dns.rows.values()].map(({ zoneId }) => zoneId)).toEqual(["z", "deep"]);
+    await solver.present(challengeOf(`www.${ZONE}`), signal());
     expect(provider.calls.filter((call) => call === "zones")).toHaveLength(2);
   });
 });

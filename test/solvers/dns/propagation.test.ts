@@ -105,6 +105,33 @@ describe("propagation", () => {
     });
   });
 
+  it("does not wait for a server that cannot be reached where one source answers at all of them", async () => {
+    const solver = solverOf({}, { oneSource: true });
+    await solver.present(WWW, signal());
+    await second[Symbol.asyncDispose]();
+    second = await startNameServer([], []);
+    expect(await readiness(solver), "nobody has it").toMatchObject({ ready: false });
+    first.records.push(txt());
+    const note = expect.stringMatching(/is published, although ns2\.example\.org .* cannot be reached/);
+    expect(await readiness(solver)).toMatchObject({ ready: true, note });
+  });
+
+  it("leaves a server that says nothing soon after another of one source has answered, and no sooner", async () => {
+    const solver = solverOf({}, { oneSource: true });
+    await solver.present(WWW, signal());
+    first.records.push(txt());
+    second.fault = { silent: true };
+    const startedAt = performance.now();
+    expect(await readiness(solver)).toMatchObject({ ready: true, note: expect.stringContaining("no answer yet") });
+    // Alone it would be asked for 7 s, over UDP and TCP.
+    expect(performance.now() - startedAt).toBeLessThan(6_000);
+    second.fault = {};
+    expect(await readiness(solver), "a contradiction counts").toMatchObject({
+      ready: false,
+      why: expect.stringMatching(/ns2.*does not have it/),
+    });
+  });
+
   it("pauses longer the longer it takes, so that a slow provider is not asked for an hour without end", async () => {
     const solver = solverOf({}, { propagationMaxMs: 3_600_000 });
     await solver.present(WWW, signal());

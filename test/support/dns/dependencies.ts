@@ -43,8 +43,12 @@ export function memoryDns(): MemoryDns {
       async delete(id) {
         rows.delete(id);
       },
-      find: async ({ solver, identifier, value }) =>
-        all().find((row) => row.solver === solver && row.identifier === identifier && row.value === value) ?? null,
+      async find({ solver, identifier, value }) {
+        const found = all()
+          .filter((row) => row.solver === solver && row.identifier === identifier && row.value === value)
+          .toReversed();
+        return found.find(({ state }) => state !== "removing") ?? found[0] ?? null;
+      },
       at: async ({ zoneId, zoneName }, name) =>
         all().filter((row) => row.zoneId === zoneId && row.zoneName === zoneName && row.name === name),
       list: async (limit) => all().slice(0, limit),

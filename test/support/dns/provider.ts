@@ -16,6 +16,8 @@ export interface MemoryProvider {
   beforeChange: (call: string) => Promise<void> | void;
   afterChange: (call: string) => Promise<void> | void;
   status: NonNullable<DnsProvider["status"]> | null;
+  /** Lists only the zones that could hold the name. */
+  listsByName: boolean;
   values(name: string): string[];
 }
 
@@ -96,6 +98,7 @@ export function memoryProvider(model: Model, zones: readonly Zone[], traits: Pro
     beforeChange: () => undefined,
     afterChange: () => undefined,
     status: null,
+    listsByName: false,
     values: (name) => list(name).map(({ value }) => value),
     kind: {
       type: `memory-${model}`,
@@ -104,10 +107,11 @@ export function memoryProvider(model: Model, zones: readonly Zone[], traits: Pro
       options: z.strictObject({}) as DnsProviderKind<object>["options"],
       traits,
       create: (_options, { turn }) => ({
-        async zones(_name, signal) {
+        ...(!provider.listsByName && { listsAllZones: true }),
+        async zones(name, signal) {
           await turn(signal);
           provider.calls.push("zones");
-          return [...provider.zones];
+          return provider.zones.filter((zone) => !provider.listsByName || name.endsWith(zone.name));
         },
         txt: txt[model],
         ...(provider.status !== null && { status: provider.status }),

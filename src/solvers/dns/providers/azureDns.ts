@@ -51,6 +51,7 @@ export const azureDns: DnsProviderKind<AzureOptions> = {
       );
     };
     return {
+      listsAllZones: true,
       zones: (_name, signal) =>
         call(
           "list zones",

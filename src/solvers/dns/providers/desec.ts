@@ -10,6 +10,8 @@ const failure = z.union([
   z.array(z.record(z.string(), z.array(z.string()))).transform((all) => all.map(fields).join("; ")),
 ]);
 
+const owning = z.array(z.object({ name: z.string() }));
+
 function fields(given: Readonly<Record<string, readonly string[]>>): string {
   return Object.entries(given)
     .map(([name, texts]) => `${name}: ${texts.join(" ")}`)
@@ -28,12 +30,10 @@ export const desec = defineRestProvider({
     const { data } = status < 400 ? { data: undefined } : failure.safeParse(body);
     return data === undefined ? null : { text: data };
   },
-  zones: {
-    // The one that is responsible for the name: accounts may have thousands.
-    request: (_page, name) => get(path`/domains/?owns_qname=${name}`),
-    read: z.array(z.object({ name: z.string() })).transform((domains) => ({
-      items: domains.map(({ name }) => ({ id: name, name })),
-    })),
+  // The one that is responsible for the name: accounts may have thousands.
+  async zones(open, name, signal) {
+    const domains = await (await open(signal)).call(get(path`/domains/?owns_qname=${name}`), owning, signal);
+    return domains.map((domain) => ({ id: domain.name, name: domain.name }));
   },
   model: "rrset",
   read: {

@@ -31,6 +31,7 @@ export const dnsimple = defineRestProvider({
     const fields = Object.entries(data.errors ?? {}).map(([name, texts]) => `${name} ${texts.join(", ")}`);
     return { text: [data.message, ...fields].join("; ") };
   },
+  listsAllZones: true,
   async zones(open, _name, signal) {
     const api = await open(signal);
     const { data } = await api.call(get("/v2/accounts"), accounts, signal);

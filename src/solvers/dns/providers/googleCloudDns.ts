@@ -47,6 +47,7 @@ export const googleCloudDns: DnsProviderKind<GoogleOptions> = {
       return records;
     };
     return {
+      listsAllZones: true,
       zones: (_name, signal) =>
         call(
           "managedZones.list",

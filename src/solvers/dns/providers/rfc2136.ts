@@ -55,7 +55,6 @@ export const rfc2136: DnsProviderKind<Options> = {
 function create(chosen: Options, dependencies: ProviderDependencies): DnsProvider {
   const update = (change: TxtUpdate, signal: AbortSignal): Promise<void> => send(chosen, dependencies, change, signal);
   return {
-    zonesByName: true,
     zones: (name, signal) => zonesAt(chosen, dependencies, name, signal),
     txt: {
       model: "record",

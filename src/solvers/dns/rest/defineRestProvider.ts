@@ -106,12 +106,12 @@ interface Described<Names extends string, Shape extends z.ZodRawShape> {
     readonly read: (answer: LoginAnswer, credentials: Credentials<Names>, values: Values) => RestAuth | null;
   };
   readonly failure: (body: unknown, status: number) => Failure | null;
+  /** As data: all zones, whatever the name. */
   readonly zones:
-    | {
-        readonly request: (page: PageAt, name: string) => RestRequest;
-        readonly read: z.ZodType<Page<Zone>>;
-      }
+    | { readonly request: (page: PageAt) => RestRequest; readonly read: z.ZodType<Page<Zone>> }
     | ((open: OpenApi, name: string, signal: AbortSignal, values: Values) => Promise<readonly Zone[]>);
+  /** Of a function: it returns the same for every name. */
+  readonly listsAllZones?: true;
   readonly missingRights?: (api: RestApi, zone: Zone | null, signal: AbortSignal) => Promise<readonly string[]>;
   readonly traits?: ProviderTraits;
 }
@@ -161,12 +161,13 @@ function createProvider<Names extends string, Shape extends z.ZodRawShape>(
   const open: OpenApi = (signal) => openApi(spec, options, dependencies, signal);
   const { missingRights } = spec;
   return {
+    ...((typeof spec.zones !== "function" || spec.listsAllZones === true) && { listsAllZones: true }),
     async zones(name, signal) {
       const { zones } = spec;
       const found =
         typeof zones === "function"
           ? await zones(open, name, signal, values)
-          : await (await open(signal)).pages((page) => zones.request(page, name), zones.read, signal);
+          : await (await open(signal)).pages(zones.request, zones.read, signal);
       return found.flatMap(plainZone);
     },
     txt: txtOf(spec, open, values),

@@ -52,8 +52,10 @@ export const dnsServer: DnsProviderKind<ServerOptions> = {
   description: "renewd's own name server for a delegated zone: no DNS credentials at all.",
   docs: "https://datatracker.ietf.org/doc/html/rfc8555#section-8.4",
   options,
-  traits: { propagationMaxMs: 300_000 } satisfies ProviderTraits,
+  // Every process answers from the store.
+  traits: { propagationMaxMs: 300_000, oneSource: true } satisfies ProviderTraits,
   create: ({ domains, nameServers }) => ({
+    listsAllZones: true,
     async zones(_name, signal) {
       signal.throwIfAborted();
       return domains.map((name) => ({ id: name, name, nameServers: Object.keys(nameServers) }));
