@@ -47,6 +47,8 @@ export interface Endpoint {
   readonly starttls?: StartTlsProtocol;
   /** The header that the server expects before anything else. Left out: none. */
   readonly proxyProtocol?: ProxyProtocol;
+  /** Application protocols to offer (ALPN, RFC 7301), in order of preference. Left out: none is offered. */
+  readonly alpn?: readonly string[];
   /** Limit of one handshake, from connect on. Left out: the probe's own. */
   readonly handshakeTimeoutMs?: number;
 }

@@ -16,8 +16,10 @@ import type { ReplacementStore } from "./replacement.ts";
 import type { RetentionStore } from "./retention.ts";
 import type { CrlStore } from "./revocation.ts";
 import type { Secret } from "./secret.ts";
+import type { ServedStore } from "./served.ts";
 import type { TotalsStore } from "./totals.ts";
 import type { UnreadableVersion, Version } from "./version.ts";
+import type { WatchedStore } from "./watched.ts";
 import type { WebAccessStore } from "./webAccess.ts";
 
 export type { EventFilter, EventStore } from "./eventStore.ts";
@@ -45,6 +47,8 @@ export interface Store {
   readonly health: HealthStore;
   readonly totals: TotalsStore;
   readonly webAccess: WebAccessStore;
+  readonly watched: WatchedStore;
+  readonly served: ServedStore;
   /**
    * State and its history event are committed together or not at all. Do no other I/O inside: `work` runs again after a
    * conflict with another transaction.

@@ -22,8 +22,10 @@ import { renewalInfoStore } from "./queries/renewalInfos.ts";
 import { renewalStore } from "./queries/renewals.ts";
 import { replacementStore } from "./queries/replacements.ts";
 import { retentionStore } from "./queries/retention.ts";
+import { servedStore } from "./queries/served.ts";
 import { totalsStore } from "./queries/totals.ts";
 import { versionStore } from "./queries/versions.ts";
+import { watchedStore } from "./queries/watched.ts";
 import { webAccessStore } from "./queries/webAccess.ts";
 import { repairNumbers } from "./repairNumbers.ts";
 import { atomically, type Db } from "./schema.ts";
@@ -119,6 +121,8 @@ function ports(
     health: healthStore(db, vault),
     totals: totalsStore(db, database.dialect),
     webAccess: webAccessStore(db, vault),
+    watched: watchedStore(db, vault),
+    served: servedStore(db, vault),
     ledger: ledgerStore(db, database.dialect),
     retention: retentionStore(db, { dialect: database.dialect, vault, worker: "" }),
   };

@@ -11,6 +11,7 @@ import type { ChannelCursor } from "../domain/notification.ts";
 import type { Renewal } from "../domain/renewal.ts";
 import type { RenewalInfoRecord } from "../domain/renewalInfo.ts";
 import type { Replacement, ReplacementMember } from "../domain/replacement.ts";
+import type { ServedChange, ServedPlace } from "../domain/served.ts";
 import type { Version } from "../domain/version.ts";
 import type { WebAnswer, WebGrant } from "../domain/webAccess.ts";
 import { repeatedOnConflict } from "./dialect/driver.ts";
@@ -102,6 +103,22 @@ export interface Schema {
   stageTotals: { stage: string; boundMs: number; count: number; sumMs: number };
   /** One row: every event up to this number is counted. */
   totalsCounted: { id: number; seq: number };
+  /** `place`: `endpointKey()` of its endpoint. */
+  watchedEndpoints: {
+    key: string;
+    origin: string;
+    place: string;
+    definition: Json;
+    look: Json | null;
+    nextLookAt: number;
+  } & Sealed;
+  /** `der` in base64. */
+  servedCertificates: { fingerprint: string; der: string; keyDigest: string };
+  /** `digest`: SHA-256 over its fingerprints, so that leaves of one CA share a chain. */
+  servedChains: { digest: string; position: number; fingerprint: string };
+  servedPlaces: ServedPlace;
+  /** `chain`: digest of a chain; null: nothing was sent after the leaf. */
+  servedChanges: Omit<ServedChange, "chain"> & { chain: string | null } & Sealed;
   meta: { name: string; value: string };
 }
 

@@ -21,6 +21,7 @@ import { retentionTests } from "../store/retentionTests.ts";
 import { sealedStateTests } from "../store/sealedStateTests.ts";
 import { sealTests } from "../store/sealTests.ts";
 import { totalsTests } from "../store/totalsTests.ts";
+import { watchedTests } from "../store/watchedTests.ts";
 
 /** An empty database of one dialect, and the ways around the store that tests need. */
 export interface StoreBackend {
@@ -88,6 +89,7 @@ export function storeConformance(dialect: string, createBackend: (directory: str
     replacementTests(bench);
     cursorTests(bench);
     totalsTests(bench);
+    watchedTests(bench);
     sealTests(bench);
     sealedStateTests(bench);
     retentionTests(bench, dialect);

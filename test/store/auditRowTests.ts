@@ -10,6 +10,7 @@ import { SEALED, withSeal } from "../../src/store/rowSeal.ts";
 import type { StoreBench } from "../conformance/store.ts";
 import { certificate, endpointStatus, heartbeat, NOW, renewal, version } from "../support/model/facts.ts";
 import { tamper } from "./auditTests.ts";
+import { fillWatched } from "./watchedTests.ts";
 
 const SIGNAL = new AbortController().signal;
 const KEY = new Secret("the key");
@@ -142,6 +143,7 @@ export function auditRowTests(bench: () => StoreBench, dialect: string): void {
       await store.cursors.claim("ops", NOW, { leaseMs: 1, retryMaxMs: 1 });
       await store.webAccess.add({ digest: "d", kind: "session", actor: "anna", createdAt: NOW, expiresAt: NOW + 9 });
       await store.alerts.lock();
+      await fillWatched(store);
       const { db } = await openDatabase(backend.options, vault);
       const alert = { id: "a", rule: "renewal", cause: "c", openedAt: NOW, resolvedAt: null, body: "{}" };
       await db

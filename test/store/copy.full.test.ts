@@ -8,6 +8,7 @@ import { copyStore, openStore, openVault, type StoreOptions, type Vault } from "
 import { createAccount } from "../support/model/accounts.ts";
 import { certificate, endpointStatus, NOW, renewal, version } from "../support/model/facts.ts";
 import { type Postgres, startPostgres } from "../support/servers/postgres.ts";
+import { fillWatched } from "./watchedTests.ts";
 
 /** More than one page of rows, so that paging is seen to go on. */
 const EVENTS = 1_203;
@@ -64,6 +65,7 @@ describe("copying a store", () => {
         };
         await tx.observations.record(endpointStatus({ endpoint: "e" }), [observation]);
         await tx.renewals.occupy("scope", "r", NOW);
+        await fillWatched(tx);
         await tx.renewalInfos.watch("www", 1, NOW);
         const { thumbprint } = await createAccount(tx);
         await tx.challenges.put("token", `token.${thumbprint}`, Date.now() + 60_000);
@@ -85,6 +87,12 @@ describe("copying a store", () => {
       renewalInfos: await store.renewalInfos.list(),
       account: (await store.accounts.get("ca", "https://ca.example/dir"))?.privateKey.reveal(),
       challenge: await store.challenges.get("token"),
+      watched: await store.watched.list(),
+      served: await Promise.all(
+        (await store.served.places({ name: "www.example.org", port: null }, 9)).map(({ key }) =>
+          store.served.changes(key, { limit: 9 }),
+        ),
+      ),
       events: await store.events.list({ limit: 2 * EVENTS }),
     }));
 
@@ -103,6 +111,7 @@ describe("copying a store", () => {
     });
     const before = await contents(first);
     expect(before.events).toHaveLength(EVENTS + 1);
+    expect(before.served).toMatchObject([[{ since: NOW }]]);
     expect(await contents(second)).toEqual(before);
     await copyStore(second, third, vault);
     expect(await contents(third)).toEqual(before);

@@ -41,6 +41,11 @@ const TABLES = {
   eventTotals: ["type"],
   stageTotals: ["stage", "boundMs"],
   totalsCounted: ["id"],
+  watchedEndpoints: ["key"],
+  servedCertificates: ["fingerprint"],
+  servedChains: ["digest", "position"],
+  servedPlaces: ["key"],
+  servedChanges: ["place", "since"],
   reservations: ["renewalId", "scope", "kind", "key"],
 } as const satisfies Record<keyof Schema, readonly string[]>;
 

@@ -32,6 +32,7 @@ import { totals } from "./0027-totals.ts";
 import { alerts } from "./0028-alerts.ts";
 import { searchIndexes } from "./0029-search-indexes.ts";
 import { sealedPriorities } from "./0030-sealed-priorities.ts";
+import { watched } from "./0032-watched.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Migration>> = {
@@ -64,6 +65,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Mi
   "0028-alerts": alerts,
   "0029-search-indexes": searchIndexes,
   "0030-sealed-priorities": (_, vault) => sealedPriorities(vault),
+  "0032-watched": watched,
 };
 
 /** How many migrations this release knows. */
