@@ -1,15 +1,15 @@
 import type { AlertStore } from "./alert.ts";
 import type { Ledger } from "./budget.ts";
 import type { Certificate, CertificateRecord } from "./certificate.ts";
-import type { Deployment, DeployReceipt, EndpointStatus } from "./deployment.ts";
+import type { Deployment, DeployReceipt } from "./deployment.ts";
 import type { DnsStore } from "./dnsRecord.ts";
-import type { Evidence, Observation } from "./endpoint.ts";
 import type { EventStore } from "./eventStore.ts";
 import type { HealthStore } from "./heartbeat.ts";
 import type { HistorySearch } from "./historySearch.ts";
 import type { Accounts, ChallengeResponses, OrderState } from "./issuer.ts";
 import type { LeftTargetStore } from "./leftTarget.ts";
 import type { CursorStore } from "./notification.ts";
+import type { ObservationStore } from "./observationStore.ts";
 import type { Renewal, RenewalState } from "./renewal.ts";
 import type { RenewalInfoRecord } from "./renewalInfo.ts";
 import type { ReplacementStore } from "./replacement.ts";
@@ -23,6 +23,7 @@ import type { WatchedStore } from "./watched.ts";
 import type { WebAccessStore } from "./webAccess.ts";
 
 export type { EventFilter, EventStore } from "./eventStore.ts";
+export type { ObservationStore, ObservedAddress } from "./observationStore.ts";
 
 /** Everything durable. The database is the truth; every instant is ms since epoch, given by the caller. */
 export interface Store {
@@ -259,31 +260,6 @@ export type DeploymentPatch = Partial<
     | "inspectionProblem"
   >
 > & { readonly receipt?: DeployReceipt };
-
-export interface ObservedAddress {
-  readonly certificate: string;
-  /** Its key. */
-  readonly endpoint: string;
-  readonly observation: Observation;
-  /** null: none was gathered there. */
-  readonly evidence: Evidence | null;
-}
-
-export interface ObservationStore {
-  /** Replaces the endpoint's status, its addresses' last observations and, by address, what is known of each. */
-  record(
-    status: EndpointStatus,
-    observations: readonly Observation[],
-    evidence?: ReadonlyMap<string, Evidence>,
-  ): Promise<void>;
-  /** Endpoints that were not proved for this generation will be verified again. */
-  retry(certificate: string, generation: number): Promise<void>;
-  statuses(certificate: string): Promise<EndpointStatus[]>;
-  allStatuses(names?: readonly string[]): Promise<EndpointStatus[]>;
-  /** The last observation of each address. */
-  observations(certificate: string): Promise<ObservedAddress[]>;
-  allObservations(names?: readonly string[]): Promise<ObservedAddress[]>;
-}
 
 export interface RenewalInfoStore {
   /** Starts to poll for a new version, at once; only `overdueInRow` and `orderedAt` outlive the version before. */
