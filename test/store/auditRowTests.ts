@@ -1,6 +1,5 @@
 import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
-import type { DnsRecord } from "../../src/domain/dnsRecord.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { acknowledge, withdrawAcknowledgement } from "../../src/renewal/operator/acknowledge.ts";
 import { pause, resume } from "../../src/renewal/operator/pause.ts";
@@ -10,6 +9,7 @@ import { SEALED, withSeal } from "../../src/store/rowSeal.ts";
 import type { StoreBench } from "../conformance/store.ts";
 import { certificate, endpointStatus, heartbeat, NOW, renewal, version } from "../support/model/facts.ts";
 import { tamper } from "./auditTests.ts";
+import { record } from "./dnsTests.ts";
 import { fillWatched } from "./watchedTests.ts";
 
 const SIGNAL = new AbortController().signal;
@@ -21,13 +21,6 @@ type Row = Record<string, string | number | null>;
 function forged(before: Row[string] | undefined): string | number {
   return typeof before === "number" ? before + 1 : "7";
 }
-
-const DNS_RECORD: DnsRecord = {
-  ...{ id: "a", solver: "dns", identifier: "example.org", name: "_acme-challenge.example.org", value: "value" },
-  ...{ zoneId: "z", zoneName: "example.org", providerId: null, certificate: "www", renewalId: null },
-  ...{ state: "publishing", createdAt: NOW, publishedAt: null, expiresAt: NOW + 1_000, attempts: 0 },
-  ...{ nextAttemptAt: null, errorCode: null, errorMessage: null },
-};
 
 /** What stays hidden in a history that is whole in itself. */
 export function auditRowTests(bench: () => StoreBench, dialect: string): void {
@@ -138,7 +131,7 @@ export function auditRowTests(bench: () => StoreBench, dialect: string): void {
     test("names the row of every column that a seal covers", async () => {
       await fill();
       const { store, backend, vault } = bench();
-      await store.dns.records.insert(DNS_RECORD);
+      await store.dns.records.insert(record());
       await store.health.beat([heartbeat()]);
       await store.cursors.claim("ops", NOW, { leaseMs: 1, retryMaxMs: 1 });
       await store.webAccess.add({ digest: "d", kind: "session", actor: "anna", createdAt: NOW, expiresAt: NOW + 9 });

@@ -114,7 +114,7 @@ export function dnsTests(bench: () => StoreBench): void {
   });
 }
 
-function record(change: Partial<DnsRecord> = {}): DnsRecord {
+export function record(change: Partial<DnsRecord> = {}): DnsRecord {
   return {
     ...{ id: "a", solver: "dns", identifier: "example.org", name: "_acme-challenge.example.org", value: "value" },
     ...{ zoneId: "z", zoneName: "example.org", providerId: null, certificate: "www", renewalId: null },
