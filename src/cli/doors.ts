@@ -11,6 +11,7 @@ export const checkHostAndPort = late(async () => (await import("../config/schema
 export const registries = async () => (await import("../config/schema/registries.ts")).REGISTRIES;
 
 export const certificatesReport = late(async () => (await import("../reports/certificates.ts")).certificatesReport);
+export const drillsReport = late(async () => (await import("../reports/drills.ts")).drillsReport);
 export const historyReport = late(async () => (await import("../reports/history.ts")).historyReport);
 export const planReport = late(async () => (await import("../reports/plan.ts")).planReport);
 export const replacementReport = late(async () => (await import("../reports/replacements.ts")).replacementReport);
@@ -32,6 +33,7 @@ export const checkTarget = late(async () => (await import("../actions/checks.ts"
 export const testChannels = late(async () => (await import("../actions/checks.ts")).testChannels);
 export const recordAudit = late(async () => (await import("../actions/recordAudit.ts")).recordAudit);
 export const dial = late(async () => (await import("../actions/dial.ts")).dial);
+export const drill = late(async () => (await import("../actions/drill.ts")).drill);
 export const pause = late(async () => (await import("../actions/pause.ts")).pause);
 export const rehearse = late(async () => (await import("../actions/rehearse.ts")).rehearse);
 export const renew = late(async () => (await import("../actions/renew.ts")).renew);

@@ -17,6 +17,7 @@ import { addConfig } from "./commands/config.ts";
 import { addDeploy } from "./commands/deploy.ts";
 import { addDial } from "./commands/dial.ts";
 import { addDoctor } from "./commands/doctor.ts";
+import { addDrill } from "./commands/drill.ts";
 import { addErrors } from "./commands/errors.ts";
 import { addHistory } from "./commands/history.ts";
 import { addImport } from "./commands/import.ts";
@@ -75,6 +76,7 @@ const COMMANDS = [
       addImport,
       addRevoke,
       addReplace,
+      addDrill,
       addRehearse,
       addNotify,
       addLeftovers,

@@ -1,4 +1,3 @@
-import { createRevocationLists } from "../acme/revocationLists.ts";
 import type { ResponderName } from "../domain/issuer.ts";
 import type { RedisOptions } from "../queue/options.ts";
 import { requestIdOf } from "../queue/requests.ts";
@@ -10,19 +9,14 @@ import { createRequestDesk } from "../renewal/plan/requestDesk.ts";
 import { deploy } from "../renewal/steps/deploy.ts";
 import { issue } from "../renewal/steps/issue.ts";
 import { verify } from "../renewal/steps/verify.ts";
-import { boundInstants } from "../renewal/watch/boundInstants.ts";
-import { renewCanary } from "../renewal/watch/canary.ts";
 import { clearAnswers } from "../renewal/watch/clearAnswers.ts";
 import { inspectDue } from "../renewal/watch/inspect.ts";
 import { notifyPeople } from "../renewal/watch/notify.ts";
 import { observeDue } from "../renewal/watch/observe.ts";
-import { rehearseDue, rehearseRequested } from "../renewal/watch/rehearseDue.ts";
-import { applyRetention } from "../renewal/watch/retention.ts";
-import { checkRevocations } from "../renewal/watch/revocations.ts";
-import { selfTestChannels } from "../renewal/watch/selfTest.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { type Handle, jobWorker, report, reportRequest, SKIPPED } from "./jobWorker.ts";
 import { nameServerAddresses, startNameServer } from "./nameServer.ts";
+import { startPlannerChores } from "./plannerChores.ts";
 import { watchPorts } from "./portWatch.ts";
 import { repeat } from "./repeat.ts";
 import { addressesOf, neededResponders, startResponder, startTlsAlpnResponder } from "./responder.ts";
@@ -34,17 +28,8 @@ import { watchedTicks } from "./ticks.ts";
 const OBSERVE_TICK_MS = 5_000;
 /** How soon people are notified. */
 const NOTIFY_TICK_MS = 2_000;
-/** Each list is fetched once a day at most; this is how soon a new certificate is looked up in one. */
-const REVOCATION_TICK_MS = 900_000;
-const REHEARSAL_TICK_MS = 30_000;
-const CANARY_TICK_MS = 20_000;
-const SELF_TEST_TICK_MS = 3_600_000;
-/** How soon a rehearsal that somebody asked for begins. */
-const REHEARSAL_REQUEST_TICK_MS = 2_000;
 /** How soon DNS records of a worker that died are removed. */
 const CLEAR_TICK_MS = 15_000;
-const RETENTION_TICK_MS = 600_000;
-const BOUND_TICK_MS = 3_600_000;
 /** Limit of the clock guard's questions while a request waits for its answer. */
 const REQUEST_CLOCK_TIMEOUT_MS = 15_000;
 
@@ -78,34 +63,7 @@ const START: Readonly<Record<Role, StartRole>> = {
       },
       report(context, "notify"),
     );
-    const rehearsals = repeat(
-      REHEARSAL_TICK_MS,
-      (signal) => rehearseDue(context, signal),
-      report(context, "rehearsal"),
-    );
-    const requestedRehearsals = repeat(
-      REHEARSAL_REQUEST_TICK_MS,
-      async (signal) => void (await rehearseRequested(context, signal)),
-      report(context, "rehearsal"),
-    );
-    const canary = repeat(CANARY_TICK_MS, (signal) => renewCanary(context, signal), report(context, "canary"));
-    const selfTests = repeat(
-      SELF_TEST_TICK_MS,
-      (signal) => selfTestChannels(context, signal),
-      report(context, "selfTest"),
-    );
-    const lists = createRevocationLists(({ issuer }) => context.services.caAddress?.(issuer) ?? null);
-    const retention = repeat(
-      RETENTION_TICK_MS,
-      (signal) => applyRetention(context, signal),
-      report(context, "retention"),
-    );
-    const bounds = repeat(BOUND_TICK_MS, (signal) => boundInstants(context, signal), report(context, "bounds"), "now");
-    const revocations = repeat(
-      REVOCATION_TICK_MS,
-      (signal) => checkRevocations(context, lists, signal),
-      report(context, "revocations"),
-    );
+    const chores = startPlannerChores(context);
     const { tickMs, sweepMs } = settings;
     const scheduler = startScheduler({ redis, tickMs, sweepMs, handle: ticks.run, onError });
     const desk = createRequestDesk(context);
@@ -130,13 +88,7 @@ const START: Readonly<Record<Role, StartRole>> = {
         await Promise.all([
           notifications.close(),
           heartbeat.close(),
-          canary.close(),
-          selfTests.close(),
-          rehearsals.close(),
-          requestedRehearsals.close(),
-          revocations.close(),
-          retention.close(),
-          bounds.close(),
+          chores.close(),
           ticks.close(),
           scheduler.close(),
           requests.close(),

@@ -33,6 +33,8 @@ export const EVENT_TYPES = [
   "version.revoked",
   "certificate.replacing",
   "replacement.cancelled",
+  "drill.started",
+  "drill.finished",
   "certificate.rehearsalRequested",
   "certificate.rehearsed",
   "certificate.checked",

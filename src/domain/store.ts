@@ -3,6 +3,7 @@ import type { Ledger } from "./budget.ts";
 import type { Certificate, CertificateRecord } from "./certificate.ts";
 import type { Deployment, DeployReceipt } from "./deployment.ts";
 import type { DnsStore } from "./dnsRecord.ts";
+import type { DrillStore } from "./drill.ts";
 import type { EventStore } from "./eventStore.ts";
 import type { HealthStore } from "./heartbeat.ts";
 import type { HistorySearch } from "./historySearch.ts";
@@ -40,6 +41,7 @@ export interface Store {
   readonly accounts: Accounts;
   readonly ledger: Ledger;
   readonly replacements: ReplacementStore;
+  readonly drills: DrillStore;
   readonly crls: CrlStore;
   readonly leftTargets: LeftTargetStore;
   readonly cursors: CursorStore;

@@ -14,6 +14,7 @@ const DECISIONS: readonly EventType[] = [
   "renewal.resumed",
   "renewal.rolledBack",
   "replacement.cancelled",
+  "drill.started",
   "version.imported",
   "version.renamed",
   "version.reinstated",

@@ -58,6 +58,12 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
     `to be replaced with others (${detail("selection")})${optional(detail, "by", ", by ")}${optional(detail, "why", ": ")}`,
   "replacement.cancelled": (detail) =>
     `replacement ${detail("replacement")} is cancelled${optional(detail, "by", " by ")}${optional(detail, "why", ": ")}`,
+  "drill.started": (detail) =>
+    `drill ${detail("drill")}: ${detail("certificates")} certificates are replaced as if they had ` +
+    `${detail("scenario") === "expired" ? "expired" : "been revoked"}${optional(detail, "issuer", ", from issuer ")}` +
+    `${optional(detail, "by", ", by ")}${optional(detail, "why", ": ")}`,
+  "drill.finished": (detail) =>
+    `drill ${detail("drill")} ended: ${detail("proved")} of ${detail("certificates")} certificates are proved live`,
   "certificate.rehearsalRequested": (detail) =>
     `to be rehearsed${optional(detail, "by", ", asked for by ")}${optional(detail, "why", ": ")}`,
   "certificate.rehearsed": (detail, { detail: { passed } }) =>

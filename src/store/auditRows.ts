@@ -29,6 +29,7 @@ const claimJson = z.object({
   generation: z.number().optional().catch(undefined),
   change: z.string().optional().catch(undefined),
   replacement: z.string().optional().catch(undefined),
+  drill: z.string().optional().catch(undefined),
   issuer: z.string().optional().catch(undefined),
   before: z.string().optional().catch(undefined),
   directory: z.string().optional().catch(undefined),
@@ -38,7 +39,7 @@ const claimJson = z.object({
   endpoint: z.string().optional().catch(undefined),
 });
 type Claim = z.infer<typeof claimJson>;
-const CLAIMS = /^(?:version|certificate|account|problem|target)\.|^verify\.(?:converged|stale)$/;
+const CLAIMS = /^(?:version|certificate|account|problem|target|drill)\.|^verify\.(?:converged|stale)$/;
 
 const BRINGS_VERSION: readonly string[] = ["version.issued", "version.imported", "version.renamed"];
 
@@ -91,6 +92,7 @@ export class HistoryClaims {
     if (type === "certificate.removed") this.#removeCertificate(String(certificate));
     this.#addUndone(type, String(certificate), said);
     if (target !== null) this.#addTarget(type, { certificate: String(certificate), target }, said);
+    if (type === "drill.started") this.#rows.add(nameOf("drills", { id: said.drill }));
     if (type === "problem.acknowledged") this.#rows.add(nameOf("acknowledgements", { subject: said.subject }));
     if (type === "problem.unacknowledged") this.#rows.delete(nameOf("acknowledgements", { subject: said.subject }));
     if (type === "account.removed") this.#rows.delete(nameOf("accounts", { issuer, directory }));

@@ -11,6 +11,7 @@ import { crlStore } from "./queries/crls.ts";
 import { cursorStore } from "./queries/cursors.ts";
 import { deploymentStore } from "./queries/deployments.ts";
 import { dnsStore } from "./queries/dns.ts";
+import { drillStore } from "./queries/drills.ts";
 import { eventStore, eventStoreInside } from "./queries/events.ts";
 import { healthStore } from "./queries/health.ts";
 import { historySearch } from "./queries/historySearch.ts";
@@ -116,6 +117,7 @@ function ports(
     dns: dnsStore(db, vault),
     accounts: accountStore(db, vault, append),
     replacements: replacementStore(db, database.dialect, vault),
+    drills: drillStore(db, vault),
     alerts: alertStore(db, vault),
     cursors: cursorStore(db, vault),
     health: healthStore(db, vault),

@@ -8,7 +8,7 @@ import type { Vault } from "./vault.ts";
  * answer is not served, a DNS record is not removed, an account URL is asked for again, a version is refused, a renewal
  * is cancelled, a replacement and a pause are ignored; a target counts as holding nothing, an endpoint as never
  * dialled, and a CA as never asked for its window; what people acknowledged is red again, a process counts as not
- * running, an alert does not exist, a channel gets the newest events again, and a browser is not signed in; a watched
+ * running, an alert or drill does not exist, a channel gets the newest events again, and a browser is not signed in; a watched
  * endpoint is not dialled, and what an address served is not told. `renewd audit verify` names every such row.
  */
 export const SEALED = {
@@ -34,6 +34,7 @@ export const SEALED = {
     ],
   },
   replacements: { key: ["id"], columns: ["selection", "issuer", "deadline", "createdAt", "endedAt"] },
+  drills: { key: ["id"], columns: ["startedAt", "finishedAt", "body"] },
   replacementMembers: { key: ["replacement", "certificate"], columns: ["generation", "wave"] },
   certificates: { key: ["name"], columns: ["pausedAt", "pausedUntil", "pausedReason"] },
   deployments: {

@@ -4,6 +4,7 @@ import type { Bucket, Reservation } from "../domain/budget.ts";
 import type { CertificateRecord } from "../domain/certificate.ts";
 import type { Deployment, EndpointStatus } from "../domain/deployment.ts";
 import type { DnsRecord } from "../domain/dnsRecord.ts";
+import type { Drill } from "../domain/drill.ts";
 import type { HistoryEvent } from "../domain/event.ts";
 import type { Acknowledgement, Heartbeat } from "../domain/heartbeat.ts";
 import type { LeftTarget } from "../domain/leftTarget.ts";
@@ -81,6 +82,7 @@ export interface Schema {
   reservations: Reservation & { renewalId: string };
   replacements: Replacement & Sealed;
   replacementMembers: ReplacementMember & Sealed;
+  drills: Pick<Drill, "id" | "startedAt" | "finishedAt"> & { body: Json } & Sealed;
   leftTargets: Omit<LeftTarget, "receipt"> & { receipt: Json } & Sealed;
   crls: { url: string; nextFetchAt: number };
   alerts: Pick<Alert, "id" | "cause" | "openedAt" | "resolvedAt"> & { rule: string; body: Json } & Sealed;

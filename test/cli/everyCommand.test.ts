@@ -97,6 +97,7 @@ describe.each([60, 80])("on a terminal of %i columns no table is wider:", (colum
     ["doctor"],
     ["leftovers"],
     ["replace", "status"],
+    ["drill", "--list"],
     ["alerts", "list"],
     ["alerts", "rules"],
     ["challenges", "list", "--own"],

@@ -11,7 +11,7 @@ beforeAll(async () => {
   stages = await startStages({ edges: ["a", "b"], certificates: () => ({}) });
   await stages.reconfigure({ certificates: certificates() });
   await stages.system.workers();
-  for (const certificate of ["asked", "drift", "down", "grows", "partial"])
+  for (const certificate of ["asked", "drift", "down", "grows", "partial", "drilled"])
     await stages.reaches(certificate, "succeeded");
 }, 120_000);
 afterAll(() => stages[Symbol.asyncDispose]());
@@ -32,6 +32,7 @@ function certificates(more: Section = {}): Section {
     down: on("down", ["a"]),
     grows: on("grows", ["a"]),
     partial: on("partial", ["a", "b"]),
+    drilled: on("drilled", ["a", "b"]),
     ...more,
   };
 }
@@ -47,6 +48,20 @@ async function expectServed(certificate: string, generation: number, edges: read
       leaf.fingerprint,
     );
 }
+
+describe("renewd drill", () => {
+  it("replaces what is served as if it had been revoked, and measures every stage until it is proved", async () => {
+    const { run } = stages;
+    const { code, stdout } = await run("drill", "drilled", "--yes", "--wait", "--json");
+    const [drill] = JSON.parse(stdout).drills;
+    expect([code, drill.proved, drill.members.length]).toEqual([0, 1, 1]);
+    const { detectedAt, issuedAt, deployedAt, provedAt } = drill.members[0];
+    const instants = [drill.startedAt, detectedAt, issuedAt, deployedAt, provedAt].map((at) => Date.parse(at));
+    expect(instants).toEqual(instants.toSorted((one, other) => one - other));
+    expect(drill.stages.map(({ reached }: { reached: number }) => reached)).toEqual([1, 1, 1, 1]);
+    await expectServed("drilled", 2, ["a", "b"]);
+  });
+});
 
 describe("renewd deploy", () => {
   it("puts the pair that exists into the target asked for, proves it, and issues nothing", async () => {

@@ -35,7 +35,7 @@ it("nothing that renewd does itself is a fault of an audit", async () => {
   await store.accounts.follow("new", "https://ca.example/directory", ["new"]);
   const request = {
     ...{ selection: { issuer: "ca" }, described: "--issuer ca", issuer: null },
-    ...{ deadline: bench.now + HOUR_MS, waves: [] },
+    ...{ deadline: bench.now + HOUR_MS, waves: [], drill: "revoked" as const },
   };
   await startReplacement(context, request, await draftReplacement(context, request));
   await whole("an issuer renamed, a replacement begun");

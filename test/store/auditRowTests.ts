@@ -51,6 +51,9 @@ export function auditRowTests(bench: () => StoreBench, dialect: string): void {
       await tx.replacements.create(asked, [{ replacement: "p", certificate: "www", generation: 1, wave: 0 }]);
       const replacing = { replacement: "p", selection: "all" };
       await tx.events.append({ ...of, type: "certificate.replacing", renewalId: null, detail: replacing });
+      await tx.drills.save({ id: "p", scenario: "revoked", startedAt: NOW, finishedAt: null, members: [] });
+      const drilled = { drill: "p", scenario: "revoked", certificates: 0 };
+      await tx.events.append({ ...of, certificate: null, type: "drill.started", renewalId: null, detail: drilled });
       await tx.deployments.want("www", ["lb"], 1);
       await tx.deployments.update("www", "lb", 0, { deployedGeneration: 1, receipt: { arn: "arn" } });
       await tx.events.append({ ...of, target: "lb", type: "deploy.succeeded", renewalId: "r1", detail: {} });
@@ -102,6 +105,7 @@ export function auditRowTests(bench: () => StoreBench, dialect: string): void {
       ["a member", "update replacement_members set wave = 7", "replacementMembers p www", "altered"],
       ["a certificate that is gone", "delete from certificates", "certificates www", "missing"],
       ["a member that is gone", "delete from replacement_members", "replacementMembers p www", "missing"],
+      ["a drill that is gone", "delete from drills", "drills p", "missing"],
       ["an account that is gone", "delete from accounts", "accounts ca https://ca.example/dir", "missing"],
       ["a deployment that is gone", "delete from deployments", "deployments www lb", "missing"],
       ["a target that left", "delete from left_targets", "leftTargets www old", "missing"],

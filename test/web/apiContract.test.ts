@@ -48,6 +48,7 @@ const NEEDS: Readonly<Record<string, { query?: string; body?: object; refused?: 
   withdrawAcknowledgement: { body: { subject: "role/planner+acme+deployer+verifier" } },
   acknowledgeAlert: { body: { reason: "contract" } },
   startReplacement: { body: { issuer: "ca", deadline: "24h", reason: "contract" } },
+  startDrill: { body: { certificates: ["www"], dryRun: true } },
   getRenewalDocument: { query: "?of=aaaaaaaa" },
   draftRevocation: { query: "?of=www" },
   removeForeignChallenges: { body: { certificate: "www", value: "all" }, refused: true },

@@ -68,7 +68,7 @@ function addStart(replace: Command, cli: Cli): void {
   });
 }
 
-function wavesOption(text: string): number[] {
+export function wavesOption(text: string): number[] {
   if (!/^[1-9]\d{0,5}(,[1-9]\d{0,5}){0,9}$/.test(text))
     throw new InvalidArgumentError("It must be up to ten numbers from 1, such as 1,20.");
   return text.split(",").map(Number);

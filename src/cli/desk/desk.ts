@@ -2,6 +2,7 @@ import type { AcknowledgeReport, AcknowledgeRequest } from "../../actions/acknow
 import type { AlertAcknowledgeReport, AlertTestReport } from "../../actions/alerts.ts";
 import type { TargetCheckReport } from "../../actions/checks.ts";
 import type { DialReport } from "../../actions/dial.ts";
+import type { DrillRequest, DrillStartReport } from "../../actions/drill.ts";
 import type { PauseReport, PauseRequest } from "../../actions/pause.ts";
 import type { RehearseReport } from "../../actions/rehearse.ts";
 import type { RenewReport, RenewRequest } from "../../actions/renew.ts";
@@ -18,6 +19,7 @@ import type { CertificatesReport } from "../../reports/certificates.ts";
 import type { ChallengeEntry, ChallengesReport } from "../../reports/challenges.ts";
 import type { CheckReport } from "../../reports/check.ts";
 import type { DoctorReport } from "../../reports/doctor.ts";
+import type { DrillsReport } from "../../reports/drills.ts";
 import type { HistoryReport } from "../../reports/history.ts";
 import type { LeftoversReport } from "../../reports/leftovers.ts";
 import type { NotifyReport } from "../../reports/notifyTest.ts";
@@ -52,6 +54,9 @@ export interface Desk extends AsyncDisposable {
   revoke(request: RevokeRequest, reason: string | null): Promise<RevokeReport>;
   replace(request: ReplaceRequest, reason: string | null): Promise<ReplaceReport>;
   cancelReplacement(id: string, reason: string | null): Promise<ReplaceCancelReport>;
+  drill(request: DrillRequest, reason: string | null): Promise<DrillStartReport>;
+  /** `id` null: all. */
+  drills(id: string | null): Promise<DrillsReport>;
   /** `name` null: every certificate. */
   rehearse(name: string | null, reason: string | null): Promise<RehearseReport>;
   dial(name: string, signal: AbortSignal): Promise<DialReport>;

@@ -27,6 +27,8 @@ import {
   checkTarget,
   deploy,
   dial,
+  drill,
+  drillsReport,
   historyReport,
   listAlertRules,
   listAlerts,
@@ -113,6 +115,8 @@ export function localDesk(configFile: string, note: (text: string) => void): Des
     revoke: (request, reason) => act((context) => revoke(context, request, decision(reason))),
     replace: (request, reason) => act((context) => replace(context, request, decision(reason))),
     cancelReplacement: (id, reason) => act((context) => cancelReplacement(context, id, decision(reason))),
+    drill: (request, reason) => act((context) => drill(context, request, decision(reason))),
+    drills: (id) => view(({ store, clock }) => drillsReport(store, id, clock.now())),
     rehearse: (name, reason) => act((context) => rehearse(context, name, decision(reason))),
     dial: (name, signal) => act((context) => dial(context, name, signal)),
     async audit(head, signal) {

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
 import type { AcknowledgeReport } from "../../actions/acknowledge.ts";
 import type { TargetCheckReport } from "../../actions/checks.ts";
+import type { DrillStartReport } from "../../actions/drill.ts";
 import type { PauseReport } from "../../actions/pause.ts";
 import type { RenewReport } from "../../actions/renew.ts";
 import type { ReplaceCancelReport, ReplaceReport } from "../../actions/replace.ts";
@@ -10,6 +11,7 @@ import type { RenewalActionReport, ResumeReport, RetryReport } from "../../actio
 import type { HistoryEvent } from "../../domain/event.ts";
 import { isRenewalId } from "../../domain/renewal.ts";
 import type { CertificatesReport } from "../../reports/certificates.ts";
+import type { DrillsReport } from "../../reports/drills.ts";
 import type { HistoryReport } from "../../reports/history.ts";
 import type { PlanReport } from "../../reports/plan.ts";
 import type { ShowReport } from "../../reports/renewal.ts";
@@ -64,6 +66,9 @@ export function remoteDesk(at: Server): Desk {
       server.post("/replacements", { ...given(request), ...said(reason) }, document<ReplaceReport>(1)),
     cancelReplacement: (id, reason) =>
       server.post(`/replacements/${encodeURIComponent(id)}/cancel`, said(reason), document<ReplaceCancelReport>(1)),
+    drill: (request, reason) =>
+      server.post("/drills", { ...given(request), ...said(reason) }, document<DrillStartReport>(1)),
+    drills: (id) => server.get(`/documents/drills${search({ id })}`, document<DrillsReport>(1)),
     rehearse: (name, reason) => rehearsed(server, name, reason),
     ...inquiriesAt(server),
     ...alertsAt(server),

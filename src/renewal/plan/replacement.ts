@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { Certificate } from "../../domain/certificate.ts";
+import type { Drill, DrillScenario } from "../../domain/drill.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Replacement, ReplacementMember } from "../../domain/replacement.ts";
+import type { Store } from "../../domain/store.ts";
 import { canonicalSerial, type Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { type Selection, selects, waveOf } from "../rules/replacement.ts";
@@ -14,6 +16,8 @@ export interface ReplacementRequest {
   readonly deadline: number;
   /** How many have their turn first, second …; the rest comes last. Empty: all at once. */
   readonly waves: readonly number[];
+  /** It is a drill: how far each certificate has come is measured. */
+  readonly drill?: DrillScenario;
   /** Who asked, and why, for the history. */
   readonly by?: string | null;
   readonly why?: string | null;
@@ -68,6 +72,7 @@ export async function startReplacement(
   await store.transaction(async (tx) => {
     await tx.certificates.lock(rows.map(({ certificate }) => certificate));
     await tx.replacements.create(replacement, rows);
+    if (request.drill !== undefined) await beginDrill(tx, drillOf(replacement, request.drill, rows), request);
     const first = Math.min(...rows.map(({ wave }) => wave));
     for (const { certificate, wave } of rows) {
       // The end of the wave before wakes the others.
@@ -84,6 +89,31 @@ export async function startReplacement(
     }
   });
   return replacement;
+}
+
+/** Measured from the same transaction on, so that no renewal comes before it. */
+async function beginDrill(
+  tx: Store,
+  drill: Drill,
+  { issuer, by = null, why = null }: ReplacementRequest,
+): Promise<void> {
+  await tx.drills.save(drill);
+  await tx.events.append({
+    at: drill.startedAt,
+    type: "drill.started",
+    ...{ certificate: null, renewalId: null, target: null },
+    detail: {
+      ...{ drill: drill.id, scenario: drill.scenario, certificates: drill.members.length, by },
+      ...(issuer !== null && { issuer }),
+      ...(why !== null && { why }),
+    },
+  });
+}
+
+function drillOf({ id, createdAt }: Replacement, scenario: DrillScenario, rows: readonly ReplacementMember[]): Drill {
+  const nothing = { detected: null, issued: null, deployed: null, proved: null };
+  const members = rows.map(({ certificate, generation }) => ({ certificate, generation, ...nothing }));
+  return { id, scenario, startedAt: createdAt, finishedAt: null, members };
 }
 
 export interface Cancellation {

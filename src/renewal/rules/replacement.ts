@@ -18,12 +18,15 @@ export interface Selection {
   readonly san?: string;
   /** SHA-256 of a certificate in the chain, lower-case hex. */
   readonly intermediate?: string;
+  /** Names of certificates. */
+  readonly certificates?: ReadonlySet<string>;
   /** As in the configuration: the database does not record which profile a version was ordered with. */
   readonly profile?: string;
 }
 
 export function selects(selection: Selection, version: Version, certificate: Pick<Certificate, "profile">): boolean {
-  const { issuer, signedBy, serials, san, intermediate, profile } = selection;
+  const { issuer, signedBy, serials, san, intermediate, profile, certificates } = selection;
+  if (certificates !== undefined && !certificates.has(version.certificate)) return false;
   if (profile !== undefined && certificate.profile !== profile) return false;
   if (issuer !== undefined && version.issuer !== issuer) return false;
   if (signedBy !== undefined && !version.leaf.issuerName.includes(signedBy)) return false;

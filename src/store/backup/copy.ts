@@ -27,6 +27,7 @@ const TABLES = {
   ledger: ["scope", "kind", "key"],
   replacements: ["id"],
   crls: ["url"],
+  drills: ["id"],
   leftTargets: ["certificate", "target"],
   replacementMembers: ["replacement", "certificate"],
   channelCursors: ["channel"],

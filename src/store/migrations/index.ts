@@ -33,6 +33,7 @@ import { alerts } from "./0028-alerts.ts";
 import { searchIndexes } from "./0029-search-indexes.ts";
 import { sealedPriorities } from "./0030-sealed-priorities.ts";
 import { watched } from "./0032-watched.ts";
+import { drills } from "./0034-drills.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Migration>> = {
@@ -66,6 +67,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Mi
   "0029-search-indexes": searchIndexes,
   "0030-sealed-priorities": (_, vault) => sealedPriorities(vault),
   "0032-watched": watched,
+  "0034-drills": drills,
 };
 
 /** How many migrations this release knows. */

@@ -3,6 +3,7 @@ import type { CertificateRow } from "../../reports/lists/certificateRow.ts";
 import type { ReplacementEntry } from "../../reports/replacements.ts";
 import { HttpProblem } from "../problem.ts";
 import { actionHref } from "./actionLinks.ts";
+import { drillsPanel } from "./drills.ts";
 import type { PageFacts } from "./facts.ts";
 import { heading, layout } from "./layout.ts";
 import { certificateHref, count, foreign, type Html, NOTHING, pathOf } from "./parts/markup.ts";
@@ -10,7 +11,7 @@ import { CERTIFICATE_LOOK, pill, tag } from "./parts/state.ts";
 import { instant, relative, short } from "./parts/time.ts";
 
 /** Many certificates against a deadline: how far each effort has come, and what the rest waits on. */
-export function replacementsPage(facts: PageFacts): Html {
+export async function replacementsPage(facts: PageFacts): Promise<Html> {
   const { snapshot } = facts;
   return layout(facts, {
     title: "Replacements",
@@ -26,7 +27,8 @@ export function replacementsPage(facts: PageFacts): Html {
             class="clear quiet-card"><p>Nothing is being replaced. When a CA revokes many certificates at once, select
               them here: they are renewed ahead of routine work, in waves, within the CA's limits.</p></section>`
           : snapshot.replacements.map((entry) => board(entry, facts))
-      }`,
+      }
+      ${await drillsPanel(facts)}`,
   });
 }
 

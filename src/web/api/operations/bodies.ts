@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { REASON_LENGTH_MAX } from "../../../actions/context.ts";
+import { DRILL_SCENARIOS } from "../../../domain/drill.ts";
 import { REVOCATION_REASONS, type RevocationReason } from "../../../domain/issuer.ts";
 
 const NAMES_MAX = 1_000;
@@ -58,6 +59,24 @@ export const revokeBody = z.strictObject({
   reason,
 });
 
+const waves = z
+  .array(z.int().min(1).max(999_999))
+  .max(10)
+  .optional()
+  .describe("How many first, second …; each wave begins when all before are proved live.");
+const dryRun = z.boolean().optional().describe("Show whom it concerns and record nothing.");
+
+export const drillBody = z.strictObject({
+  certificates: z.array(name).max(NAMES_MAX).optional().describe("Default: all that have the labels."),
+  labels: z.array(z.string().max(200)).max(20).optional().describe("Each `key=value`; all must be there."),
+  scenario: z.enum(DRILL_SCENARIOS).optional().describe("What to pretend. Default: revoked."),
+  issuer: name.optional().describe("Order from this issuer, which their configuration must name."),
+  waves,
+  deadline: when.optional().describe("What is not proved by then was too slow. Default: 1h."),
+  dryRun,
+  reason,
+});
+
 export const replaceBody = z.strictObject({
   issuer: z
     .string()
@@ -70,12 +89,8 @@ export const replaceBody = z.strictObject({
   intermediate: z.string().max(100).optional().describe("Those whose chain holds this SHA-256 fingerprint."),
   profile: z.string().min(1).max(64).optional().describe("Those that ask for this profile of the CA."),
   to: name.optional().describe("Order from this issuer, which their configuration must name."),
-  waves: z
-    .array(z.int().min(1).max(999_999))
-    .max(10)
-    .optional()
-    .describe("How many first, second …; each wave begins when all before are proved live."),
+  waves,
   deadline: when.describe("A duration from now, or an instant."),
-  dryRun: z.boolean().optional().describe("Show whom it concerns and record nothing."),
+  dryRun,
   reason,
 });

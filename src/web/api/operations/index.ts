@@ -4,6 +4,7 @@ import { alertOperations } from "./alerts.ts";
 import { certificateOperations } from "./certificates.ts";
 import { checkOperations } from "./checks.ts";
 import { documentOperations } from "./documents.ts";
+import { drillOperations } from "./drills.ts";
 import { historyOperations } from "./history.ts";
 import { inquiryOperations } from "./inquiries.ts";
 import { placeOperations } from "./places.ts";
@@ -19,6 +20,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...documentOperations,
   ...inquiryOperations,
   ...actionOperations,
+  ...drillOperations,
   ...alertOperations,
   ...checkOperations,
 ];

@@ -1,0 +1,43 @@
+import { createRevocationLists } from "../acme/revocationLists.ts";
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from "../domain/time.ts";
+import type { Context } from "../renewal/context.ts";
+import { boundInstants } from "../renewal/watch/boundInstants.ts";
+import { renewCanary } from "../renewal/watch/canary.ts";
+import { measureDrills } from "../renewal/watch/drills.ts";
+import { rehearseDue, rehearseRequested } from "../renewal/watch/rehearseDue.ts";
+import { applyRetention } from "../renewal/watch/retention.ts";
+import { checkRevocations } from "../renewal/watch/revocations.ts";
+import { selfTestChannels } from "../renewal/watch/selfTest.ts";
+import { report } from "./jobWorker.ts";
+import { repeat } from "./repeat.ts";
+
+interface Chore {
+  /** For the log. */
+  readonly part: string;
+  readonly everyMs: number;
+  readonly work: (signal: AbortSignal) => Promise<unknown>;
+  readonly first?: "now";
+}
+
+/** What a planner does beside planning, each in its own time: one that hangs or fails stops no other. */
+export function startPlannerChores(context: Context): { close(): Promise<void> } {
+  const lists = createRevocationLists(({ issuer }) => context.services.caAddress?.(issuer) ?? null);
+  const chores: readonly Chore[] = [
+    { part: "rehearsal", everyMs: 30 * SECOND_MS, work: (signal) => rehearseDue(context, signal) },
+    // How soon a rehearsal that somebody asked for begins.
+    { part: "rehearsal", everyMs: 2 * SECOND_MS, work: (signal) => rehearseRequested(context, signal) },
+    { part: "canary", everyMs: 20 * SECOND_MS, work: (signal) => renewCanary(context, signal) },
+    { part: "drills", everyMs: 2 * SECOND_MS, work: (signal) => measureDrills(context, signal) },
+    { part: "selfTest", everyMs: HOUR_MS, work: (signal) => selfTestChannels(context, signal) },
+    { part: "retention", everyMs: 10 * MINUTE_MS, work: (signal) => applyRetention(context, signal) },
+    { part: "bounds", everyMs: HOUR_MS, work: (signal) => boundInstants(context, signal), first: "now" },
+    // Each list is fetched once a day at most; this is how soon a new certificate is looked up in one.
+    { part: "revocations", everyMs: 15 * MINUTE_MS, work: (signal) => checkRevocations(context, lists, signal) },
+  ];
+  const running = chores.map(({ part, everyMs, work, first }) => repeat(everyMs, work, report(context, part), first));
+  return {
+    async close() {
+      await Promise.all(running.map((chore) => chore.close()));
+    },
+  };
+}

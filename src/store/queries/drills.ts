@@ -1,0 +1,50 @@
+import { z } from "zod";
+import { DRILL_SCENARIOS, type Drill, type DrillStore } from "../../domain/drill.ts";
+import { isIntact, withSeal } from "../rowSeal.ts";
+import type { Db, Schema } from "../schema.ts";
+import type { Vault } from "../vault.ts";
+import { readEach } from "./eachRow.ts";
+import { readJson } from "./json.ts";
+
+const RUNNING_MAX = 100;
+
+const instant = z.number().nullable();
+const bodyJson: z.ZodType<Pick<Drill, "scenario" | "members">> = z.object({
+  scenario: z.enum(DRILL_SCENARIOS),
+  members: z.array(
+    z.object({
+      ...{ certificate: z.string(), generation: z.number() },
+      ...{ detected: instant, issued: instant, deployed: instant, proved: instant },
+    }),
+  ),
+});
+
+export function drillStore(db: Db, vault: Vault): DrillStore {
+  const toDrills = (rows: readonly Schema["drills"][]): Drill[] =>
+    readEach(
+      rows.filter((row) => isIntact(vault, "drills", row)),
+      toDrill,
+    );
+  return {
+    async save({ id, startedAt, finishedAt, ...body }) {
+      const row = withSeal(vault, "drills", { id, startedAt, finishedAt, body: JSON.stringify(body) });
+      await db
+        .insertInto("drills")
+        .values(row)
+        .onConflict((conflict) => conflict.column("id").doUpdateSet(row))
+        .execute();
+    },
+    async list(limit) {
+      const query = db.selectFrom("drills").selectAll().orderBy("startedAt", "desc").orderBy("id").limit(limit);
+      return toDrills(await query.execute());
+    },
+    async running() {
+      const query = db.selectFrom("drills").selectAll().where("finishedAt", "is", null);
+      return toDrills(await query.orderBy("startedAt").limit(RUNNING_MAX).execute());
+    },
+  };
+}
+
+function toDrill({ id, startedAt, finishedAt, body }: Schema["drills"]): Drill {
+  return { id, startedAt, finishedAt, ...readJson(bodyJson, body, `drill ${id}`) };
+}
