@@ -1,19 +1,18 @@
 import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
-import { Secret } from "../../src/domain/secret.ts";
-import { acknowledge, withdrawAcknowledgement } from "../../src/renewal/operator/acknowledge.ts";
+import { withdrawAcknowledgement } from "../../src/renewal/operator/acknowledge.ts";
 import { pause, resume } from "../../src/renewal/operator/pause.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { type AuditOptions, acceptStore, auditStore, type HistoryAudit } from "../../src/store/index.ts";
 import { SEALED, withSeal } from "../../src/store/rowSeal.ts";
 import type { StoreBench } from "../conformance/store.ts";
-import { certificate, endpointStatus, heartbeat, NOW, renewal, version } from "../support/model/facts.ts";
+import { certificate, heartbeat, NOW } from "../support/model/facts.ts";
 import { tamper } from "./auditTests.ts";
 import { record } from "./dnsTests.ts";
+import { fillStore } from "./filledStore.ts";
 import { fillWatched } from "./watchedTests.ts";
 
 const SIGNAL = new AbortController().signal;
-const KEY = new Secret("the key");
 
 type Row = Record<string, string | number | null>;
 
@@ -28,46 +27,7 @@ export function auditRowTests(bench: () => StoreBench, dialect: string): void {
     auditStore(bench().backend.options, bench().vault, { noted, now: NOW }, SIGNAL);
 
   const of = { at: NOW, certificate: "www", target: null };
-  /** One certificate that was renewed once, and its next renewal. */
-  const fill = async (): Promise<void> => {
-    await bench().store.transaction(async (tx) => {
-      await tx.certificates.sync([certificate()], NOW);
-      const added = { change: "added", targets: ["lb"] };
-      await tx.events.append({ ...of, type: "certificate.configured", renewalId: null, detail: added });
-      await tx.renewals.insert(renewal({ id: "r1" }));
-      await tx.events.append({ ...of, type: "renewal.planned", renewalId: "r1", detail: {} });
-      await tx.versions.insert(version({ verifiedAt: null }), KEY);
-      await tx.events.append({ ...of, type: "version.issued", renewalId: "r1", detail: { generation: 1 } });
-    });
-    await bench().store.transaction(async (tx) => {
-      await tx.versions.markVerified("www", 1, NOW);
-      await tx.renewals.update("r1", 0, { state: "succeeded", finishedAt: NOW, nextActionAt: null });
-      await tx.events.append({ ...of, type: "renewal.succeeded", renewalId: "r1", detail: { generation: 1 } });
-      await tx.renewals.insert(renewal({ id: "r2", generation: 2 }));
-      await tx.events.append({ ...of, type: "renewal.planned", renewalId: "r2", detail: {} });
-      await tx.accounts.create("ca", "https://ca.example/dir", KEY);
-      await tx.challenges.put("token", "token.thumbprint", NOW + 9);
-      const asked = { id: "p", selection: "all", issuer: null, deadline: NOW + 1, createdAt: NOW, endedAt: null };
-      await tx.replacements.create(asked, [{ replacement: "p", certificate: "www", generation: 1, wave: 0 }]);
-      const replacing = { replacement: "p", selection: "all" };
-      await tx.events.append({ ...of, type: "certificate.replacing", renewalId: null, detail: replacing });
-      await tx.drills.save({ id: "p", scenario: "revoked", startedAt: NOW, finishedAt: null, members: [] });
-      const drilled = { drill: "p", scenario: "revoked", certificates: 0 };
-      await tx.events.append({ ...of, certificate: null, type: "drill.started", renewalId: null, detail: drilled });
-      await tx.deployments.want("www", ["lb"], 1);
-      await tx.deployments.update("www", "lb", 0, { deployedGeneration: 1, receipt: { arn: "arn" } });
-      await tx.events.append({ ...of, target: "lb", type: "deploy.succeeded", renewalId: "r1", detail: {} });
-      await tx.leftTargets.add({ certificate: "www", target: "old", receipt: { file: "/x" }, leftAt: NOW });
-      await tx.events.append({ ...of, target: "old", type: "target.left", renewalId: null, detail: {} });
-      const noted = { subject: "www", kinds: ["red"], reason: "known", by: null, at: NOW, until: NOW + 1 };
-      await acknowledge(tx, { ...noted, certificate: "www" });
-      await tx.renewalInfos.watch("www", 1, NOW);
-      const seen = { address: "::1", port: 443, sni: "www", at: NOW, durationMs: 1, served: null, problem: null };
-      await tx.observations.record({ ...endpointStatus(), endpoint: "e" }, [seen]);
-      const converged = { endpoint: "e", generation: 1 };
-      await tx.events.append({ ...of, type: "verify.converged", renewalId: "r1", detail: converged });
-    });
-  };
+  const fill = (): Promise<void> => fillStore(bench().store);
 
   describe("the audit of rows", () => {
     test("passes what renewd wrote", async () => {
