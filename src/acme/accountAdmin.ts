@@ -72,13 +72,16 @@ export function createAccountAdmin(options: IssuerOptions, { accounts, now }: Is
     async updateContact(signal) {
       const account = await needed(signal);
       const reply = await change(account, "update the account's contact", { contact: options.contact }, signal);
+      const facts = factsOf(account, reply);
       await accounts.setContactDigest(ca.issuer, ca.directoryUrl, contactDigest(options.contact));
-      return factsOf(account, reply);
+      return facts;
     },
     async deactivate(signal) {
       const account = await needed(signal);
       try {
-        await post(account, "deactivate the account", { status: "deactivated" }, signal);
+        const reply = await post(account, "deactivate the account", { status: "deactivated" }, signal);
+        // A page at a URL that moved is no account.
+        factsOf(account, reply);
       } catch (error) {
         // One that the CA no longer accepts is what was asked for.
         if ((await accountLoss(ca, account, error, signal)) === null) throw error;

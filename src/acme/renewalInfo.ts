@@ -5,7 +5,7 @@ import { DAY_MS, HOUR_MS, retryAfterInstant } from "../domain/time.ts";
 import { certId } from "../x509/certId.ts";
 import { parseJson } from "./directory.ts";
 import { RETRY_AFTER_MAX_MS, refusalError } from "./problem.ts";
-import type { CertificateAuthority } from "./session.ts";
+import { type CertificateAuthority, mayHaveMoved } from "./session.ts";
 
 /** RFC 9773 §4.3.2: a client limits Retry-After, as a mistaken CA could silence it or make it hammer. */
 const POLL_MIN_MS = 60_000;
@@ -33,13 +33,16 @@ export async function fetchRenewalInfo(
   const id = certId(leafPem);
   if (renewalInfo === undefined || id === null) return null;
   const url = `${renewalInfo.replace(/\/$/, "")}/${id}`;
-  const { status, headers, body } = await ca.transport.send("GET", url, null, signal);
+  const { status, headers, body } = await ca.transport.send("GET", url, null, signal).catch((error: unknown) => {
+    if (mayHaveMoved(error)) ca.forgetDirectory();
+    throw error;
+  });
   const now = ca.now();
   const what = `CA "${ca.issuer}" refused renewalInfo`;
   const refusal = status === 200 ? null : refusalError({ what, url, status, headers, body: parseJson(body), now });
   const isUrlGone = refusal?.code === "acme.server" && status < 500;
   // No problem document: the URL may have moved. One certificate that the CA does not know is no trouble of the CA.
-  if (isUrlGone) ca.forgetDirectory();
+  if (mayHaveMoved(refusal)) ca.forgetDirectory();
   if (refusal !== null && !isUrlGone) throw refusal;
   const retryAt =
     retryAfterInstant(headers["retry-after"], { now: now, maxMs: RETRY_AFTER_MAX_MS }) ?? now + POLL_DEFAULT_MS;
@@ -52,6 +55,7 @@ export async function fetchRenewalInfo(
   };
   if (refusal !== null) return refuse(`status ${status} and no problem document`);
   const parsed = answerSchema.safeParse(parseJson(body));
+  if (!parsed.success) ca.forgetDirectory();
   if (!parsed.success) return refuse("no suggestedWindow of two dates (RFC 9773 §4.2)", parsed.error);
   const { start, end } = parsed.data.suggestedWindow;
   if (end <= start) return refuse("a window that does not end after its start");

@@ -32,19 +32,27 @@ export async function revokeCertificate(
   };
   try {
     const account = await openAccount();
-    await ask(openSession(ca, account.privateKey, account.url, signal), revokeCert, payload);
+    await ask(ca, openSession(ca, account.privateKey, account.url, signal), revokeCert, payload);
     return "account";
   } catch (error) {
     if (!(error instanceof RenewalError) || !WITHOUT_ACCOUNT.includes(error.code)) throw error;
   }
-  await ask(openSession(ca, privateKey, null, signal), revokeCert, payload);
+  await ask(ca, openSession(ca, privateKey, null, signal), revokeCert, payload);
   return "certificate";
 }
 
-async function ask(session: Session, url: string, payload: object): Promise<void> {
+async function ask(ca: CertificateAuthority, session: Session, url: string, payload: object): Promise<void> {
   try {
-    await session.post("revoke the certificate", url, payload);
+    const { data } = await session.post("revoke the certificate", url, payload);
+    if (typeof data !== "string" || data.trim() === "") return;
   } catch (error) {
-    if (!hasProblemType(error, "alreadyRevoked")) throw error;
+    if (hasProblemType(error, "alreadyRevoked")) return;
+    throw error;
   }
+  // A page at a URL that moved has status 200, too. A CA that has revoked says so when it is asked again.
+  ca.forgetDirectory();
+  throw new RenewalError(
+    "acme.server",
+    `CA "${ca.issuer}" answered a revocation with a page: nothing says it is done.`,
+  );
 }

@@ -23,7 +23,10 @@ export async function rollOver(ca: CertificateAuthority, accounts: Accounts, sig
   if (stored.pendingKey === null) await accounts.setPendingKey(ca.issuer, ca.directoryUrl, pendingKey);
   const inner = keyChangeJws(keyChange, stored.url, stored.privateKey, pendingKey);
   await openSession(ca, stored.privateKey, stored.url, signal).post("change the account's key", keyChange, inner);
-  await accounts.promotePendingKey(ca.issuer, ca.directoryUrl);
+  // The old key is given up only once the CA knows the new one: a page at a URL that moved has status 200, too.
+  if ((await settleRollover(ca, accounts, { ...stored, pendingKey }, signal)).pendingKey === null) return;
+  ca.forgetDirectory();
+  throw new RenewalError("acme.server", `CA "${ca.issuer}" accepted the account's new key and does not know it.`);
 }
 
 /**

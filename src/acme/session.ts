@@ -2,6 +2,7 @@ import type { KeyObject } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { Client } from "acme-client";
 import { RenewalError } from "../domain/errors.ts";
+import type { ErrorCode } from "../domain/errorTable.ts";
 import type { Secret } from "../domain/secret.ts";
 import { privateKeyOf } from "../x509/key.ts";
 import { type Directory, type DirectoryCache, parseJson } from "./directory.ts";
@@ -11,6 +12,11 @@ import type { Transport } from "./transport.ts";
 
 /** With Pebble refusing every second nonce, twenty retries leave one failure in two million requests. */
 const BAD_NONCE_RETRIES_MAX = 20;
+
+/** What a CA's own problem document always has one of (RFC 8555 §6.7); RFC 7807 §4.2. */
+const NO_TYPE = "about:blank";
+const UNANSWERED: readonly ErrorCode[] = ["acme.server", "acme.directory", "acme.connection", "acme.timeout"];
+const GONE: readonly number[] = [404, 405, 410];
 
 /** RFC 8555 §7.3.4 */
 export interface ExternalAccount {
@@ -105,13 +111,20 @@ export function openSession(
       now: ca.now(),
     });
   };
+  /** The answer names what it is about (RFC 8555 §7.3, §7.4); a page at a URL that moved does not. */
+  const create: typeof post = async (what, url, ...rest) => {
+    const reply = await post(what, url, ...rest);
+    if (reply.headers.location !== undefined) return reply;
+    const message = `CA "${ca.issuer}" was asked to ${what} and answered without its URL (RFC 8555 §7.3, §7.4).`;
+    throw new RenewalError("acme.server", message);
+  };
   return {
     directory: () => ca.directory(signal),
     async post(what, url, payload) {
       try {
         return await post(what, url, payload);
       } catch (error) {
-        if (isUrlGone(error)) ca.forgetDirectory();
+        if (mayHaveMoved(error)) ca.forgetDirectory();
         throw error;
       }
     },
@@ -119,14 +132,14 @@ export function openSession(
       const binding = await bindingOf(ca);
       if (binding !== null) http.externalAccountBinding = binding;
       const signer = { kid: null, includeExternalAccountBinding: binding !== null };
-      return atDirectoryUrl(ca, "newAccount", (url) => post("create the account", url, payload, signer), signal);
+      return atDirectoryUrl(ca, "newAccount", (url) => create("create the account", url, payload, signer), signal);
     },
     findAccount() {
       const signer = { kid: null, includeExternalAccountBinding: false };
       const payload = { onlyReturnExisting: true };
-      return atDirectoryUrl(ca, "newAccount", (url) => post("find the account", url, payload, signer), signal);
+      return atDirectoryUrl(ca, "newAccount", (url) => create("find the account", url, payload, signer), signal);
     },
-    createOrder: (payload) => atDirectoryUrl(ca, "newOrder", (url) => post("open an order", url, payload), signal),
+    createOrder: (payload) => atDirectoryUrl(ca, "newOrder", (url) => create("open an order", url, payload), signal),
     // For any type: solvers derive what they publish, and for dns-01 acme-client would return the digest already.
     keyAuthorization: (token) =>
       client.getChallengeKeyAuthorization({ type: "http-01", token, url: "", status: "pending" }),
@@ -148,7 +161,10 @@ async function bindingOf({
   }
 }
 
-/** A CA may move its URLs at any time: when one fails, the directory is read again and a new URL is tried at once. */
+/**
+ * A CA may move its URLs at any time: when one fails, the directory is read again, and a new URL is tried at once. A
+ * directory that cannot be read now is read by the next attempt.
+ */
 async function atDirectoryUrl<T>(
   ca: CertificateAuthority,
   name: "newNonce" | "newAccount" | "newOrder",
@@ -159,18 +175,21 @@ async function atDirectoryUrl<T>(
   try {
     return await send(url);
   } catch (error) {
-    if (!isUrlGone(error)) throw error;
+    signal.throwIfAborted();
+    if (!mayHaveMoved(error)) throw error;
     ca.forgetDirectory();
-    const current = (await ca.directory(signal))[name];
-    if (current === url) throw error;
-    return send(current);
+    const current = await ca.directory(signal).catch(() => null);
+    signal.throwIfAborted();
+    if (current === null || current[name] === url) throw error;
+    return send(current[name]);
   }
 }
 
-/** The URL answers as if nothing were there, redirects, or is of another origin. */
-function isUrlGone(error: unknown): boolean {
-  if (error instanceof RenewalError && error.code === "acme.directory") return true;
-  return [404, 405, 410].includes(problemOf(error)?.status ?? 0);
+/** Nobody answered, or what answered did not speak as a CA does: it may be what stands now where the CA was. */
+export function mayHaveMoved(error: unknown): boolean {
+  if (!(error instanceof RenewalError)) return false;
+  const { status = 0, type = NO_TYPE } = problemOf(error) ?? {};
+  return GONE.includes(status) || (type === NO_TYPE && UNANSWERED.includes(error.code));
 }
 
 /** RFC 9110 §10.2.2 allows a relative Location. */

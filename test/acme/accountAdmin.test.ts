@@ -50,6 +50,24 @@ describe("the account of an issuer", () => {
     await issuer.issue(request(), memoryProgress(), ca.solvers, running());
   });
 
+  it.each(["rollover", "updateContact", "deactivate"] as const)(
+    "is as it was after a page answered %s",
+    async (verb) => {
+      const name = `page-${verb}`;
+      await order({ name });
+      const { url, privateKey } = stored(name);
+      const path = verb === "rollover" ? null : new URL(url ?? "").pathname;
+      ca.proxy.intercept = async (incoming) =>
+        incoming.resource === "keyChange" || incoming.path === path
+          ? { status: 200, headers: {}, body: "<!doctype html>" }
+          : null;
+      await expect(admin({ name })[verb](running())).rejects.toMatchObject({ code: "acme.server" });
+      ca.proxy.intercept = null;
+      expect(stored(name)).toMatchObject({ url, privateKey });
+      await order({ name });
+    },
+  );
+
   it.each<[string, boolean]>([
     ["before the CA was asked", false],
     ["after the CA took the new key", true],

@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { createIssuer } from "../../src/acme/issuer.ts";
 import type { ProxyAnswer } from "../support/ca/acmeProxy.ts";
-import { memoryProgress } from "../support/model/orderMemory.ts";
-import { type CaFixture, request, running, startCa } from "./caFixture.ts";
+import { memoryAccounts, memoryProgress } from "../support/model/orderMemory.ts";
+import { type CaFixture, issuerOptions, request, running, startCa } from "./caFixture.ts";
 
 let ca: CaFixture;
 beforeAll(async () => {
@@ -16,22 +17,53 @@ function attempt() {
   return ca.issuer().issue(request(), memoryProgress(), ca.solvers, running());
 }
 
+const page = (status: number): ProxyAnswer => ({
+  ...{ status, headers: { "content-type": "text/html" } },
+  body: "<!doctype html><title>Moved</title>",
+});
+/** What may stand where a CA was. */
+const OLD_URLS: Readonly<Record<string, ProxyAnswer | "reset">> = {
+  "is gone": page(404),
+  "has no such method": page(405),
+  "shows a page": page(200),
+  "shows a page that says 403": page(403),
+  "shows a page that says 500": page(500),
+  "shows a page that says 503": page(503),
+  "answers a gateway's JSON": { status: 500, headers: {}, body: '{"title":"Internal error"}' },
+  "answers an empty object": { status: 200, headers: {}, body: "{}" },
+  "answers nothing": { status: 204, headers: {}, body: "" },
+  redirects: { ...page(301), headers: { location: "https://192.0.2.1/" } },
+  "cuts the connection": "reset",
+};
+const NAMES = ["newNonce", "newAccount", "newOrder"];
+
 describe("a CA that moves its URLs", () => {
-  it.each(["newNonce", "newAccount", "newOrder"])(
-    "has its directory read again when the old %s is gone, and the order goes on at once",
-    async (name) => {
-      await using moved = await startCa();
+  it.each(Object.keys(OLD_URLS).flatMap((what) => NAMES.map((name) => [name, what] as const)))(
+    "has its directory read again when the old %s %s, and the order goes on at once",
+    async (name, what) => {
       let directories = 0;
-      moved.proxy.intercept = async (incoming, forward) => {
+      ca.proxy.intercept = async (incoming, forward) => {
+        if (incoming.path.endsWith("/old")) return OLD_URLS[what] ?? expect.unreachable();
+        if (incoming.resource !== "directory" || directories++ > 0) return null;
         const answer = await forward();
-        if (incoming.resource !== "directory" || directories++ > 0) return answer;
         const directory: Record<string, string> = JSON.parse(answer.body);
-        return { ...answer, body: JSON.stringify({ ...directory, [name]: `${moved.proxy.directory}/old` }) };
+        return { ...answer, body: JSON.stringify({ ...directory, [name]: `${ca.proxy.directory}/old` }) };
       };
-      await moved.issuer().issue(request(), memoryProgress(), moved.solvers, running());
+      const issuer = createIssuer(issuerOptions(ca.proxy), { accounts: memoryAccounts(), now: Date.now });
+      await issuer.issue(request(), memoryProgress(), ca.solvers, running());
       expect(directories).toBe(2);
     },
   );
+
+  it("that is down is asked no more than once, and says why", async () => {
+    const issuer = ca.issuer();
+    ca.proxy.intercept = async ({ resource }) => (resource === "newOrder" ? page(502) : null);
+    const asked = () => [ca.proxy.count("newOrder"), ca.proxy.count("directory")];
+    const [orders = 0, directories = 0] = asked();
+    const attempt = issuer.issue(request(), memoryProgress(), ca.solvers, running());
+    await expect(attempt).rejects.toMatchObject({ code: "acme.server", message: expect.stringContaining("502") });
+    expect(asked()).toEqual([orders + 1, directories + 2]);
+  });
 
   it("has its directory read again by the next attempt when another URL is gone", async () => {
     const issuer = ca.issuer();

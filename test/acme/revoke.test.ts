@@ -54,3 +54,16 @@ it("a compromised key is revoked although the CA opens no account now", async ()
   expect(await stranger.revoke?.({ leafPem, privateKey, reason: "keyCompromise" }, running())).toBe("certificate");
   ca.proxy.intercept = null;
 });
+
+it("does not take a page at a URL that moved for a revocation, and reads the directory again", async () => {
+  const issuer = ca.issuer();
+  const { leafPem, privateKey } = await issuer.issue(request(), memoryProgress(), ca.solvers, running());
+  const revoke = () => issuer.revoke?.({ leafPem, privateKey, reason: "superseded" }, running());
+  ca.proxy.intercept = async ({ resource }) =>
+    resource === "revokeCert" ? { status: 200, headers: {}, body: "<!doctype html>" } : null;
+  const directories = ca.proxy.count("directory");
+  await expect(revoke()).rejects.toMatchObject({ code: "acme.server" });
+  ca.proxy.intercept = null;
+  expect(await revoke()).toBe("account");
+  expect(ca.proxy.count("directory")).toBe(directories + 1);
+});
