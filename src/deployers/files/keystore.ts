@@ -6,7 +6,7 @@ import { Secret } from "../../domain/secret.ts";
 import { sanitize } from "../../domain/text.ts";
 import { fileError } from "../base/fileError.ts";
 import { checkCommand, runCommand } from "../local/command.ts";
-import { foreignEntries, type RunTool } from "./keystoreEntries.ts";
+import { othersIn, type RunTool } from "./keystoreEntries.ts";
 
 /** A JVM starts slowly on a busy machine. */
 const TOOL_TIMEOUT_MS = 60_000;
@@ -117,33 +117,41 @@ function requireJavaPassword(password: Secret): void {
  * Copies a store that has other entries, and returns their number. Throws `deploy.refused` where they cannot be kept.
  */
 async function copyWithOthers(
-  { store, to }: { readonly store: Parameters<typeof foreignEntries>[0]; readonly to: string },
+  { store, to }: { readonly store: Parameters<typeof othersIn>[0]; readonly to: string },
   { adopt, isOwn }: Pick<KeystoreOptions, "adopt" | "isOwn">,
   run: RunTool,
 ): Promise<number> {
-  const others = await foreignEntries(store, run);
-  if (others?.length === 0 || (others === null && (adopt || isOwn))) return 0;
-  if (others === null) {
+  const others = await othersIn(store, run);
+  if (others === null && !adopt && !isOwn) {
     throw new RenewalError(
       "deploy.refused",
       `${store.path} was not written by renewd and \`password\` does not open it: name another file, or set ` +
         "`adopt: true`",
     );
   }
+  const { entries, loose } = others ?? { entries: [], loose: [] };
+  if (loose.length > 0 && !adopt) {
+    throw new RenewalError(
+      "deploy.refused",
+      `${store.path} has certificates that belong to no key (${sanitize(loose.join("; "), 200)}), as a truststore has, ` +
+        "and they cannot be kept: name another file, or set `adopt: true`",
+    );
+  }
+  if (entries.length === 0) return 0;
   try {
     await checkTool("keytool");
   } catch (cause) {
     if (adopt) return 0;
     throw new RenewalError(
       "deploy.refused",
-      `${store.path} has ${others.length} other entries (${sanitize(others.join(", "), 200)}), which only keytool ` +
+      `${store.path} has ${entries.length} other entries (${sanitize(entries.join(", "), 200)}), which only keytool ` +
         `can keep: run \`apt-get install ${PACKAGES.keytool}\`, name another file, or set \`adopt: true\``,
       { cause },
     );
   }
   await copyFile(store.path, to);
   await chmod(to, 0o600);
-  return others.length;
+  return entries.length;
 }
 
 interface Import {

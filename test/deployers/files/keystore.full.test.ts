@@ -227,6 +227,54 @@ describe("keystores", () => {
     120_000,
   );
 
+  it("refuses certificates that no tool can keep: a truststore of OpenSSL, and what stands beside a chain", async () => {
+    const pair = await issuer.issue({ certificate: "www", generation: 1 });
+    const stranger = await issuer.issue({ certificate: "stranger", generation: 1 });
+    const own = pair.privateKey.reveal() + pair.leafPem + pair.chainPem.join("");
+    const path = join(root, "www.p12");
+    const made = async (pem: string, ...options: string[]): Promise<Buffer> => {
+      await writeFile(join(root, "in.pem"), pem);
+      const argv = ["pkcs12", "-export", "-in", join(root, "in.pem"), "-out", path, "-passout", "env:P", ...options];
+      await run("openssl", argv, { env: { ...process.env, P: PASSWORD } });
+      return await readFile(path);
+    };
+    for (const [pem, ...options] of [
+      [stranger.leafPem, "-nokeys"],
+      [stranger.leafPem, "-nokeys", "-caname", "theirs"],
+      [own + stranger.leafPem, "-name", "www"],
+    ] as const) {
+      const before = await made(pem, ...options);
+      await expect(deploy({ pkcs12: "www.p12" }), options.join()).rejects.toMatchObject({
+        code: "deploy.refused",
+        message: expect.stringMatching(/belong to no key \(CN=stranger.*`adopt: true`/),
+      });
+      expect(await readFile(path)).toEqual(before);
+    }
+    await deploy({ pkcs12: "www.p12", adopt: true });
+    expect(await opened(path)).not.toContain("stranger");
+    // A pair with its chain, however it is named, is what a renewal replaces.
+    await made(own, "-name", "old", "-caname", "its issuer");
+    await deploy({ pkcs12: "www.p12", alias: "old" }, "ecdsa-p256", 2);
+  });
+
+  it("keeps the secret keys of a PKCS#12 file", async () => {
+    await keytool(
+      "-genseckey",
+      "-alias",
+      "theirs",
+      "-keyalg",
+      "AES",
+      "-keysize",
+      "256",
+      "-storetype",
+      "PKCS12",
+      "-keystore",
+      join(root, "www.p12"),
+    );
+    await deploy({ pkcs12: "www.p12" });
+    expect(await aliases("www.p12")).toEqual(["theirs SecretKeyEntry", "www PrivateKeyEntry"]);
+  });
+
   it("refuses a store that it cannot open and did not write, until it may adopt it", async () => {
     await foreignStore("www.p12", "PKCS12");
     const before = await readFile(join(root, "www.p12"));
