@@ -1,5 +1,8 @@
 import type { RequestListener } from "node:http";
+import { dirname } from "node:path";
 import type { Config, WebConfig } from "../config/config.ts";
+import { processEnvironment } from "../config/read/environment.ts";
+import { readSecret } from "../config/read/readSecret.ts";
 import { WEB_PORT } from "../config/schema/web.ts";
 import { toRenewalError } from "../domain/errors.ts";
 import { isLoopback } from "../domain/loopback.ts";
@@ -103,6 +106,7 @@ export function webContext({ context, redis, config, installation }: Parts): Web
     readers: createReaderGate(),
     version: packageVersion,
     installation,
+    secret: (reference) => readSecret(reference, dirname(config().file), processEnvironment),
     token: tokenReader(tokenFile(config().dataDir)),
   };
 }

@@ -3,6 +3,7 @@ import type { CaBudget } from "../domain/budget.ts";
 import type { Certificate, KeyType } from "../domain/certificate.ts";
 import type { TargetLimits } from "../domain/deployer.ts";
 import type { UndialablePolicy } from "../domain/endpoint.ts";
+import type { HttpreqClient } from "../domain/httpreqClient.ts";
 import type { Identifier } from "../domain/identifier.ts";
 import type { Concern, Severity } from "../domain/notification.ts";
 import type { Responsibility } from "../domain/responsibility.ts";
@@ -79,6 +80,8 @@ export interface WebConfig {
   readonly url: string | null;
   readonly tls: { readonly certificate: string; readonly key: string } | null;
   readonly metrics: { readonly withoutToken: boolean };
+  /** By user name; empty: nobody publishes through renewd. */
+  readonly httpreq: ReadonlyMap<string, HttpreqClient>;
 }
 
 export interface TracingConfig {

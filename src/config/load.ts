@@ -116,7 +116,8 @@ async function build(
     problems,
   );
   checkReferences(raw, problems);
-  checkRules({ certificates: drafts, certificateEntries, issuers: issuerEntries, solvers, targets }, problems);
+  const clients = web?.httpreq ?? {};
+  checkRules({ certificates: drafts, certificateEntries, issuers: issuerEntries, solvers, targets, clients }, problems);
 
   const issuers = new Map<string, IssuerConfig>();
   for (const [name, { value }] of issuerEntries) {

@@ -63,11 +63,12 @@ export async function resolveStore(
 }
 
 export function resolveWeb(
-  { enabled, host, port, url, tls, metrics }: FileSection<"web">,
+  { enabled, host, port, url, tls, metrics, httpreq }: FileSection<"web">,
   resources: Resources,
 ): Config["web"] {
   const files = tls && { certificate: resources.absolute(tls.certificate), key: resources.absolute(tls.key) };
-  return { enabled, host, port: port ?? null, url: url ?? null, tls: files ?? null, metrics };
+  const clients = new Map(Object.entries(httpreq));
+  return { enabled, host, port: port ?? null, url: url ?? null, tls: files ?? null, metrics, httpreq: clients };
 }
 
 /** A header whose value cannot be had is a mistake by itself, and left out here. */

@@ -16,6 +16,8 @@ export interface DnsRecord {
   /** The certificate and renewal it is for; null: a rehearsal, or unknown. */
   readonly certificate: string | null;
   readonly renewalId: string | null;
+  /** The client of `web.httpreq` that asked for it, for an order of its own; null: it is renewd's own. */
+  readonly client: string | null;
   /** `publishing`: the provider may have it or not. `removing`: nobody needs it any more. */
   readonly state: DnsRecordState;
   readonly createdAt: number;
@@ -45,10 +47,10 @@ export interface DnsRecordStore {
   update(id: string, patch: DnsRecordPatch): Promise<void>;
   delete(id: string): Promise<void>;
   /**
-   * Of one challenge: the same solver, validated name and value. The newest; one that is being removed, such as at the
+   * Of one challenge: the same solver, validated name, value and client. The newest; one that is being removed, such as at the
    * place where a delegation led before, only if there is no other.
    */
-  find(key: Pick<DnsRecord, "solver" | "identifier" | "value">): Promise<DnsRecord | null>;
+  find(key: Pick<DnsRecord, "solver" | "identifier" | "value" | "client">): Promise<DnsRecord | null>;
   /** At one name of one zone, by any order; oldest first. */
   at(zone: Pick<DnsRecord, "zoneId" | "zoneName">, name: string): Promise<DnsRecord[]>;
   /** Everything, oldest first. */

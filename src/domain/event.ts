@@ -79,6 +79,8 @@ export const EVENT_TYPES = [
   "access.granted",
   "access.ended",
   "access.refused",
+  "client.published",
+  "client.removed",
   "clock.skewed",
   "clock.recovered",
   "clock.dissent",

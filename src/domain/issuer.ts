@@ -208,6 +208,26 @@ export interface DnsAnswers {
   ): Promise<DnsPlace & { readonly values: readonly string[] | null }>;
   /** Removes one value that renewd has no row for: only when a person asks. */
   remove(identifier: Identifier, value: string, signal: AbortSignal): Promise<void>;
+  /** Answers to orders that are not renewd's. Left out: it publishes for renewd alone. */
+  readonly forClients?: ClientAnswers;
+}
+
+export interface ClientAnswers {
+  /** MUST be idempotent. One that fails leaves a leftover, which is removed. */
+  publish(answer: ClientAnswer, signal: AbortSignal): Promise<void>;
+  /** Removes what was published for this client, and nothing else. False: there was nothing. MUST be idempotent. */
+  withdraw(answer: Pick<ClientAnswer, "client" | "name" | "value">, signal: AbortSignal): Promise<boolean>;
+}
+
+/** The answer to the dns-01 challenge of somebody else's order. */
+export interface ClientAnswer {
+  /** Its name in `web.httpreq`. */
+  readonly client: string;
+  /** Where its CA looks: A-labels in lower case, no final dot. */
+  readonly name: string;
+  readonly value: string;
+  /** What `value` is the digest of; null: the client did not say. */
+  readonly keyAuthorization: string | null;
 }
 
 export interface DnsPlace {

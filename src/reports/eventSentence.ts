@@ -143,6 +143,9 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "access.ended": (detail) => `${detail("by")} signed out`,
   "access.refused": (detail, { detail: { refusals } }) =>
     `${refusals === 1 ? "a request was" : `${detail("refusals")} requests were`} refused: ${detail("why")}`,
+  "client.published": (detail) =>
+    `${detail("client")} published at ${detail("name")} through solver ${detail("solver")}, for an order of its own`,
+  "client.removed": (detail) => `${detail("client")} removed its value at ${detail("name")}`,
   "store.rolledBack": (detail) =>
     `the history was put back or deleted behind renewd's back: event ${detail("number")} is gone`,
   "store.restored": (_detail, { detail: all }) =>

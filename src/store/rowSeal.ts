@@ -15,7 +15,10 @@ export const SEALED = {
   challenges: { key: ["token"], columns: ["keyAuthorization", "expiresAt"] },
   dnsRecords: {
     key: ["id"],
-    columns: ["solver", "identifier", "name", "value", "zoneId", "zoneName", "providerId", "createdAt"],
+    columns: [
+      ...(["solver", "identifier", "name", "value", "zoneId", "zoneName"] as const),
+      ...(["providerId", "client", "createdAt"] as const),
+    ],
   },
   accounts: { key: ["issuer", "directory"], columns: ["url"] },
   versions: {

@@ -4,10 +4,12 @@ import { acknowledgeRoutes } from "./acknowledge.ts";
 import { apiRoutes } from "./api/index.ts";
 import { assetRoutes } from "./assets/index.ts";
 import { checkHost, guard } from "./auth/guard.ts";
+import { isForClients } from "./auth/httpreqClient.ts";
 import { signInRoutes } from "./auth/signIn.ts";
 import { limitBody } from "./bodyLimit.ts";
 import type { WebContext, WebEnv } from "./context.ts";
 import { healthRoutes } from "./health.ts";
+import { httpreqRoutes } from "./httpreq.ts";
 import { metricsRoutes } from "./metrics/index.ts";
 import { pageRoutes, problemPage } from "./pages/index.ts";
 import { type Problem, problemFrom, problemOf, sendProblem } from "./problem.ts";
@@ -64,6 +66,7 @@ export function createApp(web: WebContext): Hono<WebEnv> {
   app.route("/", signInRoutes(web));
   app.route("/", acknowledgeRoutes(web));
   app.route("/", metricsRoutes(web));
+  app.route("/", httpreqRoutes(web));
   app.route("/api/v1", apiRoutes(web));
   app.route("/", pageRoutes(web));
   app.notFound((request) => {
@@ -76,7 +79,8 @@ export function createApp(web: WebContext): Hono<WebEnv> {
     const problem = isGone ? problemOf(400, "the connection ended before the request did", {}) : problemFrom(thrown);
     if (problem.status === 500)
       web.renewal.log.error({ err: toRenewalError(thrown), method: request.req.method }, "request failed");
-    if (problem.status === 401) request.header("www-authenticate", 'Bearer realm="renewd"');
+    const scheme = isForClients(request.req.path, web) ? "Basic" : "Bearer";
+    if (problem.status === 401) request.header("www-authenticate", `${scheme} realm="renewd"`);
     return answer(request, web, problem);
   });
   return app;

@@ -2,6 +2,8 @@ import type { Hono } from "hono";
 import type { ActionContext } from "../actions/context.ts";
 import type { Config } from "../config/config.ts";
 import type { QueueDepth } from "../domain/queue.ts";
+import type { Secret } from "../domain/secret.ts";
+import type { SecretReference } from "../domain/secretReference.ts";
 import type { Store } from "../domain/store.ts";
 import type { AccountReport } from "../reports/account.ts";
 import type { AuditReport } from "../reports/audit.ts";
@@ -46,6 +48,8 @@ export interface WebContext extends ActionContext {
   readonly version: string;
   /** Names this installation; not secret. */
   readonly installation: string;
+  /** Reads a secret as it is now. */
+  readonly secret: (reference: SecretReference) => Promise<Secret>;
   /** The token of `api.token`; null: there is none. */
   readonly token: () => Promise<string | null>;
 }

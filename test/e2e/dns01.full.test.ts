@@ -44,7 +44,14 @@ it("what a worker left in DNS before it died is removed by the next start, witho
   const { token } = challengeOf(`left.${ZONE}`);
   await system.store.dns.records.insert({
     ...{ id: "left", solver: "dns", identifier: `left.${ZONE}`, name, value: token, zoneId: ZONE, zoneName: ZONE },
-    ...{ providerId: null, certificate: null, renewalId: null, state: "publishing", createdAt: Date.now() },
+    ...{
+      providerId: null,
+      certificate: null,
+      renewalId: null,
+      client: null,
+      state: "publishing",
+      createdAt: Date.now(),
+    },
     ...{ publishedAt: null, expiresAt: Date.now() - 1, attempts: 0, nextAttemptAt: null },
     ...{ errorCode: null, errorMessage: null },
   });

@@ -10,8 +10,12 @@ export function dnsTests(bench: () => StoreBench): void {
       const [one, other] = [record({ id: "a" }), record({ id: "b", value: "other", createdAt: NOW + 1 })];
       await records.insert(one);
       await records.insert(other);
-      expect(await records.find({ solver: "dns", identifier: "example.org", value: "other" })).toEqual(other);
-      expect(await records.find({ solver: "else", identifier: "example.org", value: "other" })).toBeNull();
+      expect(await records.find({ solver: "dns", identifier: "example.org", value: "other", client: null })).toEqual(
+        other,
+      );
+      expect(
+        await records.find({ solver: "else", identifier: "example.org", value: "other", client: null }),
+      ).toBeNull();
       expect(await records.at(one, one.name)).toEqual([one, other]);
       expect(await records.at({ zoneId: "else", zoneName: "example.org" }, one.name)).toEqual([]);
       await records.update("a", { state: "published", providerId: "7", publishedAt: NOW });
@@ -117,7 +121,7 @@ export function dnsTests(bench: () => StoreBench): void {
 export function record(change: Partial<DnsRecord> = {}): DnsRecord {
   return {
     ...{ id: "a", solver: "dns", identifier: "example.org", name: "_acme-challenge.example.org", value: "value" },
-    ...{ zoneId: "z", zoneName: "example.org", providerId: null, certificate: "www", renewalId: null },
+    ...{ zoneId: "z", zoneName: "example.org", providerId: null, certificate: "www", renewalId: null, client: null },
     ...{ state: "publishing", createdAt: NOW, publishedAt: null, expiresAt: NOW + 1_000, attempts: 0 },
     ...{ nextAttemptAt: null, errorCode: null, errorMessage: null },
     ...change,

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import type { Config } from "../../config/config.ts";
 import { processEnvironment } from "../../config/read/environment.ts";
 import { lookUpSecret } from "../../config/read/readSecret.ts";
+import { PASSWORD_CHARACTERS_MIN } from "../../domain/httpreqClient.ts";
 import type { SecretReference } from "../../domain/secretReference.ts";
 import type { DoctorCheck } from "../../reports/doctor.ts";
 import { failed, passed, warning } from "./check.ts";
@@ -51,6 +52,7 @@ export async function checkSecrets({
     ...[...config.targets]
       .filter(([, { agent }]) => targets && !agent)
       .map(([name, { options }]) => ({ owner: `target ${name}`, options })),
+    ...[...config.web.httpreq].map(([name, { password: options }]) => ({ owner: `httpreq client ${name}`, options })),
     ...[...config.notifications].map(([name, { options }]) => ({ owner: `channel ${name}`, options })),
   ];
   const checks: DoctorCheck[] = [];
@@ -67,6 +69,10 @@ export async function checkSecrets({
         continue;
       }
       readable += 1;
+      if (owner.startsWith("httpreq client ") && found.secret.reveal().length < PASSWORD_CHARACTERS_MIN) {
+        const what = `the password has fewer than ${PASSWORD_CHARACTERS_MIN} characters, so nobody is let in by it`;
+        checks.push({ ...failed("secrets", owner, what, "Set a longer one."), code: "config.secret" });
+      }
       if (reference.kind === "file") checks.push(...(await exposedSecret(owner, reference.at, config)));
     }
   }

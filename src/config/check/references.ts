@@ -18,6 +18,10 @@ export function checkReferences(raw: Raw, problems: Problems): void {
   const defaults = mapping(raw.defaults);
   checkNames(defaults, ["defaults"], defined, problems);
   checkAlerts(raw, problems);
+  for (const [client, written] of Object.entries(mapping(mapping(raw.web).httpreq))) {
+    const { solver } = mapping(written);
+    if (typeof solver === "string") checkOne("solver", solver, ["web", "httpreq", client, "solver"], defined, problems);
+  }
   for (const [name, written] of Object.entries(mapping(raw.certificates))) {
     const path = ["certificates", name];
     const certificate = mapping(written);

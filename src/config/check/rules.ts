@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { endpointKey } from "../../domain/endpoint.ts";
 import { RenewalError } from "../../domain/errors.ts";
+import type { HttpreqClient } from "../../domain/httpreqClient.ts";
 import type { Identifier } from "../../domain/identifier.ts";
-import { canSolve } from "../../domain/solverChoice.ts";
+import { canSolve, provesDomain } from "../../domain/solverChoice.ts";
 import type { PluginConfig, SolverConfig, TargetConfig } from "../config.ts";
 import type { Problems } from "../read/problems.ts";
 import { quote } from "../read/suggestions.ts";
@@ -19,6 +20,8 @@ export interface CheckedSections {
   readonly issuers: ReadonlyMap<string, Entry<z.output<typeof issuerSchema>>>;
   readonly solvers: ReadonlyMap<string, Entry<SolverConfig>>;
   readonly targets: ReadonlyMap<string, Entry<TargetConfig>>;
+  /** `web.httpreq`, by user name. */
+  readonly clients: Readonly<Record<string, HttpreqClient>>;
 }
 
 type Rule = (sections: CheckedSections, problems: Problems) => void;
@@ -33,6 +36,7 @@ const RULES: readonly Rule[] = [
   servedTargetsHaveEndpoints,
   certificatesAreDistinct,
   solversFitNames,
+  solversFitClients,
   ownRequestsAreFixed,
   targetsAreNotShared,
 ];
@@ -126,6 +130,26 @@ function solversFitNames({ certificates, solvers }: CheckedSections, problems: P
       if (known.some((each) => canSolve(each, identifier))) continue;
       problems.add(["certificates", name, "names", i], whyUnsolved(identifier, known));
     }
+  }
+}
+
+function solversFitClients({ clients, solvers }: CheckedSections, problems: Problems): void {
+  for (const [client, { solver, zones, delegated }] of Object.entries(clients)) {
+    const { plugin, zones: owned = [] } = solvers.get(solver)?.value ?? {};
+    const path = ["web", "httpreq", client];
+    const challengeType = plugin?.challengeType;
+    if (challengeType === undefined) continue;
+    if (!provesDomain(challengeType)) {
+      problems.add([...path, "solver"], `solver ${quote(solver)} answers ${challengeType}: name one for dns-01`);
+      continue;
+    }
+    for (const [key, names] of Object.entries({ zones, delegated }))
+      for (const [i, value] of names.entries())
+        if (!canSolve({ zones: owned, challengeType }, { type: "dns", value }))
+          problems.add(
+            [...path, key, i],
+            `${quote(value)} is in no zone of solver ${quote(solver)}: ${owned.join(", ")}`,
+          );
   }
 }
 

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { isLoopback } from "../../domain/loopback.ts";
+import { httpreqSchema } from "./httpreq.ts";
 
 const path = z.string().min(1, "must name a file");
 
@@ -46,6 +47,7 @@ export const webSchema = z
       })
       .prefault({})
       .describe("Metrics for Prometheus at `/metrics`."),
+    httpreq: httpreqSchema,
   })
   .superRefine(({ host, tls, insecure }, context) => {
     if (tls === undefined && !insecure && !isLoopback(host))

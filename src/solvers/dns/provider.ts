@@ -54,6 +54,8 @@ export interface TxtPlace {
   readonly name: string;
   /** Already raised to the provider's `ttlMinS`. */
   readonly ttlS: number;
+  /** What the value is the digest of; null or left out: not known. Only `create` of a `RecordModel` is given it. */
+  readonly keyAuthorization?: string | null;
 }
 
 export interface TxtRecord {
@@ -66,6 +68,11 @@ export interface TxtRecord {
 /** One record with one value, each created and removed by itself. */
 export interface RecordModel {
   readonly model: "record";
+  /**
+   * Its contract takes the key authorization instead of the value: `create` finds it in `place`, and `remove` as the
+   * record's id, which the row has before the record is published.
+   */
+  readonly takesKeyAuthorization?: true;
   /** TXT records at exactly this name; every page. Left out: the provider cannot list. */
   list?(zone: Zone, name: string, signal: AbortSignal): Promise<readonly TxtRecord[]>;
   /**

@@ -23,11 +23,11 @@ export interface Publisher {
   now(): number;
 }
 
-export interface Publication {
-  readonly challenge: ChallengeResponse;
+export interface Publication
+  extends Pick<DnsRecord, "identifier" | "name" | "value" | "certificate" | "renewalId" | "client"> {
   readonly zone: Zone;
-  readonly name: string;
-  readonly value: string;
+  /** null: not known. */
+  readonly keyAuthorization: string | null;
 }
 
 /**
@@ -35,12 +35,18 @@ export interface Publication {
  * the provider can hold no more at this name, or nothing else at all, just now.
  */
 export async function publish(publisher: Publisher, publication: Publication, signal: AbortSignal): Promise<void> {
-  const { zone, name } = publication;
+  const { zone, name, keyAuthorization } = publication;
+  if (takesKeyAuthorization(publisher) && keyAuthorization === null)
+    throw new RenewalError(
+      "dns.refused",
+      `Solver "${publisher.solver}" needs the key authorization, which only a client in RAW mode sends.`,
+    );
   await alone(publisher, signal, () =>
     withLock(publisher.dns.locks, lockOf(publisher, zone, name), signal, async (bounded) => {
       await assertRoom(publisher, publication);
       const record = await ensureRow(publisher, publication);
-      const providerId = await addValue(publisher.provider, zone, placeOf(publisher, name), record.value, bounded);
+      const place = { ...placeOf(publisher, name), keyAuthorization };
+      const providerId = await addValue(publisher.provider, zone, place, record.value, bounded);
       await publisher.dns.records.update(record.id, {
         state: "published",
         publishedAt: publisher.now(),
@@ -61,7 +67,8 @@ export async function withdraw(publisher: Publisher, record: DnsRecord, signal: 
   try {
     await withLock(dns.locks, lockOf(publisher, zone, name), signal, async (bounded) => {
       if (await isNeededAgain(publisher, record)) return;
-      await removeValue(provider, zone, placeOf(publisher, name), { value, id }, bounded);
+      if (!(await isNeededByOther(publisher, record)))
+        await removeValue(provider, zone, placeOf(publisher, name), { value, id }, bounded);
       await dns.records.delete(record.id);
     });
   } catch (thrown) {
@@ -83,6 +90,17 @@ async function isNeededAgain({ dns }: Publisher, record: DnsRecord): Promise<boo
   const { id, zoneId, zoneName, name, state, expiresAt } = record;
   const current = (await dns.records.at({ zoneId, zoneName }, name)).find((row) => row.id === id);
   return current !== undefined && (current.state !== state || current.expiresAt !== expiresAt);
+}
+
+/** The same value, published for another client as well: whoever knows a value from DNS cannot have it removed. */
+async function isNeededByOther({ dns }: Publisher, record: DnsRecord): Promise<boolean> {
+  const { zoneId, zoneName, name, value, id } = record;
+  const there = await dns.records.at({ zoneId, zoneName }, name);
+  return there.some((other) => other.id !== id && other.value === value && other.state !== "removing");
+}
+
+function takesKeyAuthorization({ provider }: Publisher): boolean {
+  return provider.txt.model === "record" && provider.txt.takesKeyAuthorization === true;
 }
 
 /** Removes a value that has no row. */
@@ -112,11 +130,17 @@ function alone<T>(publisher: Publisher, signal: AbortSignal, work: () => Promise
   return withLock(publisher.dns.locks, { key: `solver ${publisher.solver}`, now: publisher.now }, signal, work);
 }
 
-async function assertRoom(publisher: Publisher, { zone, name, value, challenge }: Publication): Promise<void> {
+async function assertRoom(publisher: Publisher, publication: Publication): Promise<void> {
+  const { zone, name, value, identifier, client } = publication;
   const { dns, traits, solver, now } = publisher;
   const isOther = (record: DnsRecord): boolean =>
     record.attempts < BLOCKING_ATTEMPTS_MAX &&
-    !(record.value === value && record.identifier === identifierOf(challenge) && record.solver === solver);
+    !(
+      record.value === value &&
+      record.identifier === identifier &&
+      record.client === client &&
+      record.solver === solver
+    );
   const there = (await dns.records.at({ zoneId: zone.id, zoneName: zone.name }, name)).filter(isOther);
   const busy = (what: string): RenewalError =>
     new RenewalError("dns.busy", `${what}; this one comes next.`, { retryAt: now() + BUSY_MS });
@@ -130,12 +154,10 @@ async function assertRoom(publisher: Publisher, { zone, name, value, challenge }
     throw busy(`Solver "${solver}" answers one challenge at a time, and ${other.identifier} is being validated`);
 }
 
-async function ensureRow(
-  { dns, solver, lifetimeMs, now }: Publisher,
-  { challenge, zone, name, value }: Publication,
-): Promise<DnsRecord> {
-  const identifier = identifierOf(challenge);
-  const found = await dns.records.find({ solver, identifier, value });
+async function ensureRow(publisher: Publisher, { zone, keyAuthorization, ...answer }: Publication): Promise<DnsRecord> {
+  const { dns, solver, lifetimeMs, now } = publisher;
+  const { identifier, name, value, client } = answer;
+  const found = await dns.records.find({ solver, identifier, value, client });
   if (found !== null && found.name === name && found.zoneId === zone.id) {
     // It may have been on its way out: it is needed again.
     await dns.records.update(found.id, { state: "publishing", expiresAt: now() + lifetimeMs, nextAttemptAt: null });
@@ -145,9 +167,9 @@ async function ensureRow(
   if (found !== null) await dns.records.update(found.id, { state: "removing", nextAttemptAt: null });
   const record: DnsRecord = {
     id: randomUUID(),
-    ...{ solver, identifier, name, value, zoneId: zone.id, zoneName: zone.name, providerId: null },
-    certificate: challenge.certificate ?? null,
-    renewalId: challenge.renewalId ?? null,
+    ...answer,
+    ...{ solver, zoneId: zone.id, zoneName: zone.name },
+    providerId: takesKeyAuthorization(publisher) ? keyAuthorization : null,
     state: "publishing",
     createdAt: now(),
     publishedAt: null,

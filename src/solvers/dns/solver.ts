@@ -7,6 +7,7 @@ import type { Plugin } from "../../domain/plugin.ts";
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from "../../domain/time.ts";
 import { challengeName, challengeValue } from "./challenge.ts";
 import { listValues } from "./change.ts";
+import { clientAnswers } from "./clientAnswers.ts";
 import { followDelegation } from "./delegation.ts";
 import type { DnsDependencies } from "./dependencies.ts";
 import { createLookup, type Lookup } from "./lookup.ts";
@@ -36,6 +37,8 @@ export interface Engine extends Publisher {
   readonly pace: Pace;
   /** Where the answers for a name go. */
   placeOf(identifier: Identifier, signal: AbortSignal): Promise<Place>;
+  /** Where the answers go that a CA looks for at this name. */
+  placeAt(name: string, signal: AbortSignal): Promise<Place>;
 }
 
 export interface Place {
@@ -74,8 +77,8 @@ export function createEngine<Options extends object>(
     ...{ solver, dns, provider, traits, options, lookup, pace, now },
     ttlS: Math.max(options.ttl ?? TTL_S, traits.ttlMinS ?? 0),
     lifetimeMs: propagationMaxMs + GRACE_MS,
-    async placeOf(identifier, signal) {
-      const asked = challengeName({ identifier });
+    placeOf: async (identifier, signal) => engine.placeAt(challengeName({ identifier }), signal),
+    async placeAt(asked, signal) {
       const { name, path } = await followDelegation(lookup, asked, options.follow ?? "auto", signal);
       const question = { solver, name, wanted: options.zone ?? null };
       try {
@@ -93,7 +96,9 @@ export function createEngine<Options extends object>(
 function solverOver(engine: Engine): Solver {
   const { dns, pace, solver, now, lifetimeMs } = engine;
   const find = (challenge: ChallengeResponse): Promise<DnsRecord | null> =>
-    dns.records.find({ solver, identifier: identifierOf(challenge), value: challengeValue(challenge) });
+    dns.records.find({
+      ...{ solver, identifier: identifierOf(challenge), value: challengeValue(challenge), client: null },
+    });
   return {
     challengeType: "dns-01",
     async present(challenge, signal) {
@@ -103,8 +108,10 @@ function solverOver(engine: Engine): Solver {
       if (known?.state === "published")
         return dns.records.update(known.id, { expiresAt: now() + lifetimeMs, nextAttemptAt: null });
       const { name, zone } = await engine.placeOf(challenge.identifier, signal);
-      const value = challengeValue(challenge);
-      await pace.keep(() => publish(engine, { challenge, zone, name, value }, signal));
+      const { certificate = null, renewalId = null, keyAuthorization } = challenge;
+      const answer = { identifier: identifierOf(challenge), value: challengeValue(challenge), keyAuthorization };
+      const publication = { ...answer, zone, name, certificate, renewalId, client: null };
+      await pace.keep(() => publish(engine, publication, signal));
     },
     async cleanUp(challenge, signal) {
       challengeName(challenge);
@@ -126,6 +133,7 @@ function solverOver(engine: Engine): Solver {
 function answers(engine: Engine): DnsAnswers {
   const { provider, pace } = engine;
   return {
+    forClients: clientAnswers(engine),
     withdraw: (record, signal) => pace.keep(() => withdraw(engine, record, signal)),
     async values(identifier, signal) {
       const { name, zone } = await engine.placeOf(identifier, signal);

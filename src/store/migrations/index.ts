@@ -34,6 +34,7 @@ import { searchIndexes } from "./0029-search-indexes.ts";
 import { sealedPriorities } from "./0030-sealed-priorities.ts";
 import { watched } from "./0032-watched.ts";
 import { drills } from "./0034-drills.ts";
+import { dnsClients } from "./0036-dns-clients.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Migration>> = {
@@ -68,6 +69,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Mi
   "0030-sealed-priorities": (_, vault) => sealedPriorities(vault),
   "0032-watched": watched,
   "0034-drills": drills,
+  "0036-dns-clients": (_, vault) => dnsClients(vault),
 };
 
 /** How many migrations this release knows. */

@@ -33,13 +33,14 @@ function records(db: Db, vault: Vault): DnsRecordStore {
     async delete(id) {
       await db.deleteFrom("dnsRecords").where("id", "=", id).execute();
     },
-    async find({ solver, identifier, value }) {
+    async find({ solver, identifier, value, client }) {
       const rows = await db
         .selectFrom("dnsRecords")
         .selectAll()
         .where("solver", "=", solver)
         .where("identifier", "=", identifier)
         .where("value", "=", value)
+        .where("client", "is not distinct from", client)
         .orderBy("createdAt", "desc")
         .orderBy("id")
         .execute();

@@ -58,6 +58,6 @@ export function digestOf(secret: string): string {
 }
 
 /** In the same time, however much of it is right. */
-function isSame(given: string, known: string): boolean {
+export function isSame(given: string, known: string): boolean {
   return timingSafeEqual(createHash("sha256").update(given).digest(), createHash("sha256").update(known).digest());
 }

@@ -6,6 +6,7 @@ import { isLoopback } from "../../domain/loopback.ts";
 import type { WebContext, WebEnv } from "../context.ts";
 import { HttpProblem } from "../problem.ts";
 import { identify } from "./actor.ts";
+import { isForClients } from "./httpreqClient.ts";
 import { recordRefusal } from "./refusals.ts";
 import { ACKNOWLEDGE_PATH, SIGN_IN_PATH } from "./session.ts";
 
@@ -69,6 +70,8 @@ function whyUnknown(bearer: string | null, cookie: string | null): string {
 
 function isOpen(path: string, web: WebContext): boolean {
   if (path === "/metrics") return web.config().web.metrics.withoutToken;
+  // Their clients have credentials of their own.
+  if (isForClients(path, web)) return true;
   return OPEN_PATHS.has(path) || path.startsWith(OPEN_PREFIX);
 }
 

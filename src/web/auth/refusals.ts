@@ -14,7 +14,7 @@ interface Refused {
 const known = new WeakMap<WebContext, Map<string, Refused>>();
 
 /** Somebody was not let in. The first is recorded at once, the others with the next one that is. */
-export async function recordRefusal(web: WebContext, why: "link" | "token"): Promise<void> {
+export async function recordRefusal(web: WebContext, why: keyof typeof WORDS): Promise<void> {
   const { store, clock, log } = web.renewal;
   const refusals = known.get(web) ?? new Map<string, Refused>();
   known.set(web, refusals);
@@ -36,4 +36,5 @@ export async function recordRefusal(web: WebContext, why: "link" | "token"): Pro
 const WORDS = {
   link: "a sign-in link that is not known, was used already or has expired",
   token: "a token that is not valid",
+  httpreq: "an httpreq client whose name or password is not valid",
 } as const;

@@ -43,7 +43,7 @@ function run(withdraw: (record: DnsRecord) => Promise<void>): Promise<void> {
 const plant = (id: string, change: Partial<DnsRecord> = {}): Promise<void> =>
   store.dns.records.insert({
     ...{ id, solver: "dns", identifier: "example.org", name: "_acme-challenge.example.org", value: id },
-    ...{ zoneId: "z", zoneName: "example.org", providerId: null, certificate: "www", renewalId: null },
+    ...{ zoneId: "z", zoneName: "example.org", providerId: null, certificate: "www", renewalId: null, client: null },
     ...{ state: "published", createdAt: NOW, publishedAt: NOW, expiresAt: NOW, attempts: 0, nextAttemptAt: null },
     ...{ errorCode: null, errorMessage: null },
     ...change,

@@ -71,7 +71,7 @@ describeDnsSolver("dns-server", async () => {
 function row(id: string, value: string): DnsRecord {
   return {
     ...{ id, solver: "own", identifier: "www.example.org", name: NAME, value, providerId: null },
-    ...{ zoneId: "acme.example.org", zoneName: "acme.example.org", certificate: null, renewalId: null },
+    ...{ zoneId: "acme.example.org", zoneName: "acme.example.org", certificate: null, renewalId: null, client: null },
     ...{ state: "publishing", createdAt: 0, publishedAt: null, expiresAt: Date.now() + 60_000 },
     ...{ attempts: 0, nextAttemptAt: null, errorCode: null, errorMessage: null },
   };

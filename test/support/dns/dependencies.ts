@@ -43,9 +43,10 @@ export function memoryDns(): MemoryDns {
       async delete(id) {
         rows.delete(id);
       },
-      async find({ solver, identifier, value }) {
+      async find({ solver, identifier, value, client }) {
         const found = all()
-          .filter((row) => row.solver === solver && row.identifier === identifier && row.value === value)
+          .filter((row) => row.solver === solver && row.identifier === identifier)
+          .filter((row) => row.value === value && row.client === client)
           .toReversed();
         return found.find(({ state }) => state !== "removing") ?? found[0] ?? null;
       },

@@ -1,10 +1,11 @@
 import { z } from "zod";
 import { RenewalError } from "../../../domain/errors.ts";
+import { CHALLENGE_LABEL } from "../challenge.ts";
 import type { DnsProviderKind } from "../provider.ts";
+import { hasDomain } from "./raw.ts";
 import { anyZone, runScript, scriptOptions } from "./script.ts";
 
 const hook = z.tuple([z.string().min(1).max(4096)], z.string().max(4096));
-const PREFIX = "_acme-challenge.";
 const OUTPUT_CHARACTERS_MAX = 4_096;
 
 const options = z.strictObject({
@@ -48,7 +49,7 @@ export const certbotHooks: DnsProviderKind<HookOptions> = {
           return output === "" || output.length > OUTPUT_CHARACTERS_MAX ? null : output;
         },
         async remove(_zone, { name }, { id, value }, signal) {
-          if (cleanupHook === undefined) return;
+          if (cleanupHook === undefined || !hasDomain(name)) return;
           const env = { ...environment(name, value), CERTBOT_AUTH_OUTPUT: (id ?? "").replaceAll("\0", "") };
           const call = { argv: cleanupHook, shown: `the clean-up hook \`${cleanupHook[0]}\``, env };
           await runScript(given, dependencies, call, signal);
@@ -60,7 +61,7 @@ export const certbotHooks: DnsProviderKind<HookOptions> = {
 
 /** The hooks get the domain and add `_acme-challenge.` themselves. */
 function domainOf(name: string): string {
-  if (name.startsWith(PREFIX)) return name.slice(PREFIX.length);
+  if (hasDomain(name)) return name.slice(CHALLENGE_LABEL.length + 1);
   throw new RenewalError(
     "dns.refused",
     `certbot's hooks cannot publish at ${name}, which a CNAME leads to: set the solver's \`follow: never\``,

@@ -5,6 +5,7 @@ import { secretOption } from "../options.ts";
 import type { DnsProviderKind } from "../provider.ts";
 import { callHttp, codeOfStatus, retryAtOf } from "../rest/http.ts";
 import { quote } from "../rest/quote.ts";
+import { hasDomain, MODES, rawAnswer } from "./raw.ts";
 import { anyZone } from "./script.ts";
 
 const options = z.strictObject({
@@ -14,19 +15,26 @@ const options = z.strictObject({
     .describe("Address of the server: it answers POST /present and /cleanup below it."),
   user: z.string().min(1).max(255).optional().describe("Name for Basic authentication."),
   password: secretOption.optional().describe("Password for Basic authentication."),
+  mode: z
+    .enum(MODES)
+    .default("default")
+    .describe(
+      "`raw`, as lego's `HTTPREQ_MODE=RAW`: the body has `domain`, `token` and `keyAuth` instead of `fqdn` and `value`.",
+    ),
 });
 
 type HttpreqOptions = z.infer<typeof options>;
 
-/** lego's `httpreq` contract in its default mode; any 2xx means that it is done. */
+/** lego's `httpreq` contract in both modes; any 2xx means that it is done. */
 export const httpreq: DnsProviderKind<HttpreqOptions> = {
   type: "httpreq",
   description: "Your own HTTP service, by the contract of lego's `httpreq` provider.",
   docs: "https://go-acme.github.io/lego/dns/httpreq/",
   options,
   traits: {},
-  create({ endpoint, user, password }, { solver, secret, turn, now }) {
-    const call = async (action: "present" | "cleanup", name: string, value: string, signal: AbortSignal) => {
+  create({ endpoint, user, password, mode }, { solver, secret, turn, now }) {
+    const isRaw = mode === "raw";
+    const call = async (action: "present" | "cleanup", message: object, signal: AbortSignal) => {
       const secrets = password === undefined ? [] : [await secret(password)];
       const [key] = secrets;
       const credentials = Buffer.from(`${user ?? ""}:${key?.reveal() ?? ""}`).toString("base64");
@@ -37,7 +45,7 @@ export const httpreq: DnsProviderKind<HttpreqOptions> = {
         accept: "application/json",
         ...(key !== undefined && { authorization: `Basic ${credentials}` }),
       };
-      const body = JSON.stringify({ fqdn: `${name}.`, value });
+      const body = JSON.stringify(message);
       await turn(signal);
       const reply = await callHttp({ what, method: "POST", url, headers, body, secrets }, signal);
       const { status, text } = reply;
@@ -54,11 +62,15 @@ export const httpreq: DnsProviderKind<HttpreqOptions> = {
       zones: async (name) => anyZone(name),
       txt: {
         model: "record",
-        async create(_zone, { name }, value, signal) {
-          await call("present", name, value, signal);
-          return null;
+        ...(isRaw && { takesKeyAuthorization: true }),
+        async create(_zone, { name, keyAuthorization }, value, signal) {
+          await call("present", isRaw ? rawAnswer(name, keyAuthorization) : { fqdn: `${name}.`, value }, signal);
+          return isRaw ? (keyAuthorization ?? null) : null;
         },
-        remove: (_zone, { name }, { value }, signal) => call("cleanup", name, value, signal),
+        async remove(_zone, { name }, { value, id }, signal) {
+          if (!isRaw) return call("cleanup", { fqdn: `${name}.`, value }, signal);
+          if (hasDomain(name)) await call("cleanup", rawAnswer(name, id), signal);
+        },
       },
     };
   },

@@ -1,0 +1,61 @@
+import type { DnsRecord } from "../../domain/dnsRecord.ts";
+import { RenewalError } from "../../domain/errors.ts";
+import type { ClientAnswer, ClientAnswers } from "../../domain/issuer.ts";
+import { sanitize } from "../../domain/text.ts";
+import { CHALLENGE_LABEL } from "./challenge.ts";
+import { DNS_NAME } from "./options.ts";
+import { publish, withdraw } from "./publication.ts";
+import type { Engine } from "./solver.ts";
+
+const DIGEST = /^[A-Za-z0-9_-]{43}$/;
+
+/**
+ * Publishes for orders that are not renewd's, by the same rows, locks and rates as its own. What a client never removes
+ * becomes a leftover when it expires.
+ */
+export function clientAnswers(engine: Engine): ClientAnswers {
+  const { dns, pace, solver, now, lifetimeMs } = engine;
+  const find = (answer: Pick<ClientAnswer, "client" | "name" | "value">): Promise<DnsRecord | null> => {
+    const { client, value } = answer;
+    return dns.records.find({ solver, identifier: identifierOf(answer), value, client });
+  };
+  return {
+    async publish(answer, signal) {
+      assertPlain(answer);
+      const known = await find(answer);
+      signal.throwIfAborted();
+      if (known?.state === "published")
+        return dns.records.update(known.id, { expiresAt: now() + lifetimeMs, nextAttemptAt: null });
+      const { client, value, keyAuthorization } = answer;
+      const { name, zone } = await engine.placeAt(answer.name, signal);
+      const publication = { identifier: identifierOf(answer), zone, name, value, client, keyAuthorization };
+      try {
+        await pace.keep(() => publish(engine, { ...publication, certificate: null, renewalId: null }, signal));
+      } catch (thrown) {
+        // Nobody may come back for it: what the provider has of it all the same is removed.
+        const left = await find(answer);
+        if (left?.state === "publishing") await dns.records.update(left.id, { state: "removing", nextAttemptAt: null });
+        throw thrown;
+      }
+    },
+    async withdraw(answer, signal) {
+      assertPlain(answer);
+      const record = await find(answer);
+      signal.throwIfAborted();
+      if (record !== null) await pace.keep(() => withdraw(engine, record, signal));
+      return record !== null;
+    },
+  };
+}
+
+/** Nothing else reaches a provider, a URL or a command; and no record but an answer (RFC 8555 §8.4) is published. */
+function assertPlain({ name, value }: Pick<ClientAnswer, "name" | "value">): void {
+  if (!DNS_NAME.test(name)) throw new RenewalError("dns.badName", `"${sanitize(name, 253)}" is no plain DNS name.`);
+  if (!DIGEST.test(value))
+    throw new RenewalError("request.invalid", "the value is no base64url-encoded SHA-256 digest (RFC 8555 §8.4)");
+}
+
+/** The validated name; a name that a CNAME leads to stands for itself. */
+function identifierOf({ name }: Pick<ClientAnswer, "name">): string {
+  return name.startsWith(`${CHALLENGE_LABEL}.`) ? name.slice(CHALLENGE_LABEL.length + 1) : name;
+}
