@@ -97,12 +97,12 @@ export async function challengesReport(
     version: 1,
     records: [
       ...own.map((record): ChallengeEntry => {
-        const { state, name: at, value, zoneName, solver, certificate, createdAt, errorMessage } = record;
+        const { state, name: at, value, zoneName, solver, certificate, client, createdAt, errorMessage } = record;
         const times = { createdAt: iso(createdAt), error: errorMessage };
-        return { state, name: at, value, zone: zoneName, solver, certificate, ...times };
+        return { state, name: at, value, zone: zoneName, solver, certificate, client, ...times };
       }),
       ...foreign.found.map(({ name: at, value, solver, certificate }): ChallengeEntry => {
-        const none = { zone: null, createdAt: null, error: null };
+        const none = { zone: null, client: null, createdAt: null, error: null };
         return { state: "foreign", name: at, value, solver, certificate, ...none };
       }),
     ],

@@ -14,6 +14,8 @@ export interface ChallengeEntry {
   readonly zone: string | null;
   readonly solver: string;
   readonly certificate: string | null;
+  /** The client of `web.httpreq` that it is published for; null: for renewd itself, or foreign. */
+  readonly client: string | null;
   readonly createdAt: string | null;
   /** Why the last removal failed. */
   readonly error: string | null;

@@ -274,7 +274,7 @@ const ELSEWHERE: readonly RegExp[] = [
   /^version$|termsOfServiceAgreed$|mustStaple$/,
   // Where database, key and Redis are: see redis.test.ts, storeCommands.full.test.ts.
   /^redis\.|^store\.|^dataDir$|^masterKey\./,
-  /^web\.(?:tls|insecure|metrics)|^tracing\./,
+  /^web\.(?:tls|insecure|metrics|httpreq)|^tracing\./,
   // Distrust is asked for to have its certificates replaced: see distrust tests of replacement and plan.
   /\.(?:distrusted|quarantined)$/,
   // Files of the user's own making: see ownCsr.test.ts.

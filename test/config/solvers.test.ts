@@ -87,3 +87,42 @@ describe("the options of a DNS solver", () => {
     });
   });
 });
+
+describe("clients of web.httpreq", () => {
+  const withClient = (client: string): string =>
+    `${estate("  a: { names: [a.example], endpoints: [a.example] }")}\nweb: { httpreq: { lego: ${client} } }\n`;
+
+  it("are read with where they may publish", async () => {
+    await using file = await configFile(
+      withClient(
+        "{ password: env:P, solver: dns, zones: [Mail.Example, bücher.example], delegated: [x.acme.example] }",
+      ),
+    );
+    expect((await file.config()).web.httpreq.get("lego")).toEqual({
+      ...{ password: { kind: "env", at: "P" }, solver: "dns" },
+      ...{ zones: ["mail.example", "xn--bcher-kva.example"], delegated: ["x.acme.example"] },
+    });
+  });
+
+  it.each([
+    [
+      "a solver that is not defined",
+      "{ password: env:P, solver: dsn, zones: [a.example] }",
+      'web.httpreq.lego.solver: "dsn" is not defined under `solvers`, did you mean "dns"?',
+    ],
+    [
+      "a solver that does not publish in DNS",
+      "{ password: env:P, solver: web, zones: [a.example] }",
+      'web.httpreq.lego.solver: solver "web" answers http-01: name one for dns-01',
+    ],
+    [
+      "a password in the file",
+      "{ password: hunter2, solver: dns, zones: [a.example] }",
+      "web.httpreq.lego.password: must refer to a secret, not hold it: write env:NAME or file:/path",
+    ],
+    ["no zone", "{ password: env:P, solver: dns, zones: [] }", "web.httpreq.lego.zones: "],
+  ])("are refused with %s", async (_what, client, problem) => {
+    await using file = await configFile(withClient(client));
+    expect(await file.problems()).toEqual([expect.stringContaining(problem)]);
+  });
+});

@@ -16,6 +16,7 @@ export function dnsTests(bench: () => StoreBench): void {
       expect(
         await records.find({ solver: "else", identifier: "example.org", value: "other", client: null }),
       ).toBeNull();
+      expect(await records.find({ ...other, client: "lego" })).toBeNull();
       expect(await records.at(one, one.name)).toEqual([one, other]);
       expect(await records.at({ zoneId: "else", zoneName: "example.org" }, one.name)).toEqual([]);
       await records.update("a", { state: "published", providerId: "7", publishedAt: NOW });
@@ -62,6 +63,7 @@ export function dnsTests(bench: () => StoreBench): void {
       ["of another name", "update dns_records set name = 'www.example.org'"],
       ["with another provider's id", "update dns_records set provider_id = 'their-a-record'"],
       ["for another solver", "update dns_records set solver = 'other'"],
+      ["for another client", "update dns_records set client = 'other'"],
     ])("that somebody else made %s are not obeyed, and the audit would name them", async (_, sql) => {
       const { store, backend } = bench();
       await store.dns.records.insert(record({ state: "removing" }));

@@ -61,11 +61,11 @@ function render({ records, unknown }: ChallengesReport, screen: Screen): string 
     { title: "SINCE" },
     { title: "", widthMin: 20, wraps: true },
   ];
-  const rows = records.map(({ name, value, state, certificate, createdAt, error }): Cell[] => [
+  const rows = records.map(({ name, value, state, certificate, client, createdAt, error }): Cell[] => [
     name,
     value,
     STATE[state],
-    certificate ?? "",
+    client === null ? (certificate ?? "") : `for client ${client}`,
     createdAt === null ? "" : spoken(createdAt),
     error ?? "",
   ]);

@@ -1,3 +1,4 @@
+import { toRenewalError } from "../../domain/errors.ts";
 import type { HttpreqClient } from "../../domain/httpreqClient.ts";
 import { PASSWORD_CHARACTERS_MIN } from "../../domain/httpreqClient.ts";
 import type { WebContext } from "../context.ts";
@@ -23,7 +24,18 @@ export async function clientOf(
   const [, name = "", given = ""] = /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, "base64").toString("utf8")) ?? [];
   const client = config().web.httpreq.get(name);
   if (client === undefined) return null;
-  const password = (await secret(client.password)).reveal();
+  const password = await secret(client.password).then(
+    (found) => found.reveal(),
+    // Whoever asks is not known yet, and learns nothing.
+    (thrown: unknown) => {
+      renewal.log.error(
+        { client: name, err: toRenewalError(thrown) },
+        "httpreq client refused: its password is not there",
+      );
+      return null;
+    },
+  );
+  if (password === null) return null;
   if (password.length < PASSWORD_CHARACTERS_MIN)
     renewal.log.error(
       { client: name },

@@ -38,6 +38,30 @@ describe("bridge httpreq", () => {
     ]);
   });
 
+  it("sends the domain and the key authorization in RAW mode, as lego does, and needs no more to clean up", async () => {
+    const { txt } = anyKind(httpreq).make({ endpoint: fake.origin, mode: "raw" }, {}).provider;
+    if (txt.model !== "record") return expect.unreachable("not of single records");
+    expect(txt.takesKeyAuthorization).toBe(true);
+    const place = { name: NAME, ttlS: 60, keyAuthorization: "token-1.thumbprint" };
+    const id = await txt.create(ZONE, place, "abc", signal());
+    await txt.remove(ZONE, { name: NAME, ttlS: 60 }, { id, value: "abc" }, signal());
+    const message = { domain: "example.org", token: "token-1", keyAuth: "token-1.thumbprint" };
+    expect(got.map(({ path, body, headers }) => [path, JSON.parse(body), headers.authorization])).toEqual([
+      ["/present", message, undefined],
+      ["/cleanup", message, undefined],
+    ]);
+  });
+
+  it("says in RAW mode that it cannot publish where a CNAME leads to, and has nothing to remove there", async () => {
+    const { txt } = anyKind(httpreq).make({ endpoint: fake.origin, mode: "raw" }, {}).provider;
+    if (txt.model !== "record") return expect.unreachable("not of single records");
+    const place = { name: "label.acme.example.org", ttlS: 60, keyAuthorization: "token-1.thumbprint" };
+    const error = toRenewalError(await txt.create(ZONE, place, "abc", signal()).catch((thrown: unknown) => thrown));
+    expect([error.code, error.message]).toEqual(["dns.refused", expect.stringContaining("follow: never")]);
+    await txt.remove(ZONE, place, { id: "token-1.thumbprint", value: "abc" }, signal());
+    expect(got).toEqual([]);
+  });
+
   it.each([
     [401, "dns.credentials"],
     [422, "dns.refused"],

@@ -59,6 +59,17 @@ describe("bridge exec", () => {
     expect(await readdir(root)).toEqual(["seen", "update"]);
   });
 
+  it("runs it in RAW mode with domain, token and key authorization after `--`", async () => {
+    const program = await script("update", `printf '%s\\n' "$# $*" >> ${root}/seen`);
+    const { txt } = anyKind(exec).make({ command: [program], mode: "raw" }, {}).provider;
+    if (txt.model !== "record") return expect.unreachable("not of single records");
+    const place = { name: NAME, ttlS: 60, keyAuthorization: "-token.-thumbprint" };
+    const id = await txt.create(ZONE, place, VALUE, signal());
+    await txt.remove(ZONE, place, { id, value: VALUE }, signal());
+    const words = "-- www.example.org -token -token.-thumbprint";
+    expect(await seen()).toEqual([`5 present ${words}`, `5 cleanup ${words}`]);
+  });
+
   it("passes on nothing of the worker's own environment but PATH, HOME, LANG and TZ, and an empty stdin", async () => {
     process.env.RENEWD_TEST_SECRET = "of the worker";
     const program = await script("update", `{ cat; env | cut -d= -f1; } > ${root}/seen`);
