@@ -4,8 +4,15 @@ import type { ClientAnswer, ClientAnswers } from "../../domain/issuer.ts";
 import { sanitize } from "../../domain/text.ts";
 import { CHALLENGE_LABEL } from "./challenge.ts";
 import { DNS_NAME } from "./options.ts";
-import { publish, withdraw } from "./publication.ts";
-import type { Engine } from "./solver.ts";
+import type { Pace } from "./pace.ts";
+import type { Zone } from "./provider.ts";
+import { type Publisher, publish, withdraw } from "./publication.ts";
+
+interface ClientPublisher extends Publisher {
+  readonly pace: Pace;
+  /** Where the answers go that a CA looks for at this name. */
+  placeAt(name: string, signal: AbortSignal): Promise<{ readonly name: string; readonly zone: Zone }>;
+}
 
 const DIGEST = /^[A-Za-z0-9_-]{43}$/;
 
@@ -13,7 +20,7 @@ const DIGEST = /^[A-Za-z0-9_-]{43}$/;
  * Publishes for orders that are not renewd's, by the same rows, locks and rates as its own. What a client never removes
  * becomes a leftover when it expires.
  */
-export function clientAnswers(engine: Engine): ClientAnswers {
+export function clientAnswers(engine: ClientPublisher): ClientAnswers {
   const { dns, pace, solver, now, lifetimeMs } = engine;
   const find = (answer: Pick<ClientAnswer, "client" | "name" | "value">): Promise<DnsRecord | null> => {
     const { client, value } = answer;
