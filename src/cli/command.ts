@@ -82,6 +82,7 @@ function pathOf(command: Command): string {
 
 /** Why a command takes no `--server`, by the first word of its path. */
 const WHY_LOCAL: Readonly<Record<string, string>> = {
+  discover: "it reads files there, and dials from there",
   run: "it starts processes there",
   worker: "it starts processes there",
   open: "a link that signs a browser in is for the readers of the data directory there",

@@ -29,6 +29,10 @@ export const withdrawAlertAcknowledgement = late(
   async () => (await import("../actions/alerts.ts")).withdrawAlertAcknowledgement,
 );
 export const testAlertRule = late(async () => (await import("../actions/alerts.ts")).testAlertRule);
+export const listInventory = late(async () => (await import("../actions/inventory.ts")).listInventory);
+export const keyInInventory = late(async () => (await import("../actions/inventory.ts")).keyInInventory);
+export const adoptFound = late(async () => (await import("../actions/inventory.ts")).adoptFound);
+export const ignoreInventory = late(async () => (await import("../actions/inventory.ts")).ignoreInventory);
 export const checkTarget = late(async () => (await import("../actions/checks.ts")).checkTarget);
 export const testChannels = late(async () => (await import("../actions/checks.ts")).testChannels);
 export const recordAudit = late(async () => (await import("../actions/recordAudit.ts")).recordAudit);

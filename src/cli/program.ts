@@ -16,12 +16,14 @@ import { addCompletion } from "./commands/completion.ts";
 import { addConfig } from "./commands/config.ts";
 import { addDeploy } from "./commands/deploy.ts";
 import { addDial } from "./commands/dial.ts";
+import { addDiscover } from "./commands/discover.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addDrill } from "./commands/drill.ts";
 import { addErrors } from "./commands/errors.ts";
 import { addHistory } from "./commands/history.ts";
 import { addImport } from "./commands/import.ts";
 import { addInit } from "./commands/init.ts";
+import { addInventory } from "./commands/inventory.ts";
 import { addChannels, addSolvers, addTargets } from "./commands/kinds.ts";
 import { addLeftovers } from "./commands/leftovers.ts";
 import { addNotify } from "./commands/notify.ts";
@@ -59,6 +61,7 @@ const COMMANDS = [
       addDial,
       addDoctor,
       addScan,
+      addInventory,
       addChallenges,
       addOpen,
     ],
@@ -77,6 +80,7 @@ const COMMANDS = [
       addRevoke,
       addReplace,
       addDrill,
+      addDiscover,
       addRehearse,
       addNotify,
       addLeftovers,

@@ -29,6 +29,8 @@ export const mistakesIn = late(async () => (await import("./proposal.ts")).mista
 
 export const checkSurroundings = late(async () => (await import("./surroundings.ts")).checkSurroundings);
 
+export const discover = late(async () => (await import("./discovery.ts")).discover);
+export const discoverRequest = late(async () => (await import("./discoveryRequest.ts")).discoverRequest);
 export const scan = late(async () => (await import("./scan.ts")).scan);
 export const examine = late(async () => (await import("./doctor/index.ts")).examine);
 

@@ -10,6 +10,7 @@ import type { Responsibility } from "../domain/responsibility.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { SecretReference } from "../domain/secretReference.ts";
 import type { ConfigProblem } from "./read/problems.ts";
+import type { DiscoverySection } from "./schema/discovery.ts";
 import type { HostAndPort } from "./schema/endpoints.ts";
 import type { ChannelPlugin, DeployerPlugin, SolverPlugin } from "./schema/registries.ts";
 
@@ -43,6 +44,7 @@ export interface Config {
     readonly spreadMs: number;
     readonly undialable: UndialablePolicy;
   };
+  readonly discovery: DiscoveryConfig;
   /** null: never by itself. */
   readonly rehearsal: { readonly everyMs: number | null };
   readonly retry: {
@@ -62,6 +64,14 @@ export interface Config {
   readonly certificates: readonly Certificate[];
   /** What still works but should be written in another way. */
   readonly notes: readonly ConfigProblem[];
+}
+
+/** As written, with absolute paths and durations in ms. */
+export interface DiscoveryConfig extends Omit<DiscoverySection, "every" | "expiring" | "timeout"> {
+  /** null: never by itself. */
+  readonly everyMs: number | null;
+  readonly expiringMs: number;
+  readonly timeoutMs: number;
 }
 
 export interface HeartbeatConfig {

@@ -23,7 +23,15 @@ import { type Environment, processEnvironment } from "./read/environment.ts";
 import { createResources, type SecretsNeeded } from "./read/files.ts";
 import { type ConfigProblem, Problems } from "./read/problems.ts";
 import { CONFIG_BYTES_MAX, readText } from "./read/readFile.ts";
-import { resolveIssuer, resolveMasterKey, resolveRedis, resolveStore, resolveTracing, resolveWeb } from "./resolve.ts";
+import {
+  resolveDiscovery,
+  resolveIssuer,
+  resolveMasterKey,
+  resolveRedis,
+  resolveStore,
+  resolveTracing,
+  resolveWeb,
+} from "./resolve.ts";
 import { resolveAlerts } from "./resolveAlerts.ts";
 import { certificateSchema } from "./schema/certificate.ts";
 import { issuerSchema } from "./schema/issuer.ts";
@@ -87,6 +95,7 @@ async function build(
   const planner = section("planner", raw, problems);
   const workers = section("workers", raw, problems);
   const observation = section("observation", raw, problems);
+  const discovery = section("discovery", raw, problems);
   const retention = section("retention", raw, problems);
   const verification = section("verification", raw, problems);
   const rehearsal = section("rehearsal", raw, problems);
@@ -135,6 +144,7 @@ async function build(
     !planner ||
     !workers ||
     !observation ||
+    !discovery ||
     !retention ||
     !verification ||
     !rehearsal ||
@@ -158,6 +168,7 @@ async function build(
     planner: { tickMs: planner.tick, sweepMs: planner.sweep, batch: planner.batch },
     workers,
     observation: { everyMs: observation.every },
+    discovery: resolveDiscovery(discovery, resources),
     retention: { historyMs: retention.history, keysMs: retention.keys },
     verification: {
       connections: verification.connections,

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { z } from "zod";
 import type { Secret } from "../domain/secret.ts";
-import type { Config, IssuerConfig, RedisConfig } from "./config.ts";
+import type { Config, DiscoveryConfig, IssuerConfig, RedisConfig } from "./config.ts";
 import type { Resources } from "./read/files.ts";
 import type { fileSchema } from "./schema/file.ts";
 import type { issuerSchema } from "./schema/issuer.ts";
@@ -35,6 +35,14 @@ export async function resolveIssuer(
     requestTimeoutMs: issuer.requestTimeout,
     orderTimeoutMs: issuer.orderTimeout,
   };
+}
+
+export function resolveDiscovery(
+  { every, expiring, timeout, files, ...section }: FileSection<"discovery">,
+  resources: Resources,
+): DiscoveryConfig {
+  const times = { everyMs: every ?? null, expiringMs: expiring, timeoutMs: timeout };
+  return { ...section, ...times, files: files.map((path) => resources.absolute(path)) };
 }
 
 export async function resolveMasterKey(

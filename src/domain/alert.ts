@@ -25,6 +25,7 @@ export const ALERT_RULES = [
   "instantCorrected",
   "targetDrifted",
   "processFault",
+  "discovered",
 ] as const;
 export type AlertRule = (typeof ALERT_RULES)[number];
 

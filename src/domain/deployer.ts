@@ -1,5 +1,6 @@
 import type { KeyType } from "./certificate.ts";
 import type { DeployReceipt } from "./deployment.ts";
+import type { HeldElsewhere } from "./discovery.ts";
 import type { Identifier } from "./identifier.ts";
 import type { IssuedCertificate, Leaf } from "./version.ts";
 
@@ -67,4 +68,9 @@ export interface Deployer {
    * asked.
    */
   inspect?(request: InspectRequest, signal: AbortSignal): Promise<InstalledPair | null>;
+  /**
+   * Every certificate that these credentials can list at the place, whoever put it there, never a key. Changes nothing.
+   * Left out: the place has no list.
+   */
+  held?(found: (held: HeldElsewhere) => void, signal: AbortSignal): Promise<void>;
 }

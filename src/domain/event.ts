@@ -102,6 +102,9 @@ export const EVENT_TYPES = [
   "alert.resolved",
   "alert.digest",
   "definition.changed",
+  "discovery.found",
+  "inventory.ignored",
+  "inventory.unignored",
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 

@@ -206,6 +206,14 @@ export interface DnsAnswers {
     identifier: Identifier,
     signal: AbortSignal,
   ): Promise<DnsPlace & { readonly values: readonly string[] | null }>;
+  /**
+   * Names with an address or an alias in the zones of these names, for discovery. Left out: the provider cannot list. Changes
+   * nothing.
+   */
+  zoneNames?(
+    of: readonly string[],
+    signal: AbortSignal,
+  ): Promise<readonly { readonly zone: string; readonly names: readonly string[] }[]>;
   /** Removes one value that renewd has no row for: only when a person asks. */
   remove(identifier: Identifier, value: string, signal: AbortSignal): Promise<void>;
   /** Answers to orders that are not renewd's. Left out: it publishes for renewd alone. */

@@ -7,6 +7,7 @@ import type { DrillStore } from "./drill.ts";
 import type { EventStore } from "./eventStore.ts";
 import type { HealthStore } from "./heartbeat.ts";
 import type { HistorySearch } from "./historySearch.ts";
+import type { InventoryStore } from "./inventory.ts";
 import type { Accounts, ChallengeResponses, OrderState } from "./issuer.ts";
 import type { LeftTargetStore } from "./leftTarget.ts";
 import type { CursorStore } from "./notification.ts";
@@ -44,6 +45,7 @@ export interface Store {
   readonly drills: DrillStore;
   readonly crls: CrlStore;
   readonly leftTargets: LeftTargetStore;
+  readonly inventory: InventoryStore;
   readonly cursors: CursorStore;
   readonly alerts: AlertStore;
   readonly retention: RetentionStore;

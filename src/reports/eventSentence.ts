@@ -173,6 +173,13 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "alert.resolved": (detail) => `alert ${detail("alert")}: ${detail("message")}`,
   "alert.digest": (detail) => detail("message"),
   "definition.changed": (detail) => `${detail("what")} changed from ${detail("from")} to ${detail("to")}`,
+  "discovery.found": (detail, { detail: all }) =>
+    `discovery (${detail("source")}) found ${detail("count")} that nobody manages${all.kind === "expiring" ? " and that end soon" : ""}: ` +
+    `${detail("names")}; the first ends ${instant(all, "soonest")}`,
+  "inventory.ignored": (detail, { detail: all }) =>
+    `${detail("name")} (${detail("fingerprint").slice(0, 12)}) is ignored until ${instant(all, "until")}: ${detail("reason")}${optional(detail, "by", ", by ")}`,
+  "inventory.unignored": (detail) =>
+    `${detail("name")} (${detail("fingerprint").slice(0, 12)}) is ignored no longer${optional(detail, "by", ", by ")}`,
   "process.fault": (detail) => `internal fault in ${detail("role")}, which was started again: ${detail("error")}`,
 };
 

@@ -15,6 +15,7 @@ import { drillStore } from "./queries/drills.ts";
 import { eventStore, eventStoreInside } from "./queries/events.ts";
 import { healthStore } from "./queries/health.ts";
 import { historySearch } from "./queries/historySearch.ts";
+import { inventoryStore } from "./queries/inventory.ts";
 import { ledgerStore } from "./queries/ledger.ts";
 import { leftTargetStore } from "./queries/leftTargets.ts";
 import { lockCertificates } from "./queries/lockCertificates.ts";
@@ -110,6 +111,7 @@ function ports(
     observations: observationStore(db, vault),
     renewalInfos: renewalInfoStore(db, vault),
     leftTargets: leftTargetStore(db, vault),
+    inventory: inventoryStore(db, database.dialect, vault),
     crls: crlStore(db),
     events,
     search: historySearch(db, database.dialect),

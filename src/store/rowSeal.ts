@@ -8,8 +8,9 @@ import type { Vault } from "./vault.ts";
  * answer is not served, a DNS record is not removed, an account URL is asked for again, a version is refused, a renewal
  * is cancelled, a replacement and a pause are ignored; a target counts as holding nothing, an endpoint as never
  * dialled, and a CA as never asked for its window; what people acknowledged is red again, a process counts as not
- * running, an alert or drill does not exist, a channel gets the newest events again, and a browser is not signed in; a watched
- * endpoint is not dialled, and what an address served is not told. `renewd audit verify` names every such row.
+ * running, an alert or drill does not exist, a channel gets the newest events again, and a browser is not signed in; a
+ * watched endpoint is not dialled, what an address served is not told, and a found certificate was never seen. `renewd
+ * audit verify` names every such row.
  */
 export const SEALED = {
   challenges: { key: ["token"], columns: ["keyAuthorization", "expiresAt"] },
@@ -61,6 +62,12 @@ export const SEALED = {
   alertStates: { key: ["id"], columns: ["body"] },
   channelCursors: { key: ["channel"], columns: ["seq"] },
   webGrants: { key: ["digest"], columns: ["kind", "actor", "createdAt", "expiresAt"] },
+  inventory: {
+    key: ["fingerprint"],
+    columns: ["key", "serial", "notAfter", "body", "firstSeen", "lastSeen", "ignored", "announced"],
+  },
+  inventoryPlaces: { key: ["fingerprint", "source", "place"], columns: ["body", "firstSeen", "lastSeen"] },
+  discoveryRuns: { key: ["source"], columns: ["startedAt", "finishedAt", "found", "problems"] },
   observations: { key: ["certificate", "endpoint", "address"], columns: ["body", "evidence"] },
   watchedEndpoints: { key: ["key"], columns: ["origin", "place", "definition", "look"] },
   servedChanges: { key: ["place", "since"], columns: ["leaf", "chain", "code"] },

@@ -7,6 +7,7 @@ import type { DnsRecord } from "../domain/dnsRecord.ts";
 import type { Drill } from "../domain/drill.ts";
 import type { HistoryEvent } from "../domain/event.ts";
 import type { Acknowledgement, Heartbeat } from "../domain/heartbeat.ts";
+import type { FoundCertificate, InventoryPlace, SourceRun } from "../domain/inventory.ts";
 import type { LeftTarget } from "../domain/leftTarget.ts";
 import type { ChannelCursor } from "../domain/notification.ts";
 import type { Renewal } from "../domain/renewal.ts";
@@ -85,6 +86,20 @@ export interface Schema {
   drills: Pick<Drill, "id" | "startedAt" | "finishedAt"> & { body: Json } & Sealed;
   leftTargets: Omit<LeftTarget, "receipt"> & { receipt: Json } & Sealed;
   crls: { url: string; nextFetchAt: number };
+  /** `notAfter`, `key` and `serial` are of the certificate in `body`. */
+  inventory: Pick<FoundCertificate, "fingerprint" | "key" | "serial" | "notAfter"> & {
+    body: Json;
+    firstSeen: number;
+    lastSeen: number;
+    ignored: Json | null;
+    announced: number;
+  } & Sealed;
+  inventoryPlaces: Pick<InventoryPlace, "place" | "firstSeen" | "lastSeen"> & {
+    fingerprint: string;
+    source: string;
+    body: Json;
+  } & Sealed;
+  discoveryRuns: Omit<SourceRun, "source" | "problems"> & { source: string; problems: Json } & Sealed;
   alerts: Pick<Alert, "id" | "cause" | "openedAt" | "resolvedAt"> & { rule: string; body: Json } & Sealed;
   alertReceipts: Omit<AlertReceipt, "outcome"> & { outcome: string };
   /** One row. */

@@ -231,6 +231,7 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
       "src/store",
       "src/web",
       "src/cli/desk",
+      "src/discovery",
     ],
     typesOnly: ["src/domain"],
     why: "Everything from outside is parsed into a type before it is used; also makes the JSON Schema.",

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { jsonDocuments } from "../../scripts/jsonDocuments.ts";
 import { createProgram } from "../../src/cli/program.ts";
-import { alert, renewal, version } from "../support/model/facts.ts";
+import { alert, renewal, sighting, version } from "../support/model/facts.ts";
 import { configText, createInstallation, type Installation } from "../support/system/installation.ts";
 
 const { documents, schema } = jsonDocuments();
@@ -37,6 +37,7 @@ beforeEach(async () => {
   installation = await createInstallation(configText(["www", "api"]));
   await installation.issue(version({ certificate: "www" }));
   await installation.store.alerts.save(alert());
+  await installation.store.inventory.record([sighting({ fingerprint: "abcdef".padEnd(64, "0") })], Date.now());
   await installation.store.renewals.insert(
     renewal({ id: "aaaaaaaa-1", certificate: "api", state: "issuing", errorCode: "acme.dns", errorMessage: "no" }),
   );
@@ -66,6 +67,11 @@ describe("what --json prints", () => {
     ["ScanReport", ["scan", "127.0.0.1:1"]],
     ["KindsReport", ["solvers"]],
     ["KindsReport", ["channels"]],
+    ["InventoryReport", ["inventory"]],
+    ["InventoryKeyReport", ["inventory", "key", "abcdef"]],
+    ["AdoptReport", ["inventory", "adopt", "abcdef"]],
+    ["IgnoreReport", ["inventory", "ignore", "abcdef", "--until", "9d", "--reason", "x"]],
+    ["DiscoverReport", ["discover", "files"]],
     ["ErrorsReport", ["errors"]],
     ["AlertsReport", ["alerts", "list"]],
     ["LeftoversReport", ["leftovers"]],

@@ -12,6 +12,7 @@ import { deploymentAndObservationTests } from "../store/deploymentTests.ts";
 import { dnsTests } from "../store/dnsTests.ts";
 import { historySearchTests } from "../store/historySearchTests.ts";
 import { historyTests } from "../store/historyTests.ts";
+import { inventoryTests } from "../store/inventoryTests.ts";
 import { ledgerTests } from "../store/ledgerTests.ts";
 import { processTests } from "../store/processTests.ts";
 import { renewalInfoTests } from "../store/renewalInfoTests.ts";
@@ -80,6 +81,7 @@ export function storeConformance(dialect: string, createBackend: (directory: str
     renewalTests(bench);
     deploymentAndObservationTests(bench);
     dnsTests(bench);
+    inventoryTests(bench);
     renewalInfoTests(bench);
     historyTests(bench);
     auditTests(bench, dialect);

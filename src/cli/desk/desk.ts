@@ -21,6 +21,7 @@ import type { CheckReport } from "../../reports/check.ts";
 import type { DoctorReport } from "../../reports/doctor.ts";
 import type { DrillsReport } from "../../reports/drills.ts";
 import type { HistoryReport } from "../../reports/history.ts";
+import type { AdoptReport, IgnoreReport, InventoryKeyReport, InventoryReport } from "../../reports/inventory.ts";
 import type { LeftoversReport } from "../../reports/leftovers.ts";
 import type { NotifyReport } from "../../reports/notifyTest.ts";
 import type { PlanReport } from "../../reports/plan.ts";
@@ -77,8 +78,20 @@ export interface Desk extends AsyncDisposable {
   acknowledgeAlert(alert: string, reason: string | null): Promise<AlertAcknowledgeReport>;
   withdrawAlert(alert: string): Promise<AlertAcknowledgeReport>;
   testAlertRule(rule: string): Promise<AlertTestReport>;
+  inventory(query: InventoryWish): Promise<InventoryReport>;
+  inventoryKey(fingerprint: string): Promise<InventoryKeyReport>;
+  adoptFound(fingerprint: string): Promise<AdoptReport>;
+  /** `until` null: it is ignored no longer. */
+  ignoreFound(fingerprint: string, until: string | null, reason: string | null): Promise<IgnoreReport>;
   /** Where a renewal can be followed. */
   followed(): Promise<Followed>;
+}
+
+export interface InventoryWish {
+  readonly source: string | null;
+  /** `30d`; null: whenever it ends. */
+  readonly expiring: string | null;
+  readonly unmanaged: boolean;
 }
 
 export interface ChallengesWish {

@@ -18,10 +18,12 @@ import {
 import { suggestion } from "../../config/read/suggestions.ts";
 import type { Certificate } from "../../domain/certificate.ts";
 import { RenewalError } from "../../domain/errors.ts";
-import { pastOption } from "../../domain/writtenTime.ts";
+import { durationOption, pastOption } from "../../domain/writtenTime.ts";
+import { adoptableOf } from "../../reports/adoptFound.ts";
 import {
   acknowledge,
   acknowledgeAlert,
+  adoptFound,
   cancelReplacement,
   certificatesReport,
   checkTarget,
@@ -30,8 +32,11 @@ import {
   drill,
   drillsReport,
   historyReport,
+  ignoreInventory,
+  keyInInventory,
   listAlertRules,
   listAlerts,
+  listInventory,
   pause,
   planReport,
   recordAudit,
@@ -145,6 +150,20 @@ export function localDesk(configFile: string, note: (text: string) => void): Des
       act((context) => acknowledgeAlert(context, { alert, via: "terminal" }, decision(reason))),
     withdrawAlert: (alert) => act((context) => withdrawAlertAcknowledgement(context, alert, { by: requestedBy() })),
     testAlertRule: (rule) => act((context) => testAlertRule(context, rule)),
+    inventory: ({ source, expiring, unmanaged }) =>
+      act((context) =>
+        listInventory(context, {
+          ...{ source, unmanaged },
+          expiringMs: expiring === null ? null : durationOption("--expiring", expiring),
+        }),
+      ),
+    inventoryKey: (fingerprint) => act((context) => keyInInventory(context, fingerprint)),
+    adoptFound: async (fingerprint) => {
+      const { store, config } = await app();
+      return adoptFound({ store }, fingerprint, adoptableOf(config));
+    },
+    ignoreFound: (fingerprint, until, reason) =>
+      act((context) => ignoreInventory(context, { fingerprint, until }, decision(reason))),
     followed: () => app(),
     async [Symbol.asyncDispose]() {
       await (await viewing?.catch(() => null))?.[Symbol.asyncDispose]();

@@ -22,6 +22,7 @@ import { type Connection, connect, type Server } from "./connection.ts";
 import type { Desk, Followed, FollowedRenewal } from "./desk.ts";
 import { document, type eventSchema, eventsSchema, search } from "./documents.ts";
 import { inquiriesAt } from "./inquiries.ts";
+import { inventoryAt } from "./inventory.ts";
 import { rehearsed } from "./rehearsal.ts";
 
 /** A renewd elsewhere, through its HTTP API. */
@@ -72,6 +73,7 @@ export function remoteDesk(at: Server): Desk {
     rehearse: (name, reason) => rehearsed(server, name, reason),
     ...inquiriesAt(server),
     ...alertsAt(server),
+    ...inventoryAt(server),
     checkTarget: (target, reason) =>
       server.post(`/targets/${encodeURIComponent(target)}/check`, said(reason), document<TargetCheckReport>(1)),
     followed: async () => followedAt(server),

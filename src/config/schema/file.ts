@@ -5,11 +5,13 @@ import { UNDIALABLE_POLICIES } from "../../domain/endpoint.ts";
 import { SEVERITIES } from "../../domain/notification.ts";
 import { alertsSchema, canarySchema, heartbeatSchema } from "./alerts.ts";
 import { certificateSchema, defaultsSchema } from "./certificate.ts";
+import { discoverySchema } from "./discovery.ts";
 import { duration } from "./duration.ts";
 import { checkDnsName } from "./identifiers.ts";
 import { issuerSchema } from "./issuer.ts";
 import { redisSchema } from "./redis.ts";
 import { concernSchema, responsibilitySchema, targetResponsibilityKeys } from "./responsibility.ts";
+import { retentionSchema } from "./retention.ts";
 import { secretReference } from "./secretReference.ts";
 import { tracingSchema } from "./tracing.ts";
 import { webSchema } from "./web.ts";
@@ -181,19 +183,6 @@ const verification = z.strictObject({
     ),
 });
 
-const retention = z.strictObject({
-  history: duration({ min: "30d", max: "3650d" })
-    .prefault("400d")
-    .describe(
-      "How long events stay, with the renewals and superseded pairs they are about. `renewd audit verify` tells what retention removed from what somebody deleted.",
-    ),
-  keys: duration({ min: "1h", max: "3650d" })
-    .prefault("7d")
-    .describe(
-      "How long the private key of a superseded pair stays after the pair has expired; then it is erased. Keys of revoked pairs stay, to refuse requests that use them.",
-    ),
-});
-
 const rehearsal = z.strictObject({
   every: duration({ min: "1h", max: "365d" })
     .optional()
@@ -255,7 +244,10 @@ export const fileSchema = z.strictObject({
     .describe(
       "Rehearsing renewals, so that a rotated DNS token or a lost permission is found weeks before it matters.",
     ),
-  retention: retention.prefault({}).describe("How long what nothing needs any more is kept."),
+  discovery: discoverySchema
+    .prefault({})
+    .describe("Where `renewd discover` looks for certificates, whoever renews them: see docs/inventory.md."),
+  retention: retentionSchema.prefault({}).describe("How long what nothing needs any more is kept."),
   retry: retry.prefault({}).describe("How failed steps are tried again."),
   log: log.prefault({}).describe("Logging to standard error."),
   issuers: z.record(name, issuerSchema).default({}).describe("ACME CAs by name."),

@@ -1,11 +1,12 @@
 import { z } from "zod";
 import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
+import type { HeldElsewhere } from "../../domain/discovery.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { isAsDeployed, leastHealthy } from "../base/installedPair.ts";
 import { pairPem } from "../base/pairPem.ts";
-import { createAcm } from "./acmClient.ts";
+import { type Acm, createAcm } from "./acmClient.ts";
 import { type AcmPlace, deployToRegion, inspectRegion, type Placed, preflightRegion } from "./acmRegion.ts";
 import { LIMITS } from "./acmRules.ts";
 import { accessOf, accessOptions, regionOption, tagsOption } from "./options.ts";
@@ -69,11 +70,29 @@ export const awsAcm: Plugin<AcmOptions, DeployerDependencies, Deployer> = {
       },
       untried: "the right to write (acm:ImportCertificate, AddTagsToCertificate)",
       inspect: (request, signal) => inspect(places, request, signal),
+      async held(found, signal) {
+        await inEveryRegion(places, (region, { acm }) => heldIn(acm, region, found, signal), signal);
+      },
     };
   },
   occupies: (options) => (options.arn === undefined ? [] : [options.arn]),
   limits: () => LIMITS,
 };
+
+/** One by one: ACM answers some ten such requests a second, and no other request of ours may go short. */
+async function heldIn(
+  acm: Acm,
+  region: string,
+  found: (held: HeldElsewhere) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  await acm.listAll(async ({ CertificateArn: arn, Type, Status }) => {
+    if (arn === undefined || (Status !== undefined && Status !== "ISSUED" && Status !== "EXPIRED")) return;
+    const pem = await acm.pem(arn, signal);
+    const target = Type === "IMPORTED" || Type === undefined ? { type: "aws-acm", region, arn } : null;
+    if (pem !== null) found({ certificate: pem.leaf, place: arn, target });
+  }, signal);
+}
 
 function placeIn(options: AcmOptions, region: string): AcmPlace {
   return {

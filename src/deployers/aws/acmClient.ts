@@ -34,6 +34,8 @@ export interface Acm {
   addTags(arn: string, tags: AwsTags, signal: AbortSignal): Promise<void>;
   /** Returns the ARN. */
   import(request: ImportRequest, signal: AbortSignal): Promise<string>;
+  /** Every certificate of the region, also those that ACM issued itself; at most 50,000. */
+  listAll(found: (summary: CertificateSummary) => Promise<void>, signal: AbortSignal): Promise<void>;
   /** Every imported certificate of the region, within bounds. */
   listImported(signal: AbortSignal): Promise<CertificateSummary[]>;
   /** Throws unless ACM answers and lets us look. */
@@ -64,6 +66,31 @@ export function createAcm(access: AwsAccess): Acm {
     const sdk = await import("@aws-sdk/client-acm");
     return { sdk, client: new sdk.ACMClient(config) };
   });
+
+  /** False: there are more. */
+  async function everyPage(
+    take: (page: readonly CertificateSummary[]) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    let token: string | undefined;
+    for (let page = 0; page < PAGES_MAX; page++) {
+      // Without keyTypes ACM lists RSA 1024 and 2048 only.
+      const request = {
+        MaxItems: PAGE_SIZE,
+        Includes: { keyTypes: [...IMPORTABLE] },
+        ...(token !== undefined && { NextToken: token }),
+      };
+      const answer = await call(
+        { action: "ListCertificates" },
+        ({ sdk, client }, options) => client.send(new sdk.ListCertificatesCommand(request), options),
+        signal,
+      );
+      await take(answer.CertificateSummaryList ?? []);
+      token = answer.NextToken;
+      if (token === undefined) return true;
+    }
+    return false;
+  }
 
   return {
     where,
@@ -137,29 +164,19 @@ export function createAcm(access: AwsAccess): Acm {
     },
     async listImported(signal) {
       const found: CertificateSummary[] = [];
-      let token: string | undefined;
-      for (let page = 0; page < PAGES_MAX; page++) {
-        // Without keyTypes ACM lists RSA 1024 and 2048 only.
-        const request = {
-          MaxItems: PAGE_SIZE,
-          Includes: { keyTypes: [...IMPORTABLE] },
-          ...(token !== undefined && { NextToken: token }),
-        };
-        const answer = await call(
-          { action: "ListCertificates" },
-          ({ sdk, client }, options) => client.send(new sdk.ListCertificatesCommand(request), options),
-          signal,
-        );
-        found.push(
-          ...(answer.CertificateSummaryList ?? []).filter(({ Type }) => Type === undefined || Type === "IMPORTED"),
-        );
-        token = answer.NextToken;
-        if (token === undefined) return found;
-      }
+      const isWhole = await everyPage(async (page) => {
+        found.push(...page.filter(({ Type }) => Type === undefined || Type === "IMPORTED"));
+      }, signal);
+      if (isWhole) return found;
       throw new RenewalError(
         "deploy.refused",
         `${where} holds more than ${PAGE_SIZE * PAGES_MAX} certificates; name this certificate's \`arn\``,
       );
+    },
+    async listAll(found, signal) {
+      await everyPage(async (page) => {
+        for (const summary of page) await found(summary);
+      }, signal);
     },
     async check(signal) {
       await call(

@@ -56,6 +56,13 @@ export const awsIam: Plugin<IamOptions, DeployerDependencies, Deployer> = {
       },
       untried: "the right to write (iam:UploadServerCertificate, DeleteServerCertificate)",
       inspect: (request, signal) => inspect(iam, options, request, signal),
+      async held(found, signal) {
+        for (const { name, arn } of await iam.list(options.path, signal)) {
+          const held = await iam.get(name, signal);
+          // Each renewal uploads another: there is no target that would write to this one.
+          if (held !== null) found({ certificate: held.certPem, place: arn, target: null });
+        }
+      },
     };
   },
   // CloudFront takes RSA up to 4096 bit and P-256 (ACM user guide, "Prerequisites for importing"; CloudFront,

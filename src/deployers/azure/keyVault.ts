@@ -89,6 +89,14 @@ export const azureKeyVault: Plugin<KeyVaultOptions, DeployerDependencies, Deploy
       },
       untried: "the right to import (certificates/import)",
       inspect: (request, signal) => inspect(api, options, request, signal),
+      async held(found, signal) {
+        for (const name of await api.names(signal)) {
+          const held = await api.read(name, signal);
+          if (held === null || held.der.length === 0) continue;
+          const target = { type: "azure-key-vault", vault: options.vault, name, adopt: true };
+          found({ certificate: held.der, place: `${new URL(options.vault).hostname}/certificates/${name}`, target });
+        }
+      },
     };
   },
   occupies: (options, certificate) => [

@@ -40,6 +40,8 @@ export interface KeyVaultImport {
 export interface KeyVault {
   /** null: there is no such certificate. */
   read(name: string, signal: AbortSignal): Promise<HeldCertificate | null>;
+  /** Names of all certificates, at most 10,000. */
+  names(signal: AbortSignal): Promise<readonly string[]>;
   /** Returns the version. */
   import(request: KeyVaultImport, signal: AbortSignal): Promise<string>;
   tag(
@@ -49,6 +51,8 @@ export interface KeyVault {
   /** Throws `deploy.refused` while the name belongs to a deleted certificate, as far as we may look. */
   requireNotDeleted(name: string, signal: AbortSignal): Promise<void>;
 }
+
+const NAMES_MAX = 10_000;
 
 /**
  * Microsoft Entra's host for each cloud's vaults
@@ -83,6 +87,16 @@ export function createKeyVault(access: KeyVaultAccess, dependencies: DeployerDep
       return await call("get", name, null, signal, async (client, abortSignal) =>
         heldOf(await orNull(404, client.getCertificate(name, { abortSignal }))),
       );
+    },
+    async names(signal) {
+      return await call("list", "certificates", null, signal, async (client, abortSignal) => {
+        const found: string[] = [];
+        for await (const { name } of client.listPropertiesOfCertificates({ abortSignal })) {
+          if (name !== undefined) found.push(name);
+          if (found.length >= NAMES_MAX) break;
+        }
+        return found;
+      });
     },
     async import({ name, pem, tags, secret }, signal) {
       const options = await call("import", name, secret, signal, (client, abortSignal) =>

@@ -22,7 +22,7 @@ export function guardKey<Options, Dependencies>(
 }
 
 function guarded(deployer: Deployer): Deployer {
-  const { preflight, inspect: ask } = deployer;
+  const { preflight, inspect: ask, held } = deployer;
   return {
     ...deployer,
     async deploy(request, signal) {
@@ -33,6 +33,9 @@ function guarded(deployer: Deployer): Deployer {
     ...(preflight !== undefined && {
       preflight: (certificate, leaf, signal) =>
         withoutKeys(() => preflight.call(deployer, certificate, leaf, signal), [], signal),
+    }),
+    ...(held !== undefined && {
+      held: (found, signal) => withoutKeys(() => held.call(deployer, found, signal), [], signal),
     }),
     ...(ask !== undefined && {
       async inspect(request, signal) {

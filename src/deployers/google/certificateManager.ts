@@ -78,6 +78,16 @@ export const gcpCertificateManager: Plugin<CertificateManagerOptions, DeployerDe
       },
       untried: "the right to write (certificatemanager.certs.create and certs.update)",
       inspect: (request, signal) => inspect(api, options, request, signal),
+      async held(found, signal) {
+        const [parent = ""] = nameOf(options, "x").split("/certificates/");
+        for (const { name, certificatePem, selfManaged } of await api.list(parent, signal)) {
+          const [, id = ""] = name.split("/certificates/");
+          const { project, location } = options;
+          const target = { type: "gcp-certificate-manager", project, location, name: id, adopt: true };
+          if (certificatePem !== "")
+            found({ certificate: certificatePem, place: name, target: selfManaged ? target : null });
+        }
+      },
     };
   },
   occupies: (options, certificate) => [nameOf(options, certificate)],

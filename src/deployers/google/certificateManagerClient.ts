@@ -28,6 +28,8 @@ export interface CertificateWrite {
 export interface CertificateManager {
   /** null: there is no such certificate. */
   read(name: string, signal: AbortSignal): Promise<ManagedCertificate | null>;
+  /** Every certificate of a location, at most 10,000. */
+  list(parent: string, signal: AbortSignal): Promise<readonly (ManagedCertificate & { readonly name: string })[]>;
   create(write: CertificateWrite, signal: AbortSignal): Promise<void>;
   update(write: CertificateWrite, signal: AbortSignal): Promise<void>;
   label(
@@ -35,6 +37,9 @@ export interface CertificateManager {
     signal: AbortSignal,
   ): Promise<void>;
 }
+
+const PAGE_SIZE = 100;
+const LISTED_MAX = 10_000;
 
 /** As Google's clients begin to poll; the whole wait is bounded by the call's timeout. */
 const POLL_MS = 500;
@@ -80,6 +85,18 @@ export function createCertificateManager(
           certificatePem: held.pemCertificate ?? "",
           labels: held.labels ?? {},
         };
+      });
+    },
+    async list(parent, signal) {
+      return await call("list", parent, [], signal, async (client) => {
+        const found: (ManagedCertificate & { readonly name: string })[] = [];
+        for await (const held of client.listCertificatesAsync({ parent, pageSize: PAGE_SIZE }, ONCE)) {
+          const selfManaged = (held.managed ?? null) === null;
+          const { name, pemCertificate, labels } = held;
+          found.push({ name: name ?? "", selfManaged, certificatePem: pemCertificate ?? "", labels: labels ?? {} });
+          if (found.length >= LISTED_MAX) break;
+        }
+        return found;
       });
     },
     async create({ name, scope, labels, certificate, privateKey }, signal) {

@@ -35,6 +35,12 @@ export interface SecretApply extends SecretWrite {
 export interface Kubernetes {
   /** null: there is no such secret. */
   read(place: Place, signal: AbortSignal): Promise<V1Secret | null>;
+  /** The `tls.crt` of every TLS secret of the namespace. Their keys come along, and go no further than here. */
+  listTls(
+    namespace: string,
+    found: (secret: { readonly name: string; readonly certificate: string; readonly secret: V1Secret }) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
   /** False: something else has created it in the meantime. */
   create(write: SecretWrite, signal: AbortSignal): Promise<boolean>;
   /**
@@ -47,6 +53,8 @@ export interface Kubernetes {
 }
 
 const FIELD_MANAGER = "renewd";
+const PAGE_SIZE = 100;
+const PAGES_MAX = 200;
 
 type Sdk = typeof import("@kubernetes/client-node");
 
@@ -102,6 +110,27 @@ export function createKubernetes(access: KubernetesAccess): Kubernetes {
         ({ sdk, config }, options) => config.makeApiClient(sdk.CoreV1Api).readNamespacedSecret(place, options()),
         missing,
       );
+    },
+    async listTls(namespace, found, signal) {
+      let mark: string | undefined;
+      for (let page = 0; page < PAGES_MAX; page++) {
+        const asked = {
+          namespace,
+          fieldSelector: "type=kubernetes.io/tls",
+          limit: PAGE_SIZE,
+          ...(mark !== undefined && { _continue: mark }),
+        };
+        const list = await call("list", { namespace, name: "" }, [], signal, ({ sdk, config }, options) =>
+          config.makeApiClient(sdk.CoreV1Api).listNamespacedSecret(asked, options()),
+        );
+        for (const secret of list.items) {
+          const certificate = Buffer.from(secret.data?.["tls.crt"] ?? "", "base64").toString("latin1");
+          const { "tls.key": _key, ...data } = secret.data ?? {};
+          found({ name: secret.metadata?.name ?? "", certificate, secret: { ...secret, data } });
+        }
+        mark = list.metadata?._continue;
+        if (mark === undefined || mark === "") return;
+      }
     },
     async create({ secret, secrets }, signal) {
       const exists = ({ reason }: KubernetesFailure): false | undefined =>

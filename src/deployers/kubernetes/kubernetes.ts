@@ -94,6 +94,22 @@ export const kubernetes: Plugin<KubernetesOptions, DeployerDependencies, Deploye
         await api.require(held === null ? "create" : "patch", place, signal);
       },
       inspect: (request, signal) => inspect(api, options, request, signal),
+      async held(found, signal) {
+        const { namespace } = options;
+        await api.listTls(
+          namespace,
+          ({ name, certificate, secret }) => {
+            const isOurs = marksIn(secret) !== null;
+            const target = { type: "kubernetes", namespace, secret: name, ...(isOurs ? {} : { takeOver: true }) };
+            found({
+              certificate,
+              place: `secret ${namespace}/${name}`,
+              target: ownerOf(secret) === null ? target : null,
+            });
+          },
+          signal,
+        );
+      },
     };
   },
   occupies: (options, certificate) => [

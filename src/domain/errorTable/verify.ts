@@ -54,4 +54,9 @@ export const VERIFY_ERRORS = {
     action: "Compare the served dates with the verifier's clock; renew the certificate if it has expired.",
   },
   "verify.badChain": { class: "target", retry: "never", action: "Let the server send the full chain, leaf first." },
+  "discovery.unreachable": {
+    class: "transient",
+    retry: "backoff",
+    action: "Check the URL below `discovery` in the configuration, and whether this machine may reach it.",
+  },
 } as const satisfies Record<string, ErrorFacts>;

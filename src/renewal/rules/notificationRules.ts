@@ -1,7 +1,8 @@
 import { ERRORS, isErrorCode } from "../../domain/errorTable.ts";
-import type { EventType, HistoryEvent } from "../../domain/event.ts";
+import type { EventDetail, EventType, HistoryEvent } from "../../domain/event.ts";
 import { type Notification, SEVERITIES, type Severity } from "../../domain/notification.ts";
 import type { Responsibility } from "../../domain/responsibility.ts";
+import { formatInstant } from "../../domain/time.ts";
 import { factsOf } from "./alerts/messages.ts";
 import { partName } from "./plannerParts.ts";
 
@@ -62,6 +63,10 @@ const RULES: Partial<Readonly<Record<EventType, Rule>>> = {
   "clock.dissent": (text, { detail }) => ({
     severity: detail.stopsIssuing === true ? "page" : "warning",
     message: text("message"),
+  }),
+  "discovery.found": (text, { detail }) => ({
+    severity: "warning",
+    message: foundText(text, detail),
   }),
   "process.fault": (text) => ({
     severity: "warning",
@@ -157,10 +162,22 @@ function actionOf({ type, detail: { code } }: HistoryEvent): string | null {
   if (type === "account.replaced")
     return "Find out who ended the old account. If CAA records name it in `accounturi`, change them to the new one.";
   if (type === "history.pruneStopped" || type === "store.rolledBack") return HISTORY_ACTION;
+  if (type === "discovery.found")
+    return "See `renewd inventory --unmanaged`, then adopt or ignore each: `renewd inventory adopt|ignore FINGERPRINT`.";
   if (type === "process.fault") return "Report this as a bug with the log of that process.";
   if (type === "clock.dissent") return ERRORS["acme.clock"].action;
   if (type === "clock.skewed") return ERRORS["clock.skewed"].action;
   return typeof code === "string" && isErrorCode(code) ? ERRORS[code].action : null;
+}
+
+function foundText(text: (name: string) => string, { count, kind, names, soonest }: EventDetail): string {
+  const shown = Array.isArray(names) ? names.join(", ") : "";
+  const more = typeof count === "number" && Array.isArray(names) && count > names.length ? " and others" : "";
+  const what = count === 1 ? "one certificate" : `${text("count")} certificates`;
+  const ends = typeof soonest === "number" ? formatInstant(soonest) : "at a time that was not recorded";
+  const when = count === 1 ? `it ends ${ends}` : `the first ends ${ends}`;
+  const why = kind === "expiring" ? "nobody manages and that end soon" : "nobody manages";
+  return `discovery (${text("source")}) found ${what} that ${why}: ${shown}${more}; ${when}`;
 }
 
 function optional(text: string, before: string): string {

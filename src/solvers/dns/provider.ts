@@ -32,6 +32,11 @@ export interface DnsProvider {
    */
   status?(zone: Zone, change: string, signal: AbortSignal): Promise<"pending" | "done">;
   /**
+   * Full names in the zone that have an address or an alias (A, AAAA, CNAME), for discovery: A-labels in lower case, no
+   * final dot. Changes nothing. Left out: the provider cannot list.
+   */
+  names?(zone: Zone, signal: AbortSignal): Promise<readonly string[]>;
+  /**
    * What the credentials may do, without writing; each text is a sentence about one missing right. Empty: all is fine.
    */
   missingRights?(zone: Zone | null, signal: AbortSignal): Promise<readonly string[]>;

@@ -27,6 +27,7 @@ const CHECK_MIN_MS = SECOND_MS;
 const CHECK_MAX_MS = 5 * MINUTE_MS;
 /** For validation, and for an order that waits for its CA. */
 const GRACE_MS = HOUR_MS;
+const ZONES_LISTED_MAX = 1_000;
 const ZONES_KEPT_MS = 5 * MINUTE_MS;
 const LISTS_KEPT_MAX = 1_000;
 
@@ -132,6 +133,7 @@ function solverOver(engine: Engine): Solver {
 
 function answers(engine: Engine): DnsAnswers {
   const { provider, pace } = engine;
+  const { names } = provider;
   return {
     forClients: clientAnswers(engine),
     withdraw: (record, signal) => pace.keep(() => withdraw(engine, record, signal)),
@@ -140,11 +142,29 @@ function answers(engine: Engine): DnsAnswers {
       const values = await pace.keep(() => listValues(provider, zone, name, signal));
       return { name, zoneId: zone.id, zoneName: zone.name, values };
     },
+    ...(names !== undefined && { zoneNames: (of, signal) => zoneNames(engine, names, of, signal) }),
     async remove(identifier, value, signal) {
       const { name, zone } = await engine.placeOf(identifier, signal);
       await pace.keep(() => removeForeign(engine, { zone, name, value }, signal));
     },
   };
+}
+
+async function zoneNames(
+  { provider, pace }: Engine,
+  names: NonNullable<DnsProvider["names"]>,
+  of: readonly string[],
+  signal: AbortSignal,
+): Promise<{ zone: string; names: readonly string[] }[]> {
+  const zones = new Map<string, Zone>();
+  // Most providers list all their zones for any name.
+  for (const name of provider.zonesByName === true ? of : of.slice(0, 1))
+    for (const zone of await pace.keep(() => provider.zones(name, signal)))
+      if (zone.isPrivate !== true && zones.size < ZONES_LISTED_MAX) zones.set(zone.id, zone);
+  const found: { zone: string; names: readonly string[] }[] = [];
+  for (const zone of zones.values())
+    found.push({ zone: zone.name, names: await pace.keep(() => names.call(provider, zone, signal)) });
+  return found;
 }
 
 async function readinessOf(

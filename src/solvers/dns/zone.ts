@@ -56,3 +56,16 @@ function noZone(found: readonly Zone[], { solver, name, wanted }: ZoneQuestion):
   const asked = wanted === null ? "" : ` called "${sanitize(wanted, 100)}"`;
   return new RenewalError("dns.noZone", `Solver "${solver}" has no zone${asked} for ${name}; it has ${has}.`);
 }
+
+const ADDRESS_TYPES: readonly string[] = ["A", "AAAA", "CNAME"];
+const ADDRESS_NAMES_MAX = 20_000;
+
+/** The names among a zone's records that have an address or an alias, each once. */
+export function addressNames(records: readonly { readonly name: string; readonly type: string }[]): string[] {
+  const found = new Set<string>();
+  for (const { name, type } of records) {
+    if (ADDRESS_TYPES.includes(type.toUpperCase())) found.add(plainName(name));
+    if (found.size >= ADDRESS_NAMES_MAX) break;
+  }
+  return [...found];
+}

@@ -33,6 +33,7 @@ import { alerts } from "./0028-alerts.ts";
 import { searchIndexes } from "./0029-search-indexes.ts";
 import { sealedPriorities } from "./0030-sealed-priorities.ts";
 import { watched } from "./0032-watched.ts";
+import { inventory } from "./0033-inventory.ts";
 import { drills } from "./0034-drills.ts";
 import { dnsClients } from "./0036-dns-clients.ts";
 
@@ -68,6 +69,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Mi
   "0029-search-indexes": searchIndexes,
   "0030-sealed-priorities": (_, vault) => sealedPriorities(vault),
   "0032-watched": watched,
+  "0033-inventory": inventory,
   "0034-drills": drills,
   "0036-dns-clients": (_, vault) => dnsClients(vault),
 };

@@ -152,7 +152,7 @@ export function versionStore(db: Db, dialect: Dialect, vault: Vault): VersionSto
 }
 
 /** As the index `versions_by_serial` has it. */
-function serialOf(dialect: Dialect) {
+export function serialOf(dialect: Dialect) {
   return dialect === "sqlite" ? sql<string>`json_extract(leaf, '$.serial')` : sql<string>`((leaf::jsonb)->>'serial')`;
 }
 

@@ -1,10 +1,9 @@
-import type { KeyObject, X509Certificate } from "node:crypto";
+import type { X509Certificate } from "node:crypto";
 import type { ScannedCertificate } from "../../domain/scan.ts";
 import { nameLine, sanitize } from "../../domain/text.ts";
+import { keyText, publicKeyOf } from "../../x509/describe.ts";
 import { fingerprintOf, namesIn } from "../served.ts";
 
-/** OpenSSL's names of the NIST curves (RFC 5480 §2.1.1.1) as people write them. */
-const CURVES: Readonly<Record<string, string>> = { prime256v1: "P-256", secp384r1: "P-384", secp521r1: "P-521" };
 const TEXT_MAX = 100;
 
 export function describeCertificate(certificate: X509Certificate): ScannedCertificate {
@@ -27,24 +26,7 @@ export function shortName(distinguishedName: string | undefined): string {
   return line === undefined ? nameLine(distinguishedName) || "a CA without a name" : sanitize(line.slice(3), TEXT_MAX);
 }
 
-function keyText(certificate: X509Certificate): string {
-  const key = publicKeyOf(certificate);
-  const { modulusLength, namedCurve } = key?.asymmetricKeyDetails ?? {};
-  if (modulusLength !== undefined) return `RSA ${modulusLength}`;
-  if (namedCurve !== undefined) return `ECDSA ${CURVES[namedCurve] ?? namedCurve}`;
-  return key?.asymmetricKeyType ?? "unknown";
-}
-
 /** Bits of an RSA modulus; null: another kind of key. */
 export function rsaBits(certificate: X509Certificate): number | null {
   return publicKeyOf(certificate)?.asymmetricKeyDetails?.modulusLength ?? null;
-}
-
-/** Node throws for a key of a kind that it does not know. */
-function publicKeyOf(certificate: X509Certificate): KeyObject | null {
-  try {
-    return certificate.publicKey;
-  } catch {
-    return null;
-  }
 }

@@ -112,6 +112,13 @@ const SCENARIOS: Readonly<Record<AlertRule, Scenario>> = {
   instantCorrected: happens("certificate.instantCorrected", { fields: "nextCheckAt" }, { certificate: "fails" }),
   targetDrifted: happens("target.drifted", { problem: "holds another" }, { certificate: "fails", target: "t-fails" }),
   processFault: happens("process.fault", { role: "acme", error: "boom" }),
+  discovered: happens("discovery.found", {
+    source: "hosts",
+    kind: "unmanaged",
+    count: 1,
+    names: ["a.example"],
+    soonest: 1,
+  }),
 };
 
 // Every certificate nears its end after that.

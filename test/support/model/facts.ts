@@ -3,6 +3,7 @@ import type { Certificate, CertificateRecord } from "../../../src/domain/certifi
 import type { Deployment, EndpointStatus } from "../../../src/domain/deployment.ts";
 import { endpointKey } from "../../../src/domain/endpoint.ts";
 import type { Heartbeat } from "../../../src/domain/heartbeat.ts";
+import type { FoundCertificate, FoundPlace, Sighting } from "../../../src/domain/inventory.ts";
 import type { Renewal } from "../../../src/domain/renewal.ts";
 import type { RenewalInfoRecord } from "../../../src/domain/renewalInfo.ts";
 import { NOBODY } from "../../../src/domain/responsibility.ts";
@@ -220,5 +221,33 @@ export function alert(patch: Partial<Alert> = {}): Alert {
     ...{ notifiedAt: null, notified: null, digested: false, channels: [], step: 0, acknowledgement: null },
     ...{ acknowledgements: 0, changed: ["the configuration was reloaded"] },
     ...patch,
+  };
+}
+
+/** One certificate at one endpoint, that nobody manages. */
+export function sighting(certificate: Partial<FoundCertificate> = {}, place: Partial<FoundPlace> = {}): Sighting {
+  return {
+    certificate: {
+      ...{ fingerprint: "f".repeat(64), key: "e".repeat(64), serial: "0A1B", subject: "CN=stray.example.org" },
+      ...{
+        issuer: "CN=Some CA",
+        names: ["stray.example.org"],
+        notBefore: ISSUED_AT,
+        notAfter: ISSUED_AT + 90 * DAY_MS,
+      },
+      keyText: "ECDSA P-256",
+      ...certificate,
+    },
+    place: {
+      ...{ source: "hosts", place: "stray.example.org at 192.0.2.7:443", target: null },
+      endpoint: {
+        host: "stray.example.org",
+        port: 443,
+        address: "192.0.2.7",
+        sni: "stray.example.org",
+        starttls: null,
+      },
+      ...place,
+    },
   };
 }

@@ -5,7 +5,14 @@ const PHASED: readonly AlertRule[] = ["clock", "clockDissent", "plannerPart"];
 /** Reported once: it has no end of its own. */
 export const ONCE: readonly AlertRule[] = [
   ...(["accountReplaced", "historyLost", "windowDistrusted", "windowMoved", "issuerFallback"] as const),
-  ...(["versionRevoked", "certificateOvertaken", "instantCorrected", "targetDrifted", "processFault"] as const),
+  ...([
+    "versionRevoked",
+    "certificateOvertaken",
+    "instantCorrected",
+    "targetDrifted",
+    "processFault",
+    "discovered",
+  ] as const),
 ];
 
 export function isPhased(rule: AlertRule): boolean {

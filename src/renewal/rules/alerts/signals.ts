@@ -65,6 +65,10 @@ const SIGNALS: Partial<Readonly<Record<EventType, SignalRule>>> = {
     ...{ rule: "targetDrifted", phase: "once" },
     place: ({ target }) => ({ ...NOWHERE, target }),
   },
+  "discovery.found": {
+    ...{ rule: "discovered", phase: "once" },
+    place: ({ detail }) => ({ ...NOWHERE, subject: `${textOf(detail.kind)} in ${textOf(detail.source)}` }),
+  },
   "process.fault": { rule: "processFault", phase: "once", place: at("subject", "role") },
 };
 

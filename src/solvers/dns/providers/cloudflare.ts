@@ -41,6 +41,13 @@ export const cloudflare = defineRestProvider({
         next: hasNext(result_info),
       })),
   },
+  records: {
+    names: "full",
+    request: (zone, { number }) => get(path`/zones/${zone.id}/dns_records?per_page=100&page=${number}`),
+    read: z
+      .object({ result: z.array(z.object({ name: z.string(), type: z.string() })), result_info: pageInfo })
+      .transform(({ result, result_info }) => ({ items: result, next: hasNext(result_info) })),
+  },
   model: "record",
   names: "full",
   list: {

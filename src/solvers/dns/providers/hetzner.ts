@@ -61,6 +61,16 @@ export const hetzner = defineRestProvider({
         next: meta.pagination.next_page !== null,
       })),
   },
+  records: {
+    names: "relative",
+    request: (within, { number }) => get(path`/zones/${within.id}/rrsets?per_page=50&page=${number}`),
+    read: z
+      .object({
+        rrsets: z.array(z.object({ name: z.string(), type: z.string() })),
+        meta: z.object({ pagination: z.object({ next_page: z.number().nullable() }) }),
+      })
+      .transform(({ rrsets, meta }) => ({ items: rrsets, next: meta.pagination.next_page !== null })),
+  },
   model: "rrset",
   read: {
     request: (within, name) => get(path`/zones/${within.id}/rrsets/${relativeName(name, within)}/TXT`),

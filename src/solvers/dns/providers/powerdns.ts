@@ -29,6 +29,13 @@ export const powerdns = defineRestProvider({
       items: zones.filter(({ kind }) => kind !== "Slave" && kind !== "Consumer").map(({ id, name }) => ({ id, name })),
     })),
   },
+  records: {
+    names: "full",
+    request: (zone) => get(path`/api/v1/servers/localhost/zones/${zone.id}`),
+    read: z
+      .object({ rrsets: z.array(z.object({ name: z.string(), type: z.string() })) })
+      .transform(({ rrsets }) => ({ items: rrsets })),
+  },
   model: "rrset",
   read: {
     request: (zone, name) =>

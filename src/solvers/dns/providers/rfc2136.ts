@@ -8,6 +8,7 @@ import { exchangeTcp } from "../client.ts";
 import { DNS_NAME, durationOption, secretOption } from "../options.ts";
 import { txtValues } from "../propagation.ts";
 import type { DnsProvider, DnsProviderKind, ProviderDependencies, Zone } from "../provider.ts";
+import { transferNames } from "../transfer.ts";
 import { plainName } from "../zone.ts";
 import { findTsig, isSignedAnswer, sign, TSIG_ALGORITHMS, type TsigKey } from "./tsig.ts";
 import { encodeTxtUpdate, type TxtUpdate } from "./updateMessage.ts";
@@ -56,6 +57,13 @@ function create(chosen: Options, dependencies: ProviderDependencies): DnsProvide
   const update = (change: TxtUpdate, signal: AbortSignal): Promise<void> => send(chosen, dependencies, change, signal);
   return {
     zones: (name, signal) => zonesAt(chosen, dependencies, name, signal),
+    async names({ name: zone }, signal) {
+      const { server, keyName, algorithm, secret } = chosen;
+      const key: TsigKey = { name: keyName, algorithm, secret: await dependencies.secret(secret) };
+      await dependencies.turn(signal);
+      const signed = (message: Buffer): Buffer => sign(message, key, dependencies.now()).message;
+      return transferNames({ server, zone, sign: signed }, signal);
+    },
     txt: {
       model: "record",
       async list(_zone, name, signal) {

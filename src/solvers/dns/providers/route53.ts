@@ -7,6 +7,7 @@ import { optionalPackage } from "../optionalPackage.ts";
 import { secretOption } from "../options.ts";
 import { type DnsProviderKind, type ProviderDependencies, plainTxt, type Rrset, type Zone } from "../provider.ts";
 import { callSdk, type SdkFailure } from "../sdkCall.ts";
+import { addressNames } from "../zone.ts";
 
 const options = z.strictObject({
   accessKeyId: secretOption
@@ -99,6 +100,23 @@ export const route53: DnsProviderKind<Route53Options> = {
           if (marker === undefined) return found;
         }
         throw new RenewalError("dns.refused", `Route 53 has more than ${PAGES_MAX} pages of zones; set \`zone\``);
+      },
+      async names(zone, signal) {
+        const found: { name: string; type: string }[] = [];
+        let at: { StartRecordName?: string; StartRecordType?: ResourceRecordSet["Type"] } = {};
+        for (let page = 0; page < PAGES_MAX; page++) {
+          const answer = await call(
+            "ListResourceRecordSets",
+            ({ sdk, client }, settings) =>
+              client.send(new sdk.ListResourceRecordSetsCommand({ HostedZoneId: zone.id, ...at }), settings),
+            signal,
+          );
+          for (const { Name = "", Type = "" } of answer.ResourceRecordSets ?? [])
+            found.push({ name: plainName(Name), type: Type });
+          if (answer.IsTruncated !== true || answer.NextRecordName === undefined) break;
+          at = { StartRecordName: answer.NextRecordName, StartRecordType: answer.NextRecordType };
+        }
+        return addressNames(found);
       },
       txt: {
         model: "rrset",

@@ -16,6 +16,7 @@ import type {
   WholeZoneModel,
   Zone,
 } from "../provider.ts";
+import { addressNames } from "../zone.ts";
 import {
   bodyOf,
   createRestApi,
@@ -112,6 +113,13 @@ interface Described<Names extends string, Shape extends z.ZodRawShape> {
     | ((open: OpenApi, name: string, signal: AbortSignal, values: Values) => Promise<readonly Zone[]>);
   /** Of a function: it returns the same for every name. */
   readonly listsAllZones?: true;
+  /** Every record of a zone, for discovery. */
+  readonly records?: {
+    /** How the list writes names. */
+    readonly names: "relative" | "full";
+    readonly request: (zone: Zone, page: PageAt) => RestRequest;
+    readonly read: z.ZodType<Page<{ readonly name: string; readonly type: string }>>;
+  };
   readonly missingRights?: (api: RestApi, zone: Zone | null, signal: AbortSignal) => Promise<readonly string[]>;
   readonly traits?: ProviderTraits;
 }
@@ -159,7 +167,7 @@ function createProvider<Names extends string, Shape extends z.ZodRawShape>(
 ): DnsProvider {
   const values: Values = options;
   const open: OpenApi = (signal) => openApi(spec, options, dependencies, signal);
-  const { missingRights } = spec;
+  const { missingRights, records } = spec;
   return {
     ...((typeof spec.zones !== "function" || spec.listsAllZones === true) && { listsAllZones: true }),
     async zones(name, signal) {
@@ -171,6 +179,14 @@ function createProvider<Names extends string, Shape extends z.ZodRawShape>(
       return found.flatMap(plainZone);
     },
     txt: txtOf(spec, open, values),
+    ...(records !== undefined && {
+      async names(zone, signal) {
+        const api = await open(signal);
+        const all = await api.pages((page) => records.request(zone, page), records.read, signal);
+        if (records.names === "full") return addressNames(all);
+        return addressNames(all.map(({ name, type }) => ({ type, name: fullName(zone, name) })));
+      },
+    }),
     ...(missingRights !== undefined && {
       missingRights: async (zone, signal) => missingRights(await open(signal), zone, signal),
     }),
@@ -213,10 +229,14 @@ function txtOf<Names extends string, Shape extends z.ZodRawShape>(
   return spec.model === "record" ? recordModel(spec, open) : rrsetModel(spec, open);
 }
 
+function fullName(zone: Zone, relative: string): string {
+  return ["", "@", "."].includes(relative) ? zone.name : `${relative}.${zone.name}`;
+}
+
 function recordModel({ names = "relative", list, create, remove }: RecordSpec, open: OpenApi): RecordModel {
   const isAt = (zone: Zone, name: string, listed: ListedRecord): boolean => {
     const shown = listed.name.toLowerCase().replace(/\.$/, "");
-    const full = names === "full" ? shown : ["", "@", "."].includes(shown) ? zone.name : `${shown}.${zone.name}`;
+    const full = names === "full" ? shown : fullName(zone, shown);
     return full === name && (listed.type ?? "TXT").toUpperCase() === "TXT";
   };
   return {

@@ -48,6 +48,8 @@ export const acknowledgeBody = z.strictObject({
   reason: neededReason,
 });
 
+export const ignoreBody = neededReasonBody.extend({ until: when.describe("When that ends, such as `90d`.") });
+
 export const withdrawBody = z.strictObject({ subject: z.string().min(1).max(300) });
 
 // Its own keys.

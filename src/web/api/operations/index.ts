@@ -7,6 +7,7 @@ import { documentOperations } from "./documents.ts";
 import { drillOperations } from "./drills.ts";
 import { historyOperations } from "./history.ts";
 import { inquiryOperations } from "./inquiries.ts";
+import { inventoryOperations } from "./inventory.ts";
 import { placeOperations } from "./places.ts";
 import { stateOperations } from "./state.ts";
 
@@ -22,5 +23,6 @@ export const OPERATIONS: readonly Operation[] = [
   ...actionOperations,
   ...drillOperations,
   ...alertOperations,
+  ...inventoryOperations,
   ...checkOperations,
 ];
