@@ -1,7 +1,7 @@
 import { Secret } from "../../src/domain/secret.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { acknowledge } from "../../src/renewal/operator/acknowledge.ts";
-import { certificate, endpointStatus, NOW, renewal, version } from "../support/model/facts.ts";
+import { certificate, endpointStatus, NOW, renewal, sighting, version } from "../support/model/facts.ts";
 
 const KEY = new Secret("the key");
 
@@ -9,6 +9,8 @@ const KEY = new Secret("the key");
 export async function fillStore(store: Store): Promise<void> {
   const of = { at: NOW, certificate: "www", target: null };
   await store.transaction(async (tx) => {
+    await tx.inventory.record([sighting()], NOW);
+    await tx.inventory.saveRun({ source: "hosts", startedAt: NOW, finishedAt: NOW, found: 1, problems: [] });
     await tx.certificates.sync([certificate()], NOW);
     const added = { change: "added", targets: ["lb"] };
     await tx.events.append({ ...of, type: "certificate.configured", renewalId: null, detail: added });

@@ -157,8 +157,8 @@ async function zoneNames(
   signal: AbortSignal,
 ): Promise<{ zone: string; names: readonly string[] }[]> {
   const zones = new Map<string, Zone>();
-  // Most providers list all their zones for any name.
-  for (const name of provider.zonesByName === true ? of : of.slice(0, 1))
+  // Asked once where the list is the same for every name.
+  for (const name of provider.listsAllZones === true ? of.slice(0, 1) : of)
     for (const zone of await pace.keep(() => provider.zones(name, signal)))
       if (zone.isPrivate !== true && zones.size < ZONES_LISTED_MAX) zones.set(zone.id, zone);
   const found: { zone: string; names: readonly string[] }[] = [];
