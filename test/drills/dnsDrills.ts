@@ -1,11 +1,15 @@
-// dns-01 (faults 1–5 with records that outlive a process): many wildcards of one zone, and a worker killed at each
-// step. Each has an installation of its own, beside the world that the oracle judges.
+// dns-01 (faults 1–5 with records that outlive a process): many wildcards of one zone, a worker killed at each step, and
+// one of two name servers killed. Each has an installation of its own.
 import { once } from "node:events";
+import { readFile, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage } from "node:http";
+import { join } from "node:path";
+import { parse, stringify } from "yaml";
 import { z } from "zod";
+import { delegatedName } from "../../src/solvers/dns/server/kind.ts";
 import { startNameServer } from "../support/dns/nameServer.ts";
 import { startBind } from "../support/servers/nameServers.ts";
-import type { RenewdProcess } from "../support/system/renewd.ts";
+import { type RenewdProcess, startRenewd } from "../support/system/renewd.ts";
 import { type Section, type System, type SystemOptions, startSystem } from "../support/system/system.ts";
 import { until } from "../support/until.ts";
 import type { Drill, Injection } from "./drill.ts";
@@ -21,7 +25,7 @@ const wildcards: Drill = {
   faults: "dns-01",
   title: `${WILDCARDS} wildcards of one zone at once by dynamic update of BIND: no TXT record and no row is left`,
   quick: false,
-  async run() {
+  async alone() {
     await using bind = await startBind({ zone: ZONE });
     const at = `127.0.0.1:${bind.port}`;
     const solver = {
@@ -65,7 +69,7 @@ const killAtDns: Drill = {
   faults: "dns-01",
   title: `the ACME worker is killed once each: ${MOMENTS.join(", ")}; no record is left`,
   quick: false,
-  async run() {
+  async alone() {
     const names = MOMENTS.map((_, index) => `k${index}`);
     const plan = new Map<string, Moment>(MOMENTS.map((moment, index) => [`k${index}`, moment]));
     const killed = new Map<string, number>();
@@ -127,7 +131,66 @@ const killAtDns: Drill = {
   },
 };
 
-export const DNS_DRILLS: readonly Drill[] = [wildcards, killAtDns];
+const PARENT = "parent.example";
+const DELEGATED = `acme.${PARENT}`;
+/** Resolvers dial port 53: each process has an address of its own. */
+const SERVED_AT = ["127.0.53.1", "127.0.53.2"] as const;
+/** The CA has been asked to validate so many names, two of each certificate. */
+const STRUCK_AT = 50;
+
+const killNameServer: Drill = {
+  name: "kill-name-server",
+  faults: "dns-01",
+  title: `one of two processes that serve a delegated zone is killed while the CA validates: ${WILDCARDS} of ${WILDCARDS} are issued`,
+  quick: false,
+  async alone() {
+    const names = Array.from({ length: WILDCARDS }, (_, index) => `d${index}`);
+    await using bind = await startBind({
+      zone: PARENT,
+      recursion: true,
+      records: [
+        ...SERVED_AT.flatMap((host, i) => [`acme NS ns${i}.acme`, `ns${i}.acme A ${host}`]),
+        ...names.map((name) => `_acme-challenge.${name} CNAME ${delegatedName(`${name}.${PARENT}`, DELEGATED)}.`),
+      ],
+    });
+    const at = `127.0.0.1:${bind.port}`;
+    const nameServers = Object.fromEntries(SERVED_AT.map((host, i) => [`ns${i}.${DELEGATED}`, [host]]));
+    const solver = { type: "dns-server", domains: [DELEGATED], nameServers, resolvers: [at] };
+    await using system = await startEstate(names, { solver, dnsServer: at, zone: PARENT, servedAt: SERVED_AT[0] });
+    const other = join(system.home, "other.yaml");
+    const configured: unknown = parse(await readFile(system.configFile, "utf8"));
+    await writeFile(other, stringify({ ...Object(configured), dnsServer: { hosts: [SERVED_AT[1]] } }));
+    const killed = Promise.withResolvers<number>();
+    let asked = 0;
+    system.intercept(async ({ path, payload }, forward) => {
+      const answer = await forward();
+      if (path.startsWith("/chalZ/") && payload !== null && ++asked === STRUCK_AT) {
+        first.kill("SIGKILL");
+        killed.resolve(Date.now());
+      }
+      return answer;
+    });
+    const first = system.worker("acme");
+    await using _second = startRenewd(["--config", other], {}, "workers/acme.ts");
+    const startedAt = Date.now();
+    system.worker("planner");
+    await until("every wildcard to be issued", () => all(system, names), ISSUED_MAX_MS);
+    const issuedAt = Date.now();
+    await until("every row to go", () => noRow(system), CLEARED_MAX_MS);
+    const failed = await system.store.events.list({ types: ["challenge.failed"], limit: WILDCARDS });
+    const noted = await system.store.events.list({ types: ["challenge.unconfirmed"], limit: 10 * WILDCARDS });
+    return {
+      injections: [{ at: await killed.promise, convergedAt: issuedAt }],
+      notes: [
+        `${names.length} of ${WILDCARDS} issued in ${((issuedAt - startedAt) / 1_000).toFixed(1)} s with ` +
+          `${system.orders()} orders; ${noted.length} names were not confirmed by the dead server, no row is left`,
+      ],
+      problems: failed.map(({ detail }) => `the CA could not validate ${detail.identifier}: ${detail.message}`),
+    };
+  },
+};
+
+export const DNS_DRILLS: readonly Drill[] = [wildcards, killAtDns, killNameServer];
 
 /** DNS is asked at the drill's own server, at once. */
 function waitsForNothing(port: number): Section {
@@ -141,25 +204,35 @@ function challengeAt(name: string): string {
 interface EstateOptions {
   readonly solver: Section;
   readonly dnsServer: string;
+  readonly zone?: string;
+  /** Address of renewd's own name server. */
+  readonly servedAt?: string;
 }
 
+/** Of each process. At `httpreq` one order at a time; of `dns-server` there are two processes. */
+const ISSUE_AT_ONCE: Readonly<Record<string, number>> = { rfc2136: 3, httpreq: 1, "dns-server": 2 };
+
 /** Issued and nothing more: neither deployer nor verifier runs. */
-function startEstate(names: readonly string[], { solver, dnsServer }: EstateOptions): Promise<System> {
+function startEstate(
+  names: readonly string[],
+  { solver, dnsServer, zone = ZONE, servedAt }: EstateOptions,
+): Promise<System> {
   const options: SystemOptions = {
     pebble: { dnsServer, env: { PEBBLE_AUTHZREUSE: "0" } },
     sections: {
       solvers: { dns: solver },
       defaults: { issuer: "ca", solver: "dns", targets: ["store"] },
       // Pebble stops for ever with more than four requests in flight.
-      workers: { issue: solver.type === "httpreq" ? 1 : 3 },
+      workers: { issue: ISSUE_AT_ONCE[String(solver.type)] },
+      ...(servedAt !== undefined && { dnsServer: { hosts: [servedAt] } }),
     },
     targets: { store: { type: "files", directory: "/nonexistent", bundle: "{certificate}.pem" } },
     certificates: Object.fromEntries(
       names.map((name) => [
         name,
         {
-          names: [`*.${name}.${ZONE}`, `${name}.${ZONE}`],
-          endpoints: [{ host: "127.0.0.1", port: 1, sni: `${name}.${ZONE}` }],
+          names: [`*.${name}.${zone}`, `${name}.${zone}`],
+          endpoints: [{ host: "127.0.0.1", port: 1, sni: `${name}.${zone}` }],
         },
       ]),
     ),
