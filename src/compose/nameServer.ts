@@ -2,14 +2,18 @@ import type { Config } from "../config/config.ts";
 import { toRenewalError } from "../domain/errors.ts";
 import type { Store } from "../domain/store.ts";
 import type { Context } from "../renewal/context.ts";
+import { newCounters } from "../solvers/dns/server/counters.ts";
 import { dnsServer, servedZones, storedValues } from "../solvers/dns/server/kind.ts";
 import { type DnsServer, startDnsServer } from "../solvers/dns/server/server.ts";
 import type { ServedZone } from "../solvers/dns/server/zone.ts";
 import type { ListeningAddress } from "../web/listen.ts";
 import type { ProblemNote } from "./beats.ts";
 import { withHolder } from "./portHolder.ts";
+import { repeat } from "./repeat.ts";
 
 const RETRY_MS = 10_000;
+/** How often what was answered is added to the totals. */
+const COUNT_MS = 10_000;
 
 export interface NameServerSettings {
   readonly hosts: readonly string[];
@@ -45,11 +49,21 @@ export function nameServerSettings({ dnsServer: { hosts, port }, solvers }: Conf
 
 /** Starts to listen. What is in the way is reported and tried again, while the other roles of the process run. */
 export async function startNameServer(
-  { store, log, clock }: Pick<Context, "log" | "clock"> & { readonly store: Pick<Store, "dns"> },
+  { store, log, clock }: Pick<Context, "log" | "clock"> & { readonly store: Pick<Store, "dns" | "nameServerTotals"> },
   { at, identity, note }: NameServerOptions,
 ): Promise<NameServer> {
   const lookUp = storedValues(store.dns.records, clock.now);
   const stopped = new AbortController();
+  const counters = newCounters();
+  const countAll = async (): Promise<void> => {
+    const counts = counters.take();
+    if (counts.length === 0) return;
+    await store.nameServerTotals.add(counts, clock.now()).catch((thrown: unknown) => {
+      counters.putBack(counts);
+      log.debug({ err: toRenewalError(thrown) }, "DNS answers not counted yet");
+    });
+  };
+  const counting = repeat(COUNT_MS, countAll, () => {});
   let current = at;
   let server: DnsServer | null = null;
   const switchTo = async (to: NameServerSettings): Promise<void> => {
@@ -62,8 +76,7 @@ export async function startNameServer(
             ...to,
             ...(identity !== undefined && { identity }),
             zones: () => current.zones,
-            lookUp,
-            log,
+            ...{ lookUp, counters, log },
           });
     current = to;
     note(null);
@@ -106,6 +119,8 @@ export async function startNameServer(
       stopped.abort();
       await retrying;
       await server?.close();
+      await counting.close();
+      await countAll();
     },
   };
 }

@@ -10,6 +10,7 @@ import type { HistorySearch } from "./historySearch.ts";
 import type { InventoryStore } from "./inventory.ts";
 import type { Accounts, ChallengeResponses, OrderState } from "./issuer.ts";
 import type { LeftTargetStore } from "./leftTarget.ts";
+import type { NameServerTotalsStore } from "./nameServerTotals.ts";
 import type { CursorStore } from "./notification.ts";
 import type { ObservationStore } from "./observationStore.ts";
 import type { Renewal, RenewalState } from "./renewal.ts";
@@ -51,6 +52,7 @@ export interface Store {
   readonly retention: RetentionStore;
   readonly health: HealthStore;
   readonly totals: TotalsStore;
+  readonly nameServerTotals: NameServerTotalsStore;
   readonly webAccess: WebAccessStore;
   readonly watched: WatchedStore;
   readonly served: ServedStore;

@@ -19,6 +19,7 @@ import { inventoryStore } from "./queries/inventory.ts";
 import { ledgerStore } from "./queries/ledger.ts";
 import { leftTargetStore } from "./queries/leftTargets.ts";
 import { lockCertificates } from "./queries/lockCertificates.ts";
+import { nameServerTotalsStore } from "./queries/nameServerTotals.ts";
 import { observationStore } from "./queries/observations.ts";
 import { renewalInfoStore } from "./queries/renewalInfos.ts";
 import { renewalStore } from "./queries/renewals.ts";
@@ -124,6 +125,7 @@ function ports(
     cursors: cursorStore(db, vault),
     health: healthStore(db, vault),
     totals: totalsStore(db, database.dialect),
+    nameServerTotals: nameServerTotalsStore(db),
     webAccess: webAccessStore(db, vault),
     watched: watchedStore(db, vault),
     served: servedStore(db, vault),

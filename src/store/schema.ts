@@ -136,6 +136,7 @@ export interface Schema {
   servedPlaces: ServedPlace;
   /** `chain`: digest of a chain; null: nothing was sent after the leaf. */
   servedChanges: Omit<ServedChange, "chain"> & { chain: string | null } & Sealed;
+  nameServerTotals: { transport: string; answer: string; count: number; lastAt: number };
   meta: { name: string; value: string };
 }
 

@@ -5,6 +5,7 @@ import { expect, it } from "vitest";
 import type { ProblemNote } from "../../src/compose/beats.ts";
 import { type NameServerSettings, startNameServer } from "../../src/compose/nameServer.ts";
 import { raceAbort } from "../../src/domain/abort.ts";
+import type { NameServerCount, NameServerTotalsStore } from "../../src/domain/nameServerTotals.ts";
 import { memoryDns } from "../support/dns/dependencies.ts";
 
 const LOG = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
@@ -19,9 +20,17 @@ function fixture() {
   const { promise: wake, resolve: retry } = Promise.withResolvers<void>();
   const sleep = (_durationMs: number, signal: AbortSignal) => raceAbort(signal, () => wake);
   const clock = { now: Date.now, monotonic: () => performance.now(), sleep };
+  const counted: NameServerCount[] = [];
+  const nameServerTotals: NameServerTotalsStore = {
+    add: async (counts) => void counted.push(...counts),
+    list: async () => [],
+  };
   const start = (at: NameServerSettings) =>
-    startNameServer({ store: { dns: memoryDns() }, log: LOG, clock }, { at, note: (each) => void notes.push(each) });
-  return { notes, retry, start };
+    startNameServer(
+      { store: { dns: memoryDns(), nameServerTotals }, log: LOG, clock },
+      { at, note: (each) => void notes.push(each) },
+    );
+  return { notes, retry, start, counted };
 }
 
 async function nameServers(port: number): Promise<string[]> {
@@ -35,7 +44,7 @@ it("a port that another program holds is reported with what to do, and served on
   await once(stranger, "listening");
   const address = stranger.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
-  const { notes, retry, start } = fixture();
+  const { notes, retry, start, counted } = fixture();
   const server = await start({ hosts: ["127.0.0.1"], port, zones: [ZONE] });
   expect(notes.map((each) => each?.message)).toEqual([
     expect.stringContaining(`cannot listen on 127.0.0.1 port ${port}: another program listens there`),
@@ -51,5 +60,10 @@ it("a port that another program holds is reported with what to do, and served on
   await server.move({ hosts: ["127.0.0.1"], port, zones: [ZONE] });
   await server.move({ hosts: ["127.0.0.1"], port, zones: [{ ...ZONE, name: "other.example.org" }] });
   expect(await nameServers(port)).toEqual(["EREFUSED"]);
+  expect(counted, "not yet").toEqual([]);
   await server.close();
+  expect(counted).toEqual([
+    { transport: "udp", answer: "zone", count: 1 },
+    { transport: "udp", answer: "refused", count: 1 },
+  ]);
 });

@@ -78,6 +78,7 @@ const UNSEALED: Readonly<Record<string, readonly string[]>> = {
     "event_totals type count",
     "stage_totals stage bound_ms count sum_ms",
     "totals_counted id seq",
+    "name_server_totals transport answer count last_at",
   ],
   "of the master key's check and of a database that was moved: a change stops renewd and says so": ["meta name value"],
   "of the migrations and of SQLite itself: a change stops renewd and says so": [

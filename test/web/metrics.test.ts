@@ -132,6 +132,26 @@ describe("/metrics", () => {
     expect(text).toMatch(/^process_resident_memory_bytes \d/m);
   });
 
+  test("counts what the name server was asked, over all processes", async () => {
+    const { nameServerTotals } = estate.store;
+    expect(numberOf("renewd_name_server_connections_refused_total")).toBe(0);
+    const value = { transport: "udp", answer: "value" } as const;
+    await nameServerTotals.add(
+      [
+        { ...value, count: 3 },
+        { transport: "tcp", answer: "connection", count: 2 },
+      ],
+      1,
+    );
+    await nameServerTotals.add([{ ...value, count: 4 }], 2);
+    expect(await nameServerTotals.list()).toContainEqual({ ...value, count: 7, lastAt: 2 });
+    const asked = await scrape();
+    expect(numberOf('renewd_name_server_queries_total{transport="udp",answer="value"}', asked)).toBe(7);
+    expect(numberOf("renewd_name_server_connections_refused_total", asked)).toBe(2);
+    const page = await (await estate.ask("/processes", { headers: { accept: "text/html" } })).text();
+    expect(page.replaceAll(/\s+/g, " ")).toMatch(/a challenge&#39;s value<\/th> <td [^>]*>UDP<\/td> <td [^>]*>7</);
+  });
+
   test("asks the database as many statements for thirty certificates as for one", async () => {
     const statements = async (names: readonly string[]): Promise<number> => {
       await using other = await createWebEstate({ names, sections: { redis: { url: redis.url } } });

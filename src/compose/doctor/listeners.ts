@@ -3,7 +3,8 @@ import { stat } from "node:fs/promises";
 import type { WebConfig } from "../../config/config.ts";
 import { WEB_PORT } from "../../config/schema/web.ts";
 import type { Log } from "../../domain/log.ts";
-import { DAY_MS, formatInstant } from "../../domain/time.ts";
+import type { Store } from "../../domain/store.ts";
+import { DAY_MS, formatAgo, formatInstant } from "../../domain/time.ts";
 import type { DoctorCheck } from "../../reports/doctor.ts";
 import { isLive } from "../../reports/health.ts";
 import { startDnsServer } from "../../solvers/dns/server/server.ts";
@@ -72,14 +73,27 @@ export async function checkNameServer({ config, viewer, clock }: Patient): Promi
   const beats = "store" in viewer ? await viewer.store.health.beats().catch(() => []) : [];
   const acme = beats.filter((beat) => beat.role === "acme" && isLive(beat, clock.now()));
   const isServed = acme.some(({ problems }) => problems.every(({ kind }) => kind !== "port"));
+  const asked = "store" in viewer ? await askedSoFar(viewer.store, clock.now()) : "";
   try {
     const lookUp = async () => [];
     const server = await startDnsServer({ hosts, port, zones: () => zones, lookUp, log: silentLog });
     await server.close();
-    return [passed("ports", "name server", `can listen on ${at}, UDP and TCP`)];
+    return [passed("ports", "name server", `can listen on ${at}, UDP and TCP${asked}`)];
   } catch (thrown) {
     return isServed
-      ? [passed("ports", "name server", `an ACME worker answers on ${at}`)]
+      ? [passed("ports", "name server", `an ACME worker answers on ${at}${asked}`)]
       : [failedWith("ports", "name server", thrown)];
   }
+}
+
+/** Whether anybody finds it: what it was asked, in all processes, since the installation began. */
+async function askedSoFar({ nameServerTotals }: Pick<Store, "nameServerTotals">, now: number): Promise<string> {
+  const totals = (await nameServerTotals.list().catch(() => [])).filter(({ answer }) => answer !== "connection");
+  if (totals.length === 0) return "; nobody has asked it anything yet";
+  const queries = totals.reduce((sum, { count }) => sum + count, 0);
+  const values = totals.filter(({ answer }) => answer === "value");
+  const lastAt = Math.max(...values.map((each) => each.lastAt));
+  const given =
+    values.length === 0 ? "no value was asked for yet" : `a value was last given ${formatAgo(now - lastAt)}`;
+  return `; ${queries} ${queries === 1 ? "query" : "queries"} so far, ${given}`;
 }

@@ -50,6 +50,7 @@ const TABLES = {
   servedChains: ["digest", "position"],
   servedPlaces: ["key"],
   servedChanges: ["place", "since"],
+  nameServerTotals: ["transport", "answer"],
   reservations: ["renewalId", "scope", "kind", "key"],
 } as const satisfies Record<keyof Schema, readonly string[]>;
 

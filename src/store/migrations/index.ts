@@ -36,6 +36,7 @@ import { watched } from "./0032-watched.ts";
 import { inventory } from "./0033-inventory.ts";
 import { drills } from "./0034-drills.ts";
 import { dnsClients } from "./0036-dns-clients.ts";
+import { nameServerTotals } from "./0039-name-server-totals.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Migration>> = {
@@ -72,6 +73,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Mi
   "0033-inventory": inventory,
   "0034-drills": drills,
   "0036-dns-clients": (_, vault) => dnsClients(vault),
+  "0039-name-server-totals": nameServerTotals,
 };
 
 /** How many migrations this release knows. */

@@ -11,6 +11,7 @@ import {
   alertMetrics,
   budgetMetrics,
   channelMetrics,
+  nameServerMetrics,
   processMetrics,
   queueMetrics,
   totalMetrics,
@@ -57,6 +58,7 @@ export async function metricsLines(web: WebContext, signal: AbortSignal): Promis
   workMetrics(scrape, snapshot);
   totalMetrics(scrape, totals);
   queueMetrics(scrape, queues);
+  nameServerMetrics(scrape, await store.nameServerTotals.list());
   budgetMetrics(
     scrape,
     [...web.config().issuers.values()].map(({ budget }) => budget),

@@ -1,5 +1,6 @@
 import type { Alert } from "../../domain/alert.ts";
 import { type Bucket, type CaBudget, LIMIT_KINDS } from "../../domain/budget.ts";
+import type { NameServerTotal } from "../../domain/nameServerTotals.ts";
 import type { ChannelCursor } from "../../domain/notification.ts";
 import type { QueueDepth } from "../../domain/queue.ts";
 import { ACTIVE_STATES } from "../../domain/renewal.ts";
@@ -130,6 +131,22 @@ export function totalMetrics(
       sum: sumMs / 1_000,
     })),
   );
+}
+
+/** Of all processes that serve a zone, as the database says. */
+export function nameServerMetrics({ counter }: Scrape, totals: readonly NameServerTotal[]): void {
+  const [refused, queries] = [
+    totals.filter(({ answer }) => answer === "connection"),
+    totals.filter(({ answer }) => answer !== "connection"),
+  ];
+  counter(
+    "renewd_name_server_queries_total",
+    "Queries to renewd's own name server, by transport and answer.",
+    queries.map(({ transport, answer, count }) => ({ labels: labels({ transport, answer }), value: count })),
+  );
+  counter("renewd_name_server_connections_refused_total", "TCP connections that it refused, as there were too many.", [
+    { labels: "", value: refused.reduce((sum, { count }) => sum + count, 0) },
+  ]);
 }
 
 /** Causes, not certificates: what people were notified of and that still lasts. */

@@ -1,8 +1,9 @@
 import { html } from "hono/html";
+import type { NameServerCount, NameServerTotal } from "../../domain/nameServerTotals.ts";
 import type { ProcessEntry } from "../../reports/status.ts";
 import type { PageFacts } from "./facts.ts";
 import { heading, layout } from "./layout.ts";
-import { advice, foreign, type Html, plural } from "./parts/markup.ts";
+import { advice, foreign, formatNumber, type Html, NOTHING, plural } from "./parts/markup.ts";
 import { tag } from "./parts/state.ts";
 import { clockTime, relative } from "./parts/time.ts";
 
@@ -36,9 +37,45 @@ export async function processesPage(facts: PageFacts): Promise<Html> {
             <th scope="col">Process</th><th scope="col">Last report</th><th scope="col">Last work</th>
             <th scope="col">Started</th><th scope="col">Release</th></tr></thead>
             <tbody>${processes.toSorted(stoppedFirst).map((each) => line(each, now))}</tbody></table>`
-      }`,
+      }
+      ${nameServer(await web.renewal.store.nameServerTotals.list(), hasNameServer(web), now)}`,
   });
 }
+
+function hasNameServer({ config }: PageFacts["web"]): boolean {
+  return [...config().solvers.values()].some(({ plugin }) => plugin.type === "dns-server");
+}
+
+/** What renewd's own name server was asked, in all processes. */
+function nameServer(totals: readonly NameServerTotal[], isConfigured: boolean, now: number): Html {
+  if (totals.length === 0 && !isConfigured) return NOTHING;
+  const rows = totals.map(
+    ({ transport, answer, count, lastAt }) => html`<tr><th scope="row" data-label="Answer">${ANSWERS[answer]}</th>
+      <td data-label="Over">${transport.toUpperCase()}</td>
+      <td data-label="Queries">${formatNumber(count)}</td>
+      <td data-label="Last">${relative(lastAt, now)}</td></tr>`,
+  );
+  return html`<section class="panel"><h2>Name server</h2>${
+    rows.length === 0
+      ? html`<p class="quiet">Nobody has asked it anything yet: <code>renewd challenges delegate NAME</code> checks
+        whether its zones are delegated to it.</p>`
+      : html`<table class="list"><thead><tr><th scope="col">Answer</th><th scope="col">Over</th>
+        <th scope="col">Queries</th><th scope="col">Last</th></tr></thead><tbody>${rows}</tbody></table>`
+  }</section>`;
+}
+
+const ANSWERS: Readonly<Record<NameServerCount["answer"], string>> = {
+  value: "a challenge's value",
+  zone: "records of the zone",
+  noData: "no such record",
+  refused: "refused: not its zone",
+  malformed: "not well-formed",
+  failed: "failed: the database did not answer",
+  truncated: "too long, asked again over TCP",
+  rateLimited: "over the rate limit",
+  overloaded: "too many at once",
+  connection: "connection refused: too many",
+};
 
 function line(
   { process, role, version, targets, running, startedAt, lastReportAt, lastWorkAt }: ProcessEntry,

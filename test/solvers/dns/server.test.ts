@@ -170,7 +170,25 @@ describe("the DNS server", () => {
     });
     const answer = await respond(question({ name: "label.acme.example.org" }), { transport: "udp", verdict: "answer" });
     expect(answer && rcodeOf(answer)).toBe(2);
-    expect(counters.failed).toBe(1);
+    expect(counters.take()).toEqual([{ transport: "udp", answer: "failed", count: 1 }]);
+  });
+
+  it("counts each query once, by how it was answered, and again what could not be written down", async () => {
+    const counters = newCounters();
+    const respond = createResponder({ zones: () => [ZONE], lookUp, counters, waitingMax: 10 });
+    const from = { transport: "tcp", verdict: "answer" } as const;
+    for (const name of ["label.acme.example.org", "none.acme.example.org", "label.example.net"])
+      await respond(question({ name }), from);
+    await respond(question({ name: "acme.example.org", type: "NS" }), from);
+    await respond(Buffer.alloc(3), from);
+    await respond(question({ name: "acme.example.org" }), { transport: "udp", verdict: "drop" });
+    const all = ["value", "noData", "refused", "zone", "malformed"].map((answer) => `tcp ${answer} 1`);
+    const lines = () => counters.take().map(({ transport, answer, count }) => `${transport} ${answer} ${count}`);
+    const taken = counters.take();
+    counters.putBack(taken);
+    counters.count("udp", "rateLimited");
+    expect(lines()).toEqual([...all, "udp rateLimited 2"]);
+    expect(lines()).toEqual([]);
   });
 
   it("drops what comes while as many questions as it takes wait for the store", async () => {
@@ -181,7 +199,10 @@ describe("the DNS server", () => {
     expect(await respond(sent, { transport: "udp", verdict: "answer" })).toBeNull();
     gate.resolve(["one"]);
     expect(texts(decode((await first) ?? Buffer.alloc(0)))).toEqual(["one"]);
-    expect(counters).toMatchObject({ queriesUdp: 2, dropped: 1, valuesServed: 1 });
+    expect(counters.take()).toEqual([
+      { transport: "udp", answer: "overloaded", count: 1 },
+      { transport: "udp", answer: "value", count: 1 },
+    ]);
   });
 });
 

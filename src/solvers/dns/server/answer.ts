@@ -35,9 +35,9 @@ export interface Answer {
 const VALUE_TTL_SECONDS = 1;
 /** Of SOA, NS, CAA and addresses, which change with the configuration. */
 const ZONE_TTL_SECONDS = 300;
-const IN = 1;
+export const IN = 1;
 const CHAOS = 3;
-const TXT = 16;
+export const TXT = 16;
 /** RFC 4892: which server answers. renewd names its installation: two on one port find each other by it. */
 export const SERVER_ID = "id.server";
 const TYPES: Readonly<Record<number, string>> = {

@@ -1,32 +1,27 @@
-/** Since the server started. Names are those of metrics: each counts up and is never set back. */
+import type { NameServerAnswer, NameServerCount, Transport } from "../../../domain/nameServerTotals.ts";
+
+/** What a process has answered. It outlives a server that moves. */
 export interface DnsCounters {
-  queriesUdp: number;
-  queriesTcp: number;
-  /** TXT questions that were answered with at least one value. */
-  valuesServed: number;
-  /** Questions inside a zone without a record. */
-  noData: number;
-  refused: number;
-  malformed: number;
-  /** The store could not be read. */
-  failed: number;
-  truncated: number;
-  /** Over the rate limit, or more at once than the server takes. */
-  dropped: number;
-  connectionsRefused: number;
+  count(transport: Transport, answer: NameServerAnswer | "connection"): void;
+  /** Since the last time. */
+  take(): NameServerCount[];
+  /** What was taken could not be written down. */
+  putBack(counts: readonly NameServerCount[]): void;
 }
 
 export function newCounters(): DnsCounters {
+  let counts = new Map<string, NameServerCount>();
+  const add = ({ transport, answer, count }: NameServerCount): void => {
+    const key = `${transport} ${answer}`;
+    counts.set(key, { transport, answer, count: (counts.get(key)?.count ?? 0) + count });
+  };
   return {
-    queriesUdp: 0,
-    queriesTcp: 0,
-    valuesServed: 0,
-    noData: 0,
-    refused: 0,
-    malformed: 0,
-    failed: 0,
-    truncated: 0,
-    dropped: 0,
-    connectionsRefused: 0,
+    count: (transport, answer) => add({ transport, answer, count: 1 }),
+    take() {
+      const taken = [...counts.values()];
+      counts = new Map();
+      return taken;
+    },
+    putBack: (taken) => taken.forEach(add),
   };
 }

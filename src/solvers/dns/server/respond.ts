@@ -1,5 +1,6 @@
 import type { Log } from "../../../domain/log.ts";
-import { type Answer, answerQuery, type LookUp } from "./answer.ts";
+import type { NameServerAnswer } from "../../../domain/nameServerTotals.ts";
+import { type Answer, answerQuery, IN, type LookUp, TXT } from "./answer.ts";
 import type { DnsCounters } from "./counters.ts";
 import { writeAnswer, writeBad, writeTruncated } from "./message.ts";
 import { isBad, type Query, readQuery } from "./query.ts";
@@ -26,48 +27,44 @@ export type Respond = (
 
 export function createResponder({ zones, lookUp, identity, counters, waitingMax, log }: Responding): Respond {
   let waiting = 0;
-  const dropped = (): null => {
-    counters.dropped += 1;
-    return null;
-  };
   const logged: LookUp = (name, zone) =>
     lookUp(name, zone).catch((err: unknown) => {
       log?.error({ err }, "a DNS answer could not be read from the store");
       throw err;
     });
   return async (message, { transport, verdict }) => {
-    counters[transport === "udp" ? "queriesUdp" : "queriesTcp"] += 1;
+    const count = (answer: NameServerAnswer): void => counters.count(transport, answer);
     const query = readQuery(message);
-    if (query === null || isBad(query)) counters.malformed += 1;
-    if (query === null) return null;
-    if (verdict === "drop") return dropped();
+    if (query === null || isBad(query) || verdict !== "answer")
+      count(query === null || isBad(query) ? "malformed" : "rateLimited");
+    if (query === null || verdict === "drop") return null;
     if (isBad(query)) return writeBad(query);
-    if (verdict === "truncate") {
-      counters.truncated += 1;
-      return writeTruncated(query, false);
+    if (verdict === "truncate") return writeTruncated(query, false);
+    if (waiting >= waitingMax) {
+      count("overloaded");
+      return null;
     }
-    if (waiting >= waitingMax) return dropped();
     waiting += 1;
     try {
       const answer = await answerQuery(query, zones(), { lookUp: logged, now: Date.now(), identity });
       const bytes = writeAnswer(query, answer, transport);
-      count(counters, query, answer);
-      if (isTruncated(bytes)) counters.truncated += 1;
+      count(isTruncated(bytes) ? "truncated" : kindOf(query, answer));
       return bytes;
     } catch (err) {
       log?.error({ err }, "a DNS query could not be answered");
-      return dropped();
+      count("failed");
+      return null;
     } finally {
       waiting -= 1;
     }
   };
 }
 
-function count(counters: DnsCounters, { question }: Query, { rcode, answers }: Answer): void {
-  if (rcode === "SERVFAIL") counters.failed += 1;
-  else if (rcode !== "NOERROR") counters.refused += 1;
-  else if (answers.length === 0) counters.noData += 1;
-  else if (question.type === 16) counters.valuesServed += 1;
+function kindOf({ question }: Query, { rcode, answers }: Answer): NameServerAnswer {
+  if (rcode === "SERVFAIL") return "failed";
+  if (rcode !== "NOERROR") return "refused";
+  if (answers.length === 0) return "noData";
+  return question.type === TXT && question.class === IN ? "value" : "zone";
 }
 
 function isTruncated(bytes: Buffer): boolean {

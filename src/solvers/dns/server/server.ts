@@ -20,13 +20,12 @@ export interface DnsServerOptions {
   /** Of this installation, see `Responding`. */
   readonly identity?: string;
   readonly rateLimit?: RateLimit;
+  readonly counters?: DnsCounters;
   readonly log?: Log;
 }
 
 export interface DnsServer {
   readonly port: number;
-  /** What it has done so far. */
-  readonly counters: Readonly<DnsCounters>;
   close(): Promise<void>;
 }
 
@@ -35,8 +34,6 @@ const RATE_LIMIT: RateLimit = { perSecond: 200, burst: 2_000 };
 const WAITING_MAX = 500;
 /** A free port of one protocol may be taken in the other. */
 const PORT_ATTEMPTS_MAX = 10;
-/** How often counters that changed are written to the log. */
-const REPORT_MS = 600_000;
 
 /**
  * An authoritative name server for the zones that are delegated to renewd, over UDP and TCP, and for nothing else: it
@@ -44,8 +41,7 @@ const REPORT_MS = 600_000;
  * into the store. Throws `dnsServer.address` when it cannot listen; later failures only answer SERVFAIL.
  */
 export async function startDnsServer(options: DnsServerOptions): Promise<DnsServer> {
-  const { log } = options;
-  const counters = newCounters();
+  const { log, counters = newCounters() } = options;
   const listeners: Listener[] = [];
   const respond = createResponder({ ...options, counters, waitingMax: WAITING_MAX });
   const judge = createRateLimit(options.rateLimit ?? RATE_LIMIT);
@@ -67,15 +63,7 @@ export async function startDnsServer(options: DnsServerOptions): Promise<DnsServ
     await close();
     throw addressProblem(error, options);
   }
-  const stopReports = reportCounters(counters, log);
-  return {
-    port,
-    counters,
-    async close() {
-      stopReports();
-      await close();
-    },
-  };
+  return { port, close };
 }
 
 const WHY_NOT: Readonly<Record<string, string>> = {
@@ -104,19 +92,4 @@ async function anyPort(
       if (attempt === PORT_ATTEMPTS_MAX) throw error;
     }
   }
-}
-
-function reportCounters(counters: DnsCounters, log: Log | undefined): () => void {
-  let reported = JSON.stringify(counters);
-  const report = (): void => {
-    const now = JSON.stringify(counters);
-    if (now === reported) return;
-    reported = now;
-    log?.info({ ...counters }, "DNS server: answers so far");
-  };
-  const timer = setInterval(report, REPORT_MS).unref();
-  return () => {
-    clearInterval(timer);
-    report();
-  };
 }

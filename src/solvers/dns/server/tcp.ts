@@ -17,7 +17,7 @@ const QUERIES_PER_CONNECTION_MAX = 200;
 /** DNS over TCP (RFC 7766). Rejects when it cannot listen; later failures are only logged. */
 export async function listenTcp(
   { host, port, ipv6Only, respond, log }: Listening,
-  counters: Pick<DnsCounters, "connectionsRefused">,
+  counters: Pick<DnsCounters, "count">,
 ): Promise<Listener> {
   const byPrefix = new Map<string, number>();
   const sockets = new Set<Socket>();
@@ -25,7 +25,7 @@ export async function listenTcp(
     const prefix = prefixOf(socket.remoteAddress ?? "");
     const ofPrefix = byPrefix.get(prefix) ?? 0;
     if (sockets.size >= CONNECTIONS_MAX || ofPrefix >= CONNECTIONS_PER_PREFIX_MAX) {
-      counters.connectionsRefused += 1;
+      counters.count("tcp", "connection");
       socket.destroy();
       return;
     }
