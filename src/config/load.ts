@@ -21,6 +21,7 @@ import { digestOf } from "./read/digest.ts";
 import { parseYaml } from "./read/document.ts";
 import { type Environment, processEnvironment } from "./read/environment.ts";
 import { createResources, type SecretsNeeded } from "./read/files.ts";
+import { withIncluded } from "./read/include.ts";
 import { type ConfigProblem, Problems } from "./read/problems.ts";
 import { CONFIG_BYTES_MAX, readText } from "./read/readFile.ts";
 import {
@@ -65,12 +66,14 @@ export async function loadConfig(
       : "";
     return { ok: false, problems: [{ file, line: 0, column: 0, message: `${source.problem}${hint}` }] };
   }
-  const document = parseYaml(file, source.text);
+  const main = parseYaml(file, source.text);
+  if ("problems" in main) return { ok: false, problems: main.problems };
+  const at = directory === undefined ? resolve(file) : resolve(directory, basename(file));
+  const document = await withIncluded(main, file, dirname(at));
   if ("problems" in document) return { ok: false, problems: document.problems };
   const problems = new Problems(document.places);
   // parseYaml refuses all but a mapping.
   const options = { registries, environment, secrets };
-  const at = directory === undefined ? resolve(file) : resolve(directory, basename(file));
   const config = await build(at, document.data as Raw, options, problems);
   return config && !problems.any ? { ok: true, config } : { ok: false, problems: problems.list() };
 }
@@ -85,6 +88,7 @@ async function build(
   checkTopLevelKeys(raw, problems);
   checkOldNames(raw, problems);
   section("version", raw, problems);
+  section("include", raw, problems);
   const dataDir = resources.absolute(section("dataDir", raw, problems) ?? ".");
   const storeSection = section("store", raw, problems);
   const http01 = section("http01", raw, problems);

@@ -21,7 +21,8 @@ export async function findPlace(name: string): Promise<Place | null> {
   const source = await readText(file, "the configuration file", CONFIG_BYTES_MAX);
   if ("problem" in source) return null;
   const raw = understood(source.text);
-  const problems = new Problems({ file, of: () => ({ line: 0, column: 0 }), ofNode: () => ({ line: 0, column: 0 }) });
+  const nowhere = { file, line: 0, column: 0 };
+  const problems = new Problems({ files: [file], of: () => nowhere, ofNode: () => nowhere });
   const resources = createResources(dirname(file), processEnvironment, problems, "optional");
   const dataDir = resources.absolute(section("dataDir", raw, problems) ?? ".");
   const storeSection = section("store", raw, problems);

@@ -277,8 +277,8 @@ const ELSEWHERE: readonly RegExp[] = [
   /^web\.(?:tls|insecure|metrics|httpreq)|^tracing\./,
   // Distrust is asked for to have its certificates replaced: see distrust tests of replacement and plan.
   /\.(?:distrusted|quarantined)$/,
-  // Files of the user's own making: see ownCsr.test.ts.
-  /\.csr\./,
+  // Files of the user's own making: see ownCsr.test.ts, include.test.ts.
+  /\.csr\.|^include$/,
 ];
 
 /** What decides which certificate is issued: a change ends a renewal that has yet to issue. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { channelSchema, solverSchema, targetSchema } from "../../src/config/schema/file.ts";
+import { channelSchema, solverSchema, targetSchema } from "../../src/config/schema/named.ts";
 import { REGISTRIES } from "../../src/config/schema/registries.ts";
 import { configFile } from "./configFile.ts";
 

@@ -107,7 +107,7 @@ function certificatesAreDistinct({ certificates }: CheckedSections, problems: Pr
     const key = [issuer, keyType, ...names].join(" ");
     const first = names.length === 0 ? undefined : seen.get(key);
     if (first !== undefined) {
-      const where = `certificates.${first} in line ${problems.lineOf(["certificates", first])}`;
+      const where = `certificates.${first} ${problems.whereIs(["certificates", first], ["certificates", name])}`;
       problems.add(
         ["certificates", name],
         `has the same names, key type and issuer as ${where}: keep one and give it the targets of both`,

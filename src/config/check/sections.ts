@@ -3,7 +3,8 @@ import type { ChannelConfig, PluginConfig, SolverConfig, TargetConfig } from "..
 import type { Path } from "../read/positions.ts";
 import type { Problems } from "../read/problems.ts";
 import { suggestion } from "../read/suggestions.ts";
-import { channelSchema, fileSchema, NAME, NAME_ADVICE, solverSchema, targetSchema } from "../schema/file.ts";
+import { fileSchema } from "../schema/file.ts";
+import { channelSchema, NAME, NAME_ADVICE, solverSchema, targetSchema } from "../schema/named.ts";
 import type { ChannelPlugin, DeployerPlugin, SolverPlugin } from "../schema/registries.ts";
 import { type ResponsibilitySources, responsibilityOf } from "./responsibility.ts";
 import { check } from "./zodMessages.ts";

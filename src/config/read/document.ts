@@ -42,10 +42,14 @@ export interface ParsedDocument {
   readonly places: Positions;
 }
 
-/** Reads YAML 1.2 into plain data, refusing what could mislead: doubled keys, odd keys, tags, many aliases. */
+/**
+ * Reads YAML 1.2 into plain data, refusing what could mislead: doubled keys, odd keys, tags, many aliases. `begin`: what
+ * an empty file lacks.
+ */
 export function parseYaml(
   file: string,
   text: string,
+  begin = "version: 1",
 ): ParsedDocument | { readonly problems: readonly ConfigProblem[] } {
   const tooMany = aliasTooMany(text);
   if (tooMany !== null) return { problems: [{ file, ...tooMany, message: TOO_MANY_ALIASES }] };
@@ -64,8 +68,8 @@ export function parseYaml(
   const places = positionsIn(file, document, lines);
   const problems = new Problems(places);
   if (document.directives.yaml.version !== "1.2") problems.add([], "remove the %YAML directive: renewd reads YAML 1.2");
-  if (document.contents === null) problems.add([], "the file is empty: begin with `version: 1`");
-  else if (!isMap(document.contents)) problems.add([], "the file must hold keys and values: begin with `version: 1`");
+  if (document.contents === null) problems.add([], `the file is empty: begin with \`${begin}\``);
+  else if (!isMap(document.contents)) problems.add([], `the file must hold keys and values: begin with \`${begin}\``);
   checkNode(document.contents, [], { places, problems, anchors: new Set() });
   const data = problems.any ? null : toData(document, problems);
   if (!problems.any) addOutdented(data, problems);

@@ -3,13 +3,15 @@ import { type Document, isAlias, isMap, isScalar, isSeq, type LineCounter, type 
 export type Path = readonly (string | number)[];
 
 export interface Position {
+  readonly file: string;
   readonly line: number;
   readonly column: number;
 }
 
-/** The place of every value in the file. */
+/** The place of every value in the configuration's files. */
 export interface Positions {
-  readonly file: string;
+  /** Which mistakes come first: the configuration file, then those that it includes. */
+  readonly files: readonly string[];
   /** Place of the value at `path`, or of its key; of the nearest thing around it when it is not in the file. */
   of(path: Path, at: "key" | "value"): Position;
   /** Place of a node of the document. */
@@ -19,10 +21,10 @@ export interface Positions {
 export function positionsIn(file: string, document: Document.Parsed, lines: LineCounter): Positions {
   const placeAt = (offset: number): Position => {
     const { line, col } = lines.linePos(offset);
-    return { line, column: col };
+    return { file, line, column: col };
   };
   return {
-    file,
+    files: [file],
     of: (path, at) => placeAt(offsetOf(document, path, at)),
     ofNode: (node) => placeAt(startOf(node) ?? 0),
   };

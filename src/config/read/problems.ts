@@ -29,39 +29,36 @@ export class Problems {
     if (this.#found.length < PROBLEMS_MAX)
       this.addAt(this.#places.of(path, at), path, typeof message === "string" ? message : message());
   }
-  addAt({ line, column }: Position, path: Path, message: string): void {
+  addAt({ file, line, column }: Position, path: Path, message: string): void {
     if (this.#found.length >= PROBLEMS_MAX) return;
     const where = pathText(path);
-    this.#found.push({
-      file: this.#places.file,
-      line,
-      column,
-      message: where === "" ? message : `${where}: ${message}`,
-    });
+    this.#found.push({ file, line, column, message: where === "" ? message : `${where}: ${message}` });
   }
   /** Something that works, at the name of the entry. */
   note(path: Path, message: string): void {
-    const { line, column } = this.#places.of(path, "key");
-    if (this.#notes.length < PROBLEMS_MAX)
-      this.#notes.push({ file: this.#places.file, line, column, message: `${pathText(path)}: ${message}` });
+    const place = this.#places.of(path, "key");
+    if (this.#notes.length < PROBLEMS_MAX) this.#notes.push({ ...place, message: `${pathText(path)}: ${message}` });
   }
-  /** For messages about two places that disagree. */
-  lineOf(path: Path): number {
-    return this.#places.of(path, "key").line;
+  /** `in line 7`, or `in certs.d/a.yaml:7` as seen from another file: for messages about two that disagree. */
+  whereIs(path: Path, from: Path): string {
+    const { file, line } = this.#places.of(path, "key");
+    return file === this.#places.of(from, "key").file ? `in line ${line}` : `in ${file}:${line}`;
   }
   get any(): boolean {
     return this.#found.length > 0;
   }
   list(): readonly ConfigProblem[] {
-    return inFileOrder(this.#found);
+    return inFileOrder(this.#found, this.#places.files);
   }
   notes(): readonly ConfigProblem[] {
-    return inFileOrder(this.#notes);
+    return inFileOrder(this.#notes, this.#places.files);
   }
 }
 
-function inFileOrder(problems: readonly ConfigProblem[]): ConfigProblem[] {
-  return problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
+function inFileOrder(problems: readonly ConfigProblem[], files: readonly string[]): ConfigProblem[] {
+  const order = new Map(files.map((file, index) => [file, index]));
+  const orderOf = ({ file }: ConfigProblem): number => order.get(file) ?? files.length;
+  return problems.toSorted((a, b) => orderOf(a) - orderOf(b) || a.line - b.line || a.column - b.column);
 }
 
 /** `certificates.www.names[2]` */

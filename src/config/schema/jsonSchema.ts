@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { channelSchema, fileSchema, solverSchema, targetSchema } from "./file.ts";
+import { fileSchema } from "./file.ts";
+import { channelSchema, solverSchema, targetSchema } from "./named.ts";
 import type { Registries } from "./registries.ts";
 
 /** The part of JSON Schema (2020-12) that comes out of our schemas. */
