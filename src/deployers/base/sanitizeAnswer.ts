@@ -2,7 +2,13 @@ import { decodings, dropKeyRuns } from "../../domain/keyText.ts";
 import { MARKS, plainWords } from "../../domain/plainWords.ts";
 import type { Secret } from "../../domain/secret.ts";
 import { sanitize } from "../../domain/text.ts";
-import { BASE64_PIECE_CHARACTERS, HEX_PIECE_CHARACTERS, type SecretSpellings, spellingsOf } from "./secretSpellings.ts";
+import {
+  BASE64_PIECE_CHARACTERS,
+  HEX_PIECE_CHARACTERS,
+  maskEncoded,
+  type SecretSpellings,
+  spellingsOf,
+} from "./secretSpellings.ts";
 
 const CHARACTERS_MAX = 400;
 /** The end says why it stopped; searching all of a long answer takes time that grows with what a stranger sent. */
@@ -36,12 +42,12 @@ export interface Quoted {
 
 /** As `sanitizeAnswer`. */
 export function sanitizeKnown(foreign: string, { secrets, known, givenKey = false }: Quoted): string {
-  const said = foreign.slice(-SEARCHED_CHARACTERS_MAX).replace(MARKS, "\uFFFD");
+  // UTF-16 that was read as bytes has a NUL beside each letter.
+  const said = foreign.slice(-SEARCHED_CHARACTERS_MAX).replaceAll("\0", "").replace(MARKS, "\uFFFD");
   const stages = decodings(said);
   const spellings = spellingsOf(secrets);
   if (stages.some((stage) => holdsKey(stage, spellings))) return HIDDEN;
-  const masked = (text: string): string =>
-    spellings.passwords === null ? text : text.replace(spellings.passwords, MASK);
+  const masked = (text: string): string => maskPasswords(text, spellings);
   // Between two rounds of decoding, as a password may itself look like an escape.
   const text = stages.slice(1).reduce((last) => masked(decodings(last)[1] ?? last), masked(stages[0] ?? ""));
   const kept = known.slice(0, KNOWN_MAX);
@@ -62,10 +68,13 @@ function indexOf(mark: string): number {
 /** Whether a text holds one of the secrets in any spelling, a piece of a private key, or any private key in PEM. */
 export function repeatsSecret(text: string, secrets: readonly Secret[]): boolean {
   const spellings = spellingsOf(secrets);
-  const { passwords } = spellings;
-  return decodings(text).some(
-    (stage) => holdsKey(stage, spellings) || (passwords !== null && stage.search(passwords) >= 0),
+  return decodings(text.replaceAll("\0", "")).some(
+    (stage) => holdsKey(stage, spellings) || maskPasswords(stage, spellings) !== stage,
   );
+}
+
+function maskPasswords(text: string, { passwords, plain }: SecretSpellings): string {
+  return maskEncoded(passwords === null ? text : text.replace(passwords, MASK), plain, MASK);
 }
 
 /** Whether texts that are harmless alone are a secret, or a piece of one, when they are read one after the other. */

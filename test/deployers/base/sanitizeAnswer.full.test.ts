@@ -68,6 +68,36 @@ describe("a password", () => {
     for (const text of written) expect(sanitizeAnswer(`(${text})`, new Secret(password)), text).toBe("([secret])");
   });
 
+  it.each(["a7$", "hunter2", "geheim-1", "pässwörd", "correct horse battery staple"])(
+    "%s is masked where it is encoded with what stands around it, and in other letters",
+    (password) => {
+      const basic = (...around: [string, string]) => Buffer.from(around.join(password));
+      const encoded = [
+        ...["", "a", "ad", "adm"].flatMap((user) => {
+          const credentials = basic(`${user}:`, "");
+          return [credentials.toString("base64"), credentials.toString("base64url"), credentials.toString("hex")];
+        }),
+        `Basic ${basic("admin:", "").toString("base64")}`,
+        Buffer.from(password).toString("hex").toUpperCase(),
+        Buffer.from(password).toString("hex").match(/../g)?.join(":") ?? "",
+        [...Buffer.from(password)].join(", "),
+        [...password].map((one) => `\\u${(one.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`).join(""),
+        [...Buffer.from(password)].map((byte) => `%${byte.toString(16)}`).join(""),
+        Buffer.from(password, "utf16le").toString("latin1"),
+        encodeURIComponent(basic("admin:", "").toString("base64")),
+        JSON.stringify({ authorization: `Basic ${basic("admin:", "").toString("base64")}` }),
+        ...(password.length < 4 ? [] : [basic('{"password":"', '","user":"admin"}').toString("base64")]),
+      ];
+      for (const text of encoded) {
+        const shown = sanitizeAnswer(`(${text})`, new Secret(password));
+        expect(shown, text).toMatch(/\[secret\]/);
+        expect(shown).not.toContain(text);
+      }
+      const harmless = "POST /mgmt/tm/sys/file answered 400: dG9vIGxvbmc= is no name, id 00:1b:44, sizes 104, 117, 110";
+      expect(sanitizeAnswer(harmless, new Secret(password))).toBe(harmless);
+    },
+  );
+
   it("is masked when it stands beside others in one secret, or inside another one", () => {
     expect(sanitizeAnswer("user hunter with hunter2", new Secret("hunter2\nhunter"))).toBe(
       "user [secret] with [secret]",
