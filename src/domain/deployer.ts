@@ -30,6 +30,8 @@ export interface TargetLimits {
 export interface InstalledPair {
   /** SHA-256 of the DER leaf, lower-case hex; null: the place holds no certificate. */
   readonly fingerprint: string | null;
+  /** It is another one than was deployed, although the API does not show which. */
+  readonly isOther?: boolean;
   /** Whether the private key beside it belongs to it; null: nobody can tell, as with an API that never returns keys. */
   readonly keyMatches: boolean | null;
   /**

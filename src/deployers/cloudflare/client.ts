@@ -21,6 +21,7 @@ const customCertificate = z.object({
   hosts: z.array(z.string()),
   signature: z.string().default(""),
   expires_on: z.string().default(""),
+  bundle_method: z.string().default(""),
   priority: z.number().default(0),
 });
 export type CustomCertificate = z.infer<typeof customCertificate>;

@@ -4,6 +4,7 @@ import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Plugin } from "../../domain/plugin.ts";
+import { sanitize } from "../../domain/text.ts";
 import { DAY_MS } from "../../domain/time.ts";
 import type { IssuedCertificate, Leaf } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
@@ -104,10 +105,13 @@ async function deploy(
     keyRegion: options.keyRegion ?? null,
   };
   const current =
-    held !== null && isCurrent(held, pair, previous) ? held : await api.upload(held?.id ?? null, upload, signal);
+    held !== null && isCurrent(held, pair, previous) && bundleProblem(held, options) === null
+      ? held
+      : await api.upload(held?.id ?? null, upload, signal);
   if (options.priority !== undefined && current.priority !== options.priority)
     await api.prioritize(current.id, options.priority, signal);
-  return { id: current.id, generation: pair.generation, fingerprint: pair.leaf.fingerprint };
+  const { generation, leaf } = pair;
+  return { id: current.id, generation, fingerprint: leaf.fingerprint, expiresAt: leaf.notAfter };
 }
 
 async function preflight(
@@ -131,19 +135,30 @@ async function preflight(
 }
 
 /**
- * Cloudflare shows hosts and expiry of a custom certificate, but neither its PEM nor a fingerprint
- * (https://developers.cloudflare.com/api/resources/custom_certificates/methods/get/). So renewd can only tell that
- * one is missing; handshakes show the rest.
+ * Cloudflare shows expiry and bundle method of a custom certificate, but neither its PEM, a fingerprint nor its chain
+ * (https://developers.cloudflare.com/api/resources/custom_certificates/methods/get/). So renewd can tell that one is
+ * missing, was replaced by one that expires at another time, or gets another chain; handshakes show the rest.
  */
 async function inspect(
   api: Cloudflare,
-  { zone }: CloudflareOptions,
+  options: CloudflareOptions,
   { previous }: InspectRequest,
   signal: AbortSignal,
 ): Promise<InstalledPair | null> {
   const id = previous?.id;
-  if (typeof id !== "string" || !ID.test(id) || (await api.read(id, signal)) !== null) return null;
-  return { fingerprint: null, keyMatches: null, problems: [`custom certificate ${id} of zone ${zone} is missing`] };
+  if (typeof id !== "string" || !ID.test(id)) return null;
+  const held = await api.read(id, signal);
+  const shown = `custom certificate ${id} of zone ${options.zone}`;
+  const found = { fingerprint: null, keyMatches: null } as const;
+  if (held === null) return { ...found, problems: [`${shown} is missing`] };
+  const { expiresAt = null, fingerprint = null } = previous ?? {};
+  if (typeof expiresAt === "number" && held.expires_on !== "" && !expiresWith(held, expiresAt)) {
+    const [is, was] = [sanitize(held.expires_on, 40), new Date(expiresAt).toISOString()];
+    return { ...found, isOther: true, problems: [`${shown} expires ${is}, renewd's ${was}`] };
+  }
+  const problem = bundleProblem(held, options);
+  if (problem === null || typeof fingerprint !== "string") return null;
+  return { ...found, fingerprint, problems: [`${shown} ${problem}`] };
 }
 
 function refuseOlder(pair: IssuedCertificate, previous: DeployReceipt | null): void {
@@ -173,13 +188,24 @@ async function find(
   return same.find(({ signature }) => isEcdsa(signature) === isEcdsa(signatureOf(pair))) ?? null;
 }
 
+/** null: Cloudflare completes the chain as the options say, or does not show how. */
+function bundleProblem(
+  { bundle_method: method }: CustomCertificate,
+  { bundleMethod }: CloudflareOptions,
+): string | null {
+  if (method === "" || method === bundleMethod) return null;
+  return `has the bundle method ${sanitize(method, 40)} instead of ${bundleMethod}, so another chain`;
+}
+
+function expiresWith({ expires_on }: CustomCertificate, expiresAt: number): boolean {
+  // Cloudflare shows whole seconds.
+  return Math.abs(Date.parse(expires_on) - expiresAt) < 1_000;
+}
+
 /** Whether the last upload is still there, as far as Cloudflare shows it. */
 function isCurrent(held: CustomCertificate, pair: IssuedCertificate, previous: DeployReceipt | null): boolean {
-  const expiresAt = Date.parse(held.expires_on);
   return (
-    previous?.fingerprint === pair.leaf.fingerprint &&
-    previous.id === held.id &&
-    Math.abs(expiresAt - pair.leaf.notAfter) < 1_000
+    previous?.fingerprint === pair.leaf.fingerprint && previous.id === held.id && expiresWith(held, pair.leaf.notAfter)
   );
 }
 

@@ -22,11 +22,12 @@ const PROBLEM_CHARACTERS_MAX = 200;
  * `wantedChain`: fingerprints of what must follow the certificate, although more may; null: anything may.
  */
 export function judgeInstalled(
-  { fingerprint, keyMatches, chain, problems }: InstalledPair,
+  { fingerprint, isOther = false, keyMatches, chain, problems }: InstalledPair,
   { generation, leaf }: Pick<Version, "generation" | "leaf">,
   known: ReadonlyMap<string, number>,
   wantedChain: readonly string[] | null,
 ): Finding | null {
+  if (isOther) return different(`holds another certificate than that of generation ${generation}`, problems);
   if (fingerprint === null) return different("holds no certificate", problems);
   if (fingerprint !== leaf.fingerprint) {
     const found = known.get(fingerprint);

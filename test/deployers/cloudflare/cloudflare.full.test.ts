@@ -82,7 +82,8 @@ describe("cloudflare", () => {
     expect(fake.certificates()).toMatchObject([{ id: first.id, type: "sni_custom", bundleMethod: "force" }]);
     const pair = await issue(2);
     const second = await deploy(pair, first);
-    expect(second).toEqual({ id: fake.certificates()[0]?.id, generation: 2, fingerprint: pair.leaf.fingerprint });
+    const { fingerprint, notAfter } = pair.leaf;
+    expect(second).toEqual({ id: fake.certificates()[0]?.id, generation: 2, fingerprint, expiresAt: notAfter });
     expect(second.id).not.toBe(first.id);
     expect(fake.certificates()).toHaveLength(1);
     expect(fake.certificates()[0]?.certificate).toBe(`${pair.leafPem.trimEnd()}\n${pair.chainPem.join("")}`);
@@ -102,6 +103,36 @@ describe("cloudflare", () => {
     const second = await deploy(pair, first);
     expect(await inspect(second)).toBeNull();
     expect(fake.certificates()).toHaveLength(1);
+  });
+
+  it("finds in an inspection that somebody replaced it, or has Cloudflare choose its chain, and a deploy heals it", async () => {
+    const pair = await issue(1);
+    const theirs = await issue(1, { notAfter: new Date(pair.leaf.notAfter + DAY_MS) });
+    const edits = [
+      [
+        { certificate: theirs.leafPem, privateKey: theirs.privateKey.reveal() },
+        { fingerprint: null, isOther: true, problems: [expect.stringMatching(/expires 20.*Z, renewd's 20.*Z$/)] },
+      ],
+      [
+        { bundleMethod: "ubiquitous" },
+        {
+          fingerprint: pair.leaf.fingerprint,
+          problems: [expect.stringMatching(/has the bundle method ubiquitous instead of force, so another chain$/)],
+        },
+      ],
+    ] as const;
+    let receipt = await deploy(pair);
+    const inspect = () => make(fake).inspect?.({ certificate: "www", previous: receipt }, NEVER);
+    for (const [edit, found] of edits) {
+      fake.edit(String(receipt.id), edit);
+      expect(await inspect()).toEqual({ keyMatches: null, ...found });
+      receipt = await deploy(pair, receipt);
+      expect(await inspect()).toBeNull();
+      expect(fake.certificates()).toMatchObject([{ bundleMethod: "force", privateKey: pair.privateKey.reveal() }]);
+    }
+    // Receipts of earlier releases do not say when the certificate expires.
+    const { expiresAt: _, ...earlier } = receipt;
+    expect(await make(fake).inspect?.({ certificate: "www", previous: earlier }, NEVER)).toBeNull();
   });
 
   it("uploads nothing that was uploaded before and still is there", async () => {

@@ -19,6 +19,11 @@ describe("what a target holds", () => {
     ["the deployed pair", {}, null],
     ["the deployed pair, where nobody can read the key", { keyMatches: null }, null],
     ["nothing", { fingerprint: null, keyMatches: null }, "holds no certificate"],
+    [
+      "another certificate, of an API that does not show which",
+      { fingerprint: null, isOther: true, keyMatches: null, problems: ["it expires sooner"] },
+      "holds another certificate than that of generation 7; it expires sooner",
+    ],
     ["an older generation", { fingerprint: "bb".repeat(32) }, "holds generation 6 instead of generation 7"],
     [
       "a stranger's certificate",

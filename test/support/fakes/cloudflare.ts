@@ -27,6 +27,8 @@ export interface CloudflareFake extends ApiFake {
   readonly endpoint: string;
   certificates(): readonly CloudflareEntry[];
   remove(id: string): void;
+  /** Somebody edits one in the dashboard. */
+  edit(id: string, change: Partial<Pick<CloudflareEntry, "certificate" | "privateKey" | "bundleMethod">>): void;
   /** Most certificates a plan allows. */
   quota: number;
 }
@@ -170,6 +172,10 @@ export async function startCloudflareFake({ zoneName = "test", pageSize = 50 } =
     endpoint: `${api.origin}/client/v4`,
     certificates: () => [...entries.values()],
     remove: (id: string) => void entries.delete(id),
+    edit(id: string, change: Partial<CloudflareEntry>) {
+      const held = entries.get(id);
+      if (held !== undefined) entries.set(id, { ...held, ...change });
+    },
   });
 }
 
