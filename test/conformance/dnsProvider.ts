@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
 import type { ChallengeResponse, Solver } from "../../src/domain/issuer.ts";
 import { challengeValue } from "../../src/solvers/dns/challenge.ts";
@@ -18,6 +19,10 @@ export interface DnsSolverUnderTest extends AsyncDisposable {
   readonly valuesPerName?: number;
   /** Makes the next change fail after the provider has made it, as a lost answer does; null: cannot be staged. */
   readonly loseAnswer?: (() => void) | null;
+  /** From now on the provider takes requests and never answers; null or left out: cannot be staged. */
+  readonly fallSilent?: (() => { readonly asked: () => boolean; readonly mend: () => void }) | null;
+  /** From now on it refuses everything and repeats the credentials, which are returned; null: cannot be staged. */
+  readonly refuse?: (() => { readonly credentials: readonly string[]; readonly mend: () => void }) | null;
 }
 
 /** What every DNS solver promises, besides `describeSolver`. For plug-ins as well. */
@@ -81,6 +86,52 @@ export function describeDnsSolver(type: string, start: () => Promise<DnsSolverUn
       await known.present(before, signal());
       await known.cleanUp(before, signal());
       expect(await zoneOf(known)).toEqual(await zoneOf(fresh));
+    });
+
+    it("publishes once what the provider took although its answer was lost, and removes it", async (context) => {
+      await using subject = await start();
+      if (subject.loseAnswer == null) return context.skip("a lost answer cannot be staged");
+      const [dns, one] = [memoryDns(), challengeOf(`lost.${subject.zone}`)];
+      const name = `_acme-challenge.lost.${subject.zone}`;
+      subject.loseAnswer();
+      await expect(subject.solver({ dns }).present(one, signal())).rejects.toThrow();
+      expect([...dns.rows.values()]).toMatchObject([{ name, state: "publishing" }]);
+      await subject.solver({ dns }).present(one, signal());
+      expect(await subject.values(name)).toEqual([challengeValue(one)]);
+      await subject.solver({ dns }).cleanUp(one, signal());
+      expect([await subject.values(name), dns.rows.size]).toEqual([[], 0]);
+    });
+
+    it("ends at once when it is cancelled while the provider does not answer, and can be cleaned up", async (context) => {
+      await using subject = await start();
+      if (subject.fallSilent == null) return context.skip("silence cannot be staged");
+      const [dns, one, reason] = [memoryDns(), challengeOf(`quiet.${subject.zone}`), new Error("stop")];
+      const cancelled = new AbortController();
+      const silence = subject.fallSilent();
+      const presented = subject.solver({ dns }).present(one, cancelled.signal);
+      const failed = expect(presented).rejects.toBe(reason);
+      await expect.poll(silence.asked, { timeout: 10_000 }).toBe(true);
+      cancelled.abort(reason);
+      await failed;
+      silence.mend();
+      await subject.solver({ dns }).cleanUp(one, signal());
+      expect([await subject.values(`_acme-challenge.quiet.${subject.zone}`), dns.rows.size]).toEqual([[], 0]);
+    });
+
+    it("says why it is refused without the credentials that the answer repeats, and leaves nothing", async (context) => {
+      await using subject = await start();
+      if (subject.refuse == null) return context.skip("a refusal cannot be staged");
+      const [dns, one] = [memoryDns(), challengeOf(`no.${subject.zone}`)];
+      const refusal = subject.refuse();
+      const thrown: unknown = await subject
+        .solver({ dns })
+        .present(one, signal())
+        .catch((error: unknown) => error);
+      expect(thrown).toMatchObject({ name: "RenewalError", code: expect.stringMatching(/^dns\./) });
+      for (const credential of refusal.credentials) expect(inspect(thrown)).not.toContain(credential);
+      refusal.mend();
+      await subject.solver({ dns }).cleanUp(one, signal());
+      expect([await subject.values(`_acme-challenge.no.${subject.zone}`), dns.rows.size]).toEqual([[], 0]);
     });
 
     it("removes by its row alone what a process that died has left", async () => {

@@ -1,41 +1,46 @@
-// Every provider as data, behind the engine: what any DNS solver promises.
-import { Secret } from "../../../../src/domain/secret.ts";
-import { SOLVERS } from "../../../../src/solvers/index.ts";
-import { describeDnsSolver } from "../../../conformance/dnsProvider.ts";
-import { solverDependencies } from "../../../support/dns/dependencies.ts";
-import { RECORD_DIALECTS } from "../../../support/fakes/dns/recordApis.ts";
-import { RPC_DIALECTS } from "../../../support/fakes/dns/rpcApis.ts";
-import { RRSET_DIALECTS } from "../../../support/fakes/dns/rrsetApis.ts";
-import { SIGNED_DIALECTS } from "../../../support/fakes/dns/signedApis.ts";
-import { add, type Dialect, startDnsFake, values, ZONE } from "../../../support/fakes/dns/world.ts";
-import { namecheap } from "../../../support/fakes/dns/zoneApis.ts";
-import { writtenFor } from "./underTest.ts";
+// Every provider behind the engine: what any DNS solver promises.
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { challengeValue } from "../../../../src/solvers/dns/challenge.ts";
+import { DNS_KINDS } from "../../../../src/solvers/index.ts";
+import { challengeOf, describeDnsSolver } from "../../../conformance/dnsProvider.ts";
+import { memoryDns } from "../../../support/dns/dependencies.ts";
+import { PROVIDERS, startProvider } from "./subjects.ts";
 
-const DIALECTS: Readonly<Record<string, Dialect>> = {
-  ...{ ...RECORD_DIALECTS, ...RRSET_DIALECTS, ...SIGNED_DIALECTS, namecheap, inwx: RPC_DIALECTS.inwx },
+/** Those without an HTTP API, or with less than the suite asks for. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  "acme-dns": "conformance.full.test.ts",
+  "dns-server": "../ownNameServer.test.ts",
+  rfc2136: "../rfc2136.full.test.ts",
+  ...Object.fromEntries(
+    ["exec", "httpreq", "certbot-hooks", "acme.sh"].map((type) => [type, "../bridges/conformance.full.test.ts"]),
+  ),
 };
-/** Their rates make each of these tests last for a minute; they are of the same models as others here. */
-const SLOW = ["desec", "hetzner", "infomaniak"];
 
-for (const [type, dialect] of Object.entries(DIALECTS).filter(([name]) => !SLOW.includes(name))) {
-  describeDnsSolver(type, async () => {
-    const fake = await startDnsFake(dialect);
-    const plugin = SOLVERS.find((one) => one.type === type);
-    if (plugin === undefined) throw new Error(`no solver ${type}`);
-    const { written, secrets } = writtenFor(type, fake.origin);
-    const options = plugin.options.parse({ ...written, follow: "never", propagation: { check: "none" } });
-    const secret = async ({ at }: { readonly at: string }) => new Secret(secrets[at] ?? "no such secret");
-    return {
-      zone: ZONE,
-      solver: ({ dns }) => plugin.create(options, solverDependencies({ dns, secret })),
-      values: async (name) => values(fake.world, name),
-      async occupy(name, value) {
-        const zone = fake.world.zones.find((one) => one.name === ZONE);
-        if (zone !== undefined) add(fake.world, zone, { name, type: "TXT", value, ttl: 3600 });
-      },
-      // The fake acts, and cuts the connection.
-      loseAnswer: type === "inwx" ? null : () => fake.disturb(/^(POST|PUT|PATCH) /, "reset"),
-      [Symbol.asyncDispose]: () => fake.stop(),
-    };
-  });
-}
+it("every kind of DNS solver runs the suite, here or where it is said", async () => {
+  const known = DNS_KINDS.map(({ plugin }) => plugin.type);
+  expect([...PROVIDERS, ...Object.keys(ELSEWHERE)].toSorted()).toEqual(known.toSorted());
+  for (const [type, file] of Object.entries(ELSEWHERE)) {
+    const text = await readFile(join(import.meta.dirname, file), "utf8");
+    expect(text, `${type} in ${file}`).toMatch(new RegExp(`\\b${type.replace(".", "\\.")}\\b`));
+    expect(text, file).toContain("describeDnsSolver(");
+  }
+});
+
+for (const type of PROVIDERS) describeDnsSolver(type, () => startProvider(type));
+
+it("acme-dns holds the two newest values of its one name, and gets a third when one of them is given up", async () => {
+  const NAME = "sub.one.example";
+  await using subject = await startProvider("acme-dns", { follow: NAME });
+  const [dns, { signal }] = [memoryDns(), new AbortController()];
+  const [apex, wildcard, other] = [challengeOf("a.example"), challengeOf("a.example"), challengeOf("b.example")];
+  await Promise.all([apex, wildcard].map((each) => subject.solver({ dns }).present(each, signal)));
+  await expect(subject.solver({ dns }).present(other, signal)).rejects.toMatchObject({ code: "dns.busy" });
+  expect((await subject.values(NAME)).toSorted()).toEqual([apex, wildcard].map(challengeValue).toSorted());
+  await subject.solver({ dns }).cleanUp(apex, signal);
+  await subject.solver({ dns }).present(other, signal);
+  expect(await subject.values(NAME)).toContain(challengeValue(other));
+  for (const each of [wildcard, other]) await subject.solver({ dns }).cleanUp(each, signal);
+  expect(dns.rows.size).toBe(0);
+});

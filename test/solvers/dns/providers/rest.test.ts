@@ -256,6 +256,18 @@ describe("documented errors", () => {
       "dns.rateLimited",
       "Too many requests",
     ],
+    [
+      "ovh",
+      { status: 403, body: { errorCode: "NOT_GRANTED_CALL", message: "This call has not been granted" } },
+      "dns.credentials",
+      "has not been granted",
+    ],
+    [
+      "akamai",
+      { status: 403, body: { title: "Not authorized", status: 403, detail: "The signature does not match" } },
+      "dns.credentials",
+      "Not authorized: The signature",
+    ],
   ])("of %s: %j", async (type, reply, code, text) => {
     const kind = KINDS.find((one) => one.type === type);
     const dialect = DIALECTS[type];

@@ -13,7 +13,8 @@ const fault = (status: number, code: string, message: string): ApiReply =>
   xml("ErrorResponse", `<Error><Type>Sender</Type><Code>${code}</Code><Message>${message}</Message></Error>`, status);
 const inside = (text: string, tag: string): string[] =>
   [...text.matchAll(new RegExp(`<${tag}>(.*?)</${tag}>`, "gs"))].map(([, inner = ""]) => inner);
-const decoded = (text: string): string => text.replaceAll("&quot;", '"').replaceAll("&#34;", '"');
+const decoded = (text: string): string =>
+  text.replaceAll("&quot;", '"').replaceAll("&#34;", '"').replaceAll("&apos;", "'");
 const at = (zone: FakeZone, name: string) => zone.records.filter((one) => one.type === "TXT" && one.name === name);
 
 export interface Route53Rules {
