@@ -142,10 +142,11 @@ describe("config check finds what start-up and deploying would meet:", () => {
     expect(await check({})).toMatchObject({ code: 1, surroundings: [{ subject: "data directory" }] });
   });
 
-  test("and with --offline the file alone, without any of its secrets", async () => {
+  test("and with --offline the file alone, without any of its secrets or trust files", async () => {
     const store = { type: "postgresql", url: "env:RENEWD_TEST_UNSET" };
     const ca = {
       directory: "https://127.0.0.1:1/directory",
+      trust: "/etc/only/there.pem",
       termsOfServiceAgreed: true,
       externalAccount: { keyId: "a", hmacKey: "env:RENEWD_TEST_UNSET" },
     };

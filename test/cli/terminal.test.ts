@@ -1,10 +1,13 @@
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, test } from "vitest";
 import { createOutput } from "../../src/cli/output.ts";
+import { renderCertificate } from "../../src/cli/render/certificates.ts";
 import { paint } from "../../src/cli/terminal/style.ts";
 import { renderTable } from "../../src/cli/terminal/table.ts";
 import { displayWidth, inertJson, truncate, wrap } from "../../src/cli/terminal/text.ts";
 import { inert } from "../../src/domain/text.ts";
+import { certificatesReport } from "../../src/reports/certificates.ts";
+import { modelCertificate, Workbench } from "../support/model/workbench.ts";
 
 const HOSTILE = [
   ["a window title", "\u001b]0;owned\u0007", "\\x1b]0;owned\\x07"],
@@ -40,6 +43,20 @@ describe("foreign text", () => {
 });
 
 describe("widths", () => {
+  test("a certificate with forty names fits a screen of eighty columns", async () => {
+    const identifiers = Array.from({ length: 40 }, (_, at) => ({ type: "dns" as const, value: `n${at}.example.org` }));
+    const all = [modelCertificate("www", { identifiers })];
+    await using bench = await Workbench.open(all);
+    await bench.begin();
+    await bench.work();
+    const { certificates, at } = await certificatesReport(bench.store, all, bench.now);
+    const [entry] = certificates;
+    if (entry === undefined) throw new Error("the certificate is not reported");
+    const text = renderCertificate(entry, at, { width: 80, colours: false });
+    expect(text).toContain("n39.example.org");
+    expect(text.split("\n").filter((line) => displayWidth(line) > 80)).toEqual([]);
+  });
+
   test.each([
     ["abc", 3],
     ["日本", 4],

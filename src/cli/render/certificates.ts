@@ -40,6 +40,8 @@ const COLUMNS: readonly Column[] = [
   { title: "STATE" },
 ];
 
+const LABEL_WIDTH = 12;
+
 export function renderCertificates({ certificates, unmanaged, at }: CertificatesReport, screen: Screen): string {
   const rows = certificates.map((entry) => rowOf(entry, at));
   const table = rows.length === 0 ? ["no certificates are configured"] : renderTable(COLUMNS, rows, screen);
@@ -89,7 +91,12 @@ export function renderCertificate(entry: CertificateEntry, at: string, screen: S
     ...responsibilityFacts(entry.responsibility).map(([name, text]): [string, string] => [name.toLowerCase(), text]),
   ];
   const known = facts.flatMap(([label, value]) =>
-    value === null ? [] : [`  ${paint(screen, "faint", label.padEnd(12))}${paint(screen, null, value)}`],
+    value === null
+      ? []
+      : wrap(inert(value), screen.width - LABEL_WIDTH - 2).map((line, index) => {
+          const name = index === 0 ? label : "";
+          return `  ${paint(screen, "faint", name.padEnd(LABEL_WIDTH))}${paint(screen, null, line)}`;
+        }),
   );
   return [
     `${paint(screen, "strong", entry.certificate)}  ${paint(screen, style, `${text}${proof}`)}`,

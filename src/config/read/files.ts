@@ -10,7 +10,7 @@ import { lookUpSecret } from "./readSecret.ts";
 
 /**
  * `optional`: a secret that cannot be had is empty instead of a mistake; only the database's URL is needed to read.
- * `unread`: none is looked for, as where a configuration is only checked.
+ * `unread`: none is looked for, nor is a file of certificates needed, as where a configuration is only checked.
  */
 export type SecretsNeeded = "required" | "optional" | "unread";
 
@@ -37,6 +37,8 @@ export function createResources(
   const certificates = async (file: string, path: Path, what: string): Promise<string | undefined> => {
     const found = await readText(absolute(file), what);
     if ("text" in found && holdsCertificates(found.text)) return found.text;
+    // It may be on the machine that runs renewd, like the secrets.
+    if (secrets === "unread" && "problem" in found) return "";
     problems.add(
       path,
       "problem" in found ? found.problem : `${what} must hold certificates in PEM: -----BEGIN CERTIFICATE-----`,
