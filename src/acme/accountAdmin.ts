@@ -4,7 +4,7 @@ import { RenewalError } from "../domain/errors.ts";
 import type { Account } from "../domain/issuer.ts";
 import { sanitize } from "../domain/text.ts";
 import { thumbprint } from "../x509/jwk.ts";
-import { type AccountLoss, accountLoss } from "./account.ts";
+import { type AccountLoss, accountLoss, ensureAccount } from "./account.ts";
 import { contactDigest } from "./contact.ts";
 import { certificateAuthority, type IssuerDependencies, type IssuerOptions } from "./issuer.ts";
 import { optionalMember, wrongMember } from "./member.ts";
@@ -56,6 +56,11 @@ export function createAccountAdmin(options: IssuerOptions, { accounts, now }: Is
   };
   return {
     show,
+    async register(signal) {
+      await ensureAccount(ca, accounts, options, signal);
+      const account = await needed(signal);
+      return factsOf(account, await post(account, "return the account", null, signal));
+    },
     async rollover(signal) {
       // Settles first what a crash may have left.
       const before = await needed(signal);

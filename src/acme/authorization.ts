@@ -1,13 +1,20 @@
 import { RenewalError } from "../domain/errors.ts";
 import type { ChallengeResponse, IssueRequest, NamedSolver, OrderProgress, Solver } from "../domain/issuer.ts";
 import { sanitize } from "../domain/text.ts";
-import { isAskedFor, offeredError, readAuthorization, readChallengeState } from "./authorizationObject.ts";
+import {
+  type Challenge,
+  isAskedFor,
+  offeredError,
+  readAuthorization,
+  readChallengeState,
+} from "./authorizationObject.ts";
 import { cleanUp, clearAbandonedAnswers, solving } from "./clearAnswers.ts";
 import { type Deadline, pollUntil } from "./poll.ts";
 import { problemOf, validationError } from "./problem.ts";
 import { awaitReadiness } from "./readiness.ts";
 import type { Reply, Session } from "./session.ts";
 import { chooseSolver, withWildcard } from "./solverChoice.ts";
+import { standingOfChallenge } from "./standing.ts";
 
 /** A hundred names may fail at once. */
 const MESSAGE_CHARACTERS_MAX = 2_000;
@@ -77,7 +84,7 @@ export async function deactivateAuthorizations(session: Session, authorizations:
 }
 
 async function findPending(challenges: Challenges): Promise<Pending[]> {
-  const { session, authorizations, solvers, progress, request } = challenges;
+  const { session, authorizations, solvers, progress, request, deadline } = challenges;
   const pending: Pending[] = [];
   // One after another: a hundred requests at once would be a burst.
   for (const url of authorizations) {
@@ -100,12 +107,12 @@ async function findPending(challenges: Challenges): Promise<Pending[]> {
       await progress.abandon(`the authorization of ${name} is ${status}`);
       throw validationError(`The authorization of ${name} is ${status}`, reason, "acme.orderInvalid");
     }
-    const { challenge, solver } = chooseSolver(named, authorization, solvers);
-    const { token } = challenge;
+    const { challenge, solver } = await solving(deadline.signal, () =>
+      chooseSolver(named, authorization, solvers, session, deadline.signal),
+    );
     const response = {
       identifier,
-      token,
-      keyAuthorization: await session.keyAuthorization(token),
+      ...(await answerTo(session, challenge, wildcard ?? false)),
       certificate: request.certificate,
       renewalId: request.renewalId ?? null,
     };
@@ -113,6 +120,16 @@ async function findPending(challenges: Challenges): Promise<Pending[]> {
     pending.push({ name: named.value, response, solver, url: challenge.url, validating });
   }
   return pending;
+}
+
+async function answerTo(
+  session: Session,
+  { token, standing }: Challenge,
+  wildcard: boolean,
+): Promise<Pick<ChallengeResponse, "token" | "keyAuthorization" | "standing">> {
+  if (token !== null) return { token, keyAuthorization: await session.keyAuthorization(token) };
+  const account = standing && standingOfChallenge(await session.directory(), standing, session.account());
+  return { token: "", keyAuthorization: "", ...(account && { standing: { account, wildcard } }) };
 }
 
 /** Fills `presented`. Returns those that have to wait until others are done; at least one has been presented. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { DNS_PERSIST, ISSUER_DOMAIN_NAME, ISSUER_DOMAIN_NAMES_MAX } from "../domain/dnsPersist.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { Identifier } from "../domain/identifier.ts";
 import { canonicalIdentifier } from "../x509/leaf.ts";
@@ -9,12 +10,21 @@ const challengeStateSchema = z.object({
   status: z.enum(["pending", "processing", "valid", "invalid"]).default("pending"),
   error: z.unknown().optional(),
 });
-/** A challenge that renewd answers. The others of an authorization may be anything. */
-const challengeSchema = challengeStateSchema.extend({
+/** What renewd needs of a challenge that it answers. The others of an authorization may be anything. */
+const answeredSchema = challengeStateSchema.extend({
   status: challengeStateSchema.shape.status.catch("pending"),
   url: z.string(),
-  token: z.string(),
 });
+const tokenSchema = answeredSchema.extend({ token: z.string() });
+const issuerDomainNamesSchema = z.array(z.string().regex(ISSUER_DOMAIN_NAME)).min(1).max(ISSUER_DOMAIN_NAMES_MAX);
+const persistSchema = z.union([
+  answeredSchema.extend({ issuerDomainNames: issuerDomainNamesSchema }),
+  // Drafts -00 and -01, which Let's Encrypt's staging and Pebble 2.10 follow; -01 says the URI to use as well.
+  answeredSchema.extend({
+    "issuer-domain-names": issuerDomainNamesSchema,
+    accounturi: optionalMember(z.string().max(2000)),
+  }),
+]);
 const offerSchema = z.object({ type: z.string().catch("") }).catch({ type: "" });
 /** RFC 8555 §7.1.4 */
 export const authorizationSchema = z.object({
@@ -44,7 +54,16 @@ function notRead(what: string, error: z.ZodError): RenewalError {
   return new RenewalError("acme.server", `The CA's ${what}: ${wrongMember(error)}.`, { cause: error });
 }
 
-export interface Challenge extends z.infer<typeof challengeSchema> {}
+export interface Challenge extends z.infer<typeof answeredSchema> {
+  /** null: dns-persist-01 has none. */
+  readonly token: string | null;
+  /** By which names a standing record may name the CA, and the account as the CA says it; null: another type. */
+  readonly standing: {
+    readonly issuerDomainNames: readonly string[];
+    readonly accountUri: string | null;
+    readonly isHashed: boolean;
+  } | null;
+}
 
 /** Types of the challenges that the CA offers; "" for what cannot be read. */
 function typesOf({ challenges }: Authorization): string[] {
@@ -60,9 +79,23 @@ export function offeredTypes(authorization: Authorization): string[] {
 export function offeredChallenge(authorization: Authorization, type: string): Challenge | undefined {
   const index = typesOf(authorization).indexOf(type);
   if (index < 0) return undefined;
-  const parsed = challengeSchema.safeParse(authorization.challenges[index]);
-  if (parsed.success) return parsed.data;
+  const found = authorization.challenges[index];
+  if (type === DNS_PERSIST) return persistChallenge(found);
+  const parsed = tokenSchema.safeParse(found);
+  if (parsed.success) return { ...parsed.data, standing: null };
   throw notRead(`${type} challenge cannot be used (RFC 8555 §8)`, parsed.error);
+}
+
+function persistChallenge(found: unknown): Challenge {
+  const parsed = persistSchema.safeParse(found);
+  if (!parsed.success)
+    throw notRead(`${DNS_PERSIST} challenge cannot be used (draft-ietf-acme-dns-persist §3.1)`, parsed.error);
+  const { status, url, error, ...rest } = parsed.data;
+  const standing =
+    "issuerDomainNames" in rest
+      ? { issuerDomainNames: rest.issuerDomainNames, accountUri: null, isHashed: true }
+      : { issuerDomainNames: rest["issuer-domain-names"], accountUri: rest.accounturi ?? null, isHashed: false };
+  return { status, url, error, token: null, standing };
 }
 
 /** Why the CA refused a challenge of the authorization; undefined: it does not say. */

@@ -3,6 +3,7 @@ import { addAbortListener } from "node:events";
 import { RenewalError } from "../domain/errors.ts";
 import type { Identifier } from "../domain/identifier.ts";
 import type { NamedSolver } from "../domain/issuer.ts";
+import { type IssueValue, parseIssueValue } from "../domain/issueValue.ts";
 import { solversFor } from "../domain/solverChoice.ts";
 import { sanitize } from "../domain/text.ts";
 
@@ -157,37 +158,15 @@ function obstacleIn(records: readonly CaaRecord[], subscriber: Applicant, wildca
   // Only `iodef` and the like: nobody is excluded (RFC 8659 §4.2).
   if (rules.length === 0) return null;
   const names = subscriber.identities.map((identity) => identity.toLowerCase());
-  const ours = rules.map(parseRule).filter(({ domain }) => names.includes(domain));
+  const ours = rules.map(parseIssueValue).filter(({ domain }) => names.includes(domain));
   const ca = subscriber.identities.join(" or ");
   const [first, ...others] = ours.map(({ parameters }) => restriction(parameters, subscriber));
   if (first === undefined) return `does not permit ${ca}`;
   return first === null || others.includes(null) ? null : `permits ${ca} ${first}`;
 }
 
-type Parameter = readonly [tag: string, value: string];
-
-interface Rule {
-  readonly domain: string;
-  /** null: not in the form of RFC 8659 §4.2. */
-  readonly parameters: readonly Parameter[] | null;
-}
-
-function parseRule(rule: string): Rule {
-  const [domain = "", ...rest] = rule.split(";").map((part) => part.trim());
-  const parameters = rest
-    .filter((part) => part !== "")
-    .map((part): Parameter | null => {
-      const [, tag, value] = /^([a-z0-9-]+)[ \t]*=[ \t]*([\x21-\x7e]*)$/i.exec(part) ?? [];
-      return tag === undefined || value === undefined ? null : [tag.toLowerCase(), value];
-    });
-  return {
-    domain: domain.toLowerCase(),
-    parameters: parameters.includes(null) ? null : parameters.filter((each) => each !== null),
-  };
-}
-
 /** A condition of the rule that this subscriber does not meet (RFC 8657); null: it meets all. */
-function restriction(parameters: Rule["parameters"], { accountUrl, challengeTypes }: Applicant): string | null {
+function restriction(parameters: IssueValue["parameters"], { accountUrl, challengeTypes }: Applicant): string | null {
   const values = (wanted: string): string[] =>
     (parameters ?? []).filter(([tag]) => tag === wanted).map(([, value]) => value);
   const [accounts, methods] = [values("accounturi"), values("validationmethods")];

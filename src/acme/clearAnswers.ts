@@ -38,7 +38,7 @@ export async function clearEarlierAnswers(challenges: AnsweredOrder, signal?: Ab
     const { identifier, wildcard } = parsed.data;
     for (const { solver } of solversFor(solvers, withWildcard(identifier, wildcard))) {
       const token = offeredChallenge(parsed.data, solver.challengeType)?.token;
-      if (token === undefined) continue;
+      if (token === undefined || token === null) continue;
       left.push({ solver, response: { identifier, token, keyAuthorization: await session.keyAuthorization(token) } });
     }
   }

@@ -19,6 +19,9 @@ const directorySchema = z.object({
       termsOfService: optionalMember(z.string().max(2000)),
       externalAccountRequired: optionalMember(z.boolean()),
       caaIdentities: optionalMember(z.array(z.string()).max(100)),
+      // draft-ietf-acme-dns-persist-02 §3.2 and §4.1
+      issuerDomainNames: optionalMember(z.array(z.string()).max(100)),
+      accountHashPrefix: optionalMember(z.string().max(1000)),
       // Only their names are used.
       profiles: optionalMember(z.record(z.string().max(200), z.unknown())),
     }),

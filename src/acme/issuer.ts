@@ -6,6 +6,7 @@ import type { Secret } from "../domain/secret.ts";
 import { sanitize } from "../domain/text.ts";
 import { createCsr } from "../x509/csr.ts";
 import { withoutRoot } from "../x509/issued.ts";
+import { thumbprint } from "../x509/jwk.ts";
 import { generateKey, keyTypeOf } from "../x509/key.ts";
 import {
   accountLoss,
@@ -29,6 +30,7 @@ import { hasProblemType } from "./problem.ts";
 import { fetchRenewalInfo } from "./renewalInfo.ts";
 import { revokeCertificate } from "./revoke.ts";
 import { type CertificateAuthority, type ExternalAccount, openSession, type Reply, type Session } from "./session.ts";
+import { standingOfDirectory } from "./standing.ts";
 import { createTransport } from "./transport.ts";
 
 export interface IssuerOptions {
@@ -80,6 +82,12 @@ export function createIssuer(
       const accountUrl = (await accounts.get(ca.issuer, ca.directoryUrl))?.url ?? null;
       const capabilities = { keyTypes: options.keyTypes ?? null, identifierTypes: options.identifierTypes ?? null };
       return eligibilityOf(ca, capabilities, request, { lookup: caa, accountUrl, solvers }, signal);
+    },
+    async standing(signal) {
+      const account = await accounts.get(ca.issuer, ca.directoryUrl);
+      if (account === null || account.url === null) return null;
+      const known = { accountUrl: account.url, keyThumbprint: thumbprint(account.privateKey) };
+      return standingOfDirectory(await ca.directory(signal), known);
     },
     clockAheadMs: createClockReader(directoryOptions),
     renewalInfo: (leafPem, signal) => fetchRenewalInfo(ca, leafPem, signal),

@@ -4,6 +4,7 @@ import { Client } from "acme-client";
 import { RenewalError } from "../domain/errors.ts";
 import type { ErrorCode } from "../domain/errorTable.ts";
 import type { Secret } from "../domain/secret.ts";
+import { thumbprint } from "../x509/jwk.ts";
 import { privateKeyOf } from "../x509/key.ts";
 import { type Directory, type DirectoryCache, parseJson } from "./directory.ts";
 import type { NoncePool } from "./nonce.ts";
@@ -59,6 +60,8 @@ export interface Session {
   createOrder(payload: object): Promise<Reply>;
   /** RFC 8555 §8.1 */
   keyAuthorization(token: string): Promise<string>;
+  /** Whose requests these are; the URL is "" for the bare key. */
+  account(): { readonly accountUrl: string; readonly keyThumbprint: string };
 }
 
 interface Signer {
@@ -143,6 +146,7 @@ export function openSession(
     // For any type: solvers derive what they publish, and for dns-01 acme-client would return the digest already.
     keyAuthorization: (token) =>
       client.getChallengeKeyAuthorization({ type: "http-01", token, url: "", status: "pending" }),
+    account: () => ({ accountUrl: accountUrl ?? "", keyThumbprint: thumbprint(accountKey) }),
   };
 }
 

@@ -1,34 +1,47 @@
+import { standingName } from "../domain/dnsPersist.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { Identifier } from "../domain/identifier.ts";
 import type { NamedSolver, Solver } from "../domain/issuer.ts";
-import { solversFor } from "../domain/solverChoice.ts";
+import { firstFitting, solversFor } from "../domain/solverChoice.ts";
 import { sanitize } from "../domain/text.ts";
 import { type Authorization, type Challenge, offeredChallenge, offeredTypes } from "./authorizationObject.ts";
+import type { Session } from "./session.ts";
+import { standingOfChallenge } from "./standing.ts";
 
 /** An authorization names a wildcard by the name below `*.` (RFC 8555 §7.1.4). */
 export function withWildcard({ type, value }: Identifier, wildcard: boolean | undefined): Identifier {
   return { type, value: `${wildcard === true ? "*." : ""}${value}` };
 }
 
+interface Choice {
+  readonly challenge: Challenge;
+  readonly solver: Solver;
+}
+
 /**
- * The first solver that fits the name and a challenge on offer. One whose challenge cannot be used, such as
- * dns-persist-01's without a token, leaves the name to the next.
+ * The first solver that fits the name and a challenge on offer, and whose provider holds the zone, or whose record
+ * stands. One whose challenge cannot be used, such as dns-01's without a token, leaves the name to the next.
  */
-export function chooseSolver(
+export async function chooseSolver(
   name: Identifier,
   authorization: Authorization,
   solvers: readonly NamedSolver[],
-): { readonly challenge: Challenge; readonly solver: Solver } {
+  session: Session,
+  signal: AbortSignal,
+): Promise<Choice> {
   const candidates = solversFor(solvers, name);
+  const usable: Choice[] = [];
   let unusable: unknown = null;
   for (const { solver } of candidates) {
     try {
       const challenge = offeredChallenge(authorization, solver.challengeType);
-      if (challenge !== undefined) return { challenge, solver };
+      if (challenge !== undefined) usable.push({ challenge, solver });
     } catch (thrown) {
       unusable ??= thrown;
     }
   }
+  const chosen = await firstFitting(usable, (choice) => fits(choice, name, session, signal));
+  if (chosen !== undefined) return chosen;
   if (unusable !== null) throw unusable;
   const shown = sanitize(name.value, 255);
   if (candidates.length === 0) {
@@ -38,4 +51,16 @@ export function chooseSolver(
   const offered = sanitize(offeredTypes(authorization).join(", "), 200) || "nothing";
   const wanted = [...new Set(candidates.map(({ solver }) => solver.challengeType))].join(" or ");
   throw new RenewalError("acme.noChallenge", `The CA offers no ${wanted} challenge for ${shown}, only ${offered}.`);
+}
+
+async function fits(
+  { challenge: { standing }, solver }: Choice,
+  name: Identifier,
+  session: Session,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (standing === null || solver.standing === undefined) return (await solver.owns?.(name, signal)) ?? true;
+  const account = standingOfChallenge(await session.directory(), standing, session.account());
+  const { kind } = await solver.standing(standingName(name), account, signal);
+  return kind === "valid" || kind === "unknown";
 }

@@ -16,6 +16,7 @@ export { withoutQueue } from "./withoutQueue.ts";
 
 export const loadConfigOrExplain = late(async () => (await import("./reader.ts")).loadConfigOrExplain);
 export const delegationReport = late(async () => (await import("./delegation.ts")).delegationReport);
+export const persistReport = late(async () => (await import("./persist.ts")).persistReport);
 export const acmeShReport = late(async () => (await import("./acmeShReport.ts")).acmeShReport);
 export const openReader = late(async () => (await import("./reader.ts")).openReader);
 export const openReaderToLook = late(async () => (await import("./reader.ts")).openReaderToLook);

@@ -11,6 +11,8 @@ export interface AccountFacts {
 export interface AccountAdmin {
   /** null: none was registered yet. */
   show(signal: AbortSignal): Promise<AccountFacts | null>;
+  /** Registers it as the first order would, unless it is there. */
+  register(signal: AbortSignal): Promise<AccountFacts>;
   /**
    * A new key for the same account (RFC 8555 §7.3.5). A crash loses neither: the new one is durable before the CA hears
    * of it.

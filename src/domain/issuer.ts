@@ -1,4 +1,5 @@
 import type { KeyType } from "./certificate.ts";
+import type { StandingAccount, StandingName, StandingVerdict } from "./dnsPersist.ts";
 import type { DnsRecord } from "./dnsRecord.ts";
 import type { Identifier } from "./identifier.ts";
 import type { RenewalInfo } from "./renewalInfo.ts";
@@ -138,6 +139,8 @@ export interface Issuer {
   revoke?(request: RevocationRequest, signal: AbortSignal): Promise<"account" | "certificate">;
   /** What keeps this CA from fulfilling the request, as far as can be known without an order. */
   eligibility?(request: IssueRequest, solvers: readonly NamedSolver[], signal: AbortSignal): Promise<Eligibility>;
+  /** Whom a dns-persist-01 record has to name; null: no account yet, or the CA does not say by which domains it goes. */
+  standing?(signal: AbortSignal): Promise<StandingAccount | null>;
   /**
    * How far the CA's clock is ahead of ours in ms, by the Date header of its directory (RFC 9110 §6.6.1); null: it
    * sends none, or one from a cache.
@@ -153,12 +156,15 @@ export interface Issuer {
 /** One challenge to answer. */
 export interface ChallengeResponse {
   readonly identifier: Identifier;
+  /** "" for dns-persist-01, which has none. */
   readonly token: string;
   /** token "." base64url(SHA-256(account JWK thumbprint)) (RFC 8555 §8.1). */
   readonly keyAuthorization: string;
   /** What it is for, for people and for cleaning up; null: a rehearsal, or unknown. */
   readonly certificate?: string | null;
   readonly renewalId?: string | null;
+  /** For dns-persist-01 only: whom the record has to name, and whether the name is a wildcard's. */
+  readonly standing?: { readonly account: StandingAccount; readonly wildcard: boolean };
 }
 
 /** A responder of renewd, by its section of the configuration. */
@@ -178,10 +184,20 @@ export interface Solver {
   cleanUp(challenge: ChallengeResponse, signal: AbortSignal): Promise<void>;
   /** Whether the CA is expected to see the answer. MUST check once and not wait. Left out: it sees it at once. */
   readiness?(challenge: ChallengeResponse, signal: AbortSignal): Promise<Readiness>;
+  /**
+   * Whether its provider holds the zone of the name, or of what the challenge's name is an alias of; true when that
+   * cannot be found out. Left out: it can answer for any name.
+   */
+  owns?(identifier: Identifier, signal: AbortSignal): Promise<boolean>;
   /** What may keep the CA from validating the name, found without publishing anything. */
   preflight?(identifier: Identifier, signal: AbortSignal): Promise<readonly Concern[]>;
   /** Solvers that publish in DNS. */
   readonly dns?: DnsAnswers;
+  /**
+   * Solvers whose answer people create once, for every order (dns-persist-01): they present and remove nothing. Says
+   * what the CA finds for the name at every authoritative server.
+   */
+  standing?(name: StandingName, account: StandingAccount, signal: AbortSignal): Promise<StandingVerdict>;
 }
 
 export type Readiness =

@@ -22,3 +22,16 @@ export function canSolve(
 export function solversFor(solvers: readonly NamedSolver[], identifier: Identifier): readonly NamedSolver[] {
   return solvers.filter(({ zones, solver: { challengeType } }) => canSolve({ zones, challengeType }, identifier));
 }
+
+/**
+ * The first candidate that `fits`. Where none does, the first one: its own error says what is wrong. Asked only where
+ * there is a choice, as it may cost requests. undefined: there is no candidate.
+ */
+export async function firstFitting<Candidate>(
+  candidates: readonly Candidate[],
+  fits: (candidate: Candidate) => Promise<boolean>,
+): Promise<Candidate | undefined> {
+  if (candidates.length < 2) return candidates[0];
+  for (const candidate of candidates) if (await fits(candidate)) return candidate;
+  return candidates[0];
+}

@@ -35,6 +35,7 @@ import { scaleway } from "./dns/providers/scaleway.ts";
 import { vultr } from "./dns/providers/vultr.ts";
 import { dnsServer } from "./dns/server/kind.ts";
 import { dnsSolver } from "./dns/solver.ts";
+import { dnsPersist01 } from "./dnsPersist01.ts";
 import { http01, type SolverDependencies } from "./http01.ts";
 import { tlsAlpn01 } from "./tlsAlpn01.ts";
 import { webroot } from "./webroot.ts";
@@ -103,5 +104,6 @@ export const SOLVERS: readonly RegisteredPlugin<SolverDependencies, Solver>[] = 
   definePlugin(http01),
   definePlugin(tlsAlpn01),
   definePlugin(webroot),
+  definePlugin(dnsPersist01),
   ...DNS_KINDS.map(({ plugin }) => plugin),
 ];

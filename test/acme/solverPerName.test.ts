@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RenewalError } from "../../src/domain/errors.ts";
-import type { ChallengeResponse, Readiness, Solver } from "../../src/domain/issuer.ts";
+import type { ChallengeResponse, NamedSolver, Readiness, Solver } from "../../src/domain/issuer.ts";
 import { named } from "../support/dns/dependencies.ts";
 import { memoryProgress } from "../support/model/orderMemory.ts";
 import { type CaFixture, request, running, startCa } from "./caFixture.ts";
@@ -139,39 +139,84 @@ describe("an answer that is slow to appear", () => {
   });
 });
 
-it("a challenge without a token, such as dns-persist-01's, is no obstacle beside one that is answered", async () => {
-  let offered = 0;
-  ca.proxy.intercept = async ({ path }, forward) => {
-    const answer = await forward();
-    if (!path.startsWith("/authZ/") || answer.status !== 200) return answer;
-    const authorization = JSON.parse(answer.body);
-    const persist = {
-      type: "dns-persist-01",
-      url: `${authorization.challenges[0].url}-persist`,
-      status: "pending",
-      accounturi: "https://ca.example/acct/1",
-      "issuer-domain-names": ["ca.example"],
+describe("a dns-persist-01 challenge", () => {
+  /** The CA offers it beside what it really has. */
+  async function offering<T>(issuerDomainNames: readonly string[], work: () => Promise<T>): Promise<T> {
+    ca.proxy.intercept = async ({ path }, forward) => {
+      const answer = await forward();
+      if (!path.startsWith("/authZ/") || answer.status !== 200) return answer;
+      const authorization = JSON.parse(answer.body);
+      const url = `${authorization.challenges[0].url}-persist`;
+      const persist = { type: "dns-persist-01", url, status: "pending", "issuer-domain-names": issuerDomainNames };
+      const challenges = [persist, ...authorization.challenges];
+      return { ...answer, body: JSON.stringify({ ...authorization, challenges }) };
     };
-    offered += 1;
-    return {
-      ...answer,
-      body: JSON.stringify({ ...authorization, challenges: [persist, ...authorization.challenges] }),
-    };
-  };
-  try {
-    const persist: Solver = {
-      ...ca.solver,
-      challengeType: "dns-persist-01",
-      present: async () => expect.unreachable(),
-    };
-    const solvers = [named(persist, [], "persist"), named(ca.solver, [], "web")];
-    const { leaf } = await ca.issuer().issue(request(["persist.example.org"]), memoryProgress(), solvers, running());
-    expect(leaf.identifiers).toEqual([{ type: "dns", value: "persist.example.org" }]);
-    expect(offered).toBeGreaterThan(0);
-    await expect(
-      ca.issuer().issue(request(["persist-2.example.org"]), memoryProgress(), solvers.slice(0, 1), running()),
-    ).rejects.toMatchObject({ code: "acme.server", message: expect.stringContaining("`token`") });
-  } finally {
-    ca.proxy.intercept = null;
+    try {
+      return await work();
+    } finally {
+      ca.proxy.intercept = null;
+    }
   }
+  const persist = (kind: "missing" | "unknown"): Solver => ({
+    challengeType: "dns-persist-01",
+    standing: async () => ({ kind, why: "has no TXT record" }),
+    present: async () => expect.unreachable(),
+    cleanUp: async () => expect.unreachable(),
+  });
+  const issue = (name: string, solvers: readonly NamedSolver[]) =>
+    ca.issuer().issue(request([name]), memoryProgress(), solvers, running());
+
+  it("that cannot be used is no obstacle beside one that is answered", async () => {
+    // Draft -02 §3.1: clients reject a challenge without names.
+    await offering([], async () => {
+      const solvers = [named(persist("unknown"), [], "persist"), named(ca.solver, [], "web")];
+      const { leaf } = await issue("persist.example.org", solvers);
+      expect(leaf.identifiers).toEqual([{ type: "dns", value: "persist.example.org" }]);
+      await expect(issue("persist-2.example.org", solvers.slice(0, 1))).rejects.toMatchObject({
+        ...{ code: "acme.server", message: expect.stringContaining("dns-persist-01 challenge") },
+      });
+    });
+  });
+
+  it("whose record does not stand leaves the name to the next solver", async () => {
+    await offering(["ca.example"], async () => {
+      const solvers = [named(persist("missing"), [], "persist"), named(ca.solver, [], "web")];
+      const { leaf } = await issue("persist-3.example.org", solvers);
+      expect(leaf.identifiers).toEqual([{ type: "dns", value: "persist-3.example.org" }]);
+    });
+  });
+});
+
+describe("a solver whose provider lacks the zone", () => {
+  const lacking = (asked: string[]): Solver => ({
+    ...ca.solver,
+    owns: async ({ value }) => {
+      asked.push(value);
+      return !value.startsWith("elsewhere");
+    },
+  });
+
+  it("leaves the name to the next one that fits", async () => {
+    const [asked, seen, rest]: [string[], string[], string[]] = [[], [], []];
+    const solvers = [
+      named(presentedFor(seen, lacking(asked)), [], "provider"),
+      named(presentedFor(rest, ca.solver), [], "web"),
+    ];
+    const names = ["elsewhere.example.net", "here.example.org"];
+    await ca.issuer().issue(request(names), memoryProgress(), solvers, running());
+    expect([asked.toSorted(), seen, rest]).toEqual([names, ["here.example.org"], ["elsewhere.example.net"]]);
+  });
+
+  it("is asked alone when it is the only one: its own error says what is wrong", async () => {
+    const asked: string[] = [];
+    const solver = {
+      ...lacking(asked),
+      present: async () => {
+        throw new RenewalError("dns.noZone", "it has no zone");
+      },
+    };
+    const attempt = ca.issuer().issue(request(["elsewhere.example.com"]), memoryProgress(), [named(solver)], running());
+    await expect(attempt).rejects.toMatchObject({ code: "dns.noZone" });
+    expect(asked).toEqual([]);
+  });
 });

@@ -183,6 +183,7 @@ const HERE_ONLY: Readonly<Record<string, readonly string[]>> = {
   open: [],
   import: ["www", "--certificate", "x", "--key", "x"],
   "challenges delegate": ["www"],
+  "challenges persist": ["www"],
   backup: ["x"],
   restore: ["x"],
   "store migrate": [],

@@ -6,6 +6,7 @@ import { type Cli, performAnywhere } from "../command.ts";
 import type { Screen } from "../terminal/style.ts";
 import { type Cell, renderTable } from "../terminal/table.ts";
 import { addDelegate } from "./delegate.ts";
+import { addPersist } from "./persist.ts";
 
 interface Options {
   readonly own?: boolean;
@@ -18,6 +19,7 @@ export function addChallenges(program: Command, cli: Cli): void {
   const challenges = program.command("challenges").description("What answers challenges in DNS.");
   addList(challenges, cli);
   addDelegate(challenges, cli);
+  addPersist(challenges, cli);
 }
 
 function addList(challenges: Command, cli: Cli): void {

@@ -77,6 +77,11 @@ export const CHALLENGE_ERRORS = {
     retry: "backoff",
     action: "Check the name server that the message names; if it is only slow, raise `propagation: timeout`.",
   },
+  "dns.persist": {
+    class: "configuration",
+    retry: "backoff",
+    action: "Create the records that `renewd challenges persist NAME` prints, then retry.",
+  },
   "challenge.preflight": {
     class: "validation",
     retry: "backoff",

@@ -1,10 +1,14 @@
 import pLimit from "p-limit";
 import type { Certificate } from "../../domain/certificate.ts";
+import { standingName } from "../../domain/dnsPersist.ts";
 import { RenewalError, toRenewalError } from "../../domain/errors.ts";
 import type { Identifier } from "../../domain/identifier.ts";
-import type { Concern, NamedSolver } from "../../domain/issuer.ts";
-import { solversFor } from "../../domain/solverChoice.ts";
+import type { Concern, Issuer, NamedSolver, Solver } from "../../domain/issuer.ts";
+import { firstFitting, provesDomain, solversFor } from "../../domain/solverChoice.ts";
+import { SECOND_MS } from "../../domain/time.ts";
 import type { Context } from "../context.ts";
+
+type PreflightServices = Pick<Context["services"], "solvers" | "issuer">;
 
 const NAMES_AT_ONCE = 4;
 const NAME_TIMEOUT_MS = 20_000;
@@ -26,7 +30,7 @@ export interface NameConcern extends Concern {
  * found out. Before an order, names that are answered by HTTP only warn: this machine may see them differently.
  */
 export async function preflight(
-  { services }: Pick<Context, "services">,
+  { services }: { readonly services: PreflightServices },
   certificate: Certificate,
   { issuer, thorough }: { readonly issuer: string; readonly thorough: boolean },
   signal: AbortSignal,
@@ -34,9 +38,10 @@ export async function preflight(
   const solvers = services.solvers(certificate);
   const limit = pLimit(NAMES_AT_ONCE);
   const http = thorough ? null : AbortSignal.any([signal, AbortSignal.timeout(HTTP_TIMEOUT_MS)]);
+  const how = { http, issuer: () => services.issuer(issuer) };
   const [ofOrder, ...ofNames] = await Promise.all([
     ofCa(services, certificate, { issuer, solvers, thorough }, signal),
-    ...distinct(certificate.identifiers).map((identifier) => limit(() => ofName(solvers, identifier, http, signal))),
+    ...distinct(certificate.identifiers).map((identifier) => limit(() => ofName(solvers, identifier, how, signal))),
   ]);
   return [...ofOrder, ...ofNames.flat()];
 }
@@ -48,27 +53,30 @@ function distinct(identifiers: readonly Identifier[]): readonly Identifier[] {
   return identifiers.filter((each) => each.value.startsWith("*.") || !wild.has(each.value));
 }
 
-/** `http`: bounds names that are answered by HTTP, before an order; null: thorough. */
+interface NameCheck {
+  /** Bounds names that are answered by HTTP, before an order; null: thorough. */
+  readonly http: AbortSignal | null;
+  issuer(): Issuer;
+}
+
 async function ofName(
   solvers: readonly NamedSolver[],
   identifier: Identifier,
-  http: AbortSignal | null,
+  { http, issuer }: NameCheck,
   signal: AbortSignal,
 ): Promise<readonly NameConcern[]> {
-  const [chosen] = solversFor(solvers, identifier);
-  const about = { identifier: identifier.value, solver: chosen?.name ?? null };
+  const candidates = solversFor(solvers, identifier);
+  const about = { identifier: identifier.value, solver: null };
+  const [first] = candidates;
   // The order says so as well, with its own code.
-  if (chosen === undefined)
+  if (first === undefined)
     return http === null
       ? [{ ...about, check: "solver", message: "no solver of the certificate can answer for it", fatal: true }]
       : [];
-  const { solver } = chosen;
-  if (solver.preflight === undefined) return [];
-  const quick = solver.dns === undefined ? http : null;
+  const quick = candidates.some(({ solver }) => provesDomain(solver.challengeType)) ? null : http;
   const bounded = quick ?? AbortSignal.any([signal, AbortSignal.timeout(NAME_TIMEOUT_MS)]);
   try {
-    const concerns = await solver.preflight(identifier, bounded);
-    return (quick === null ? concerns : warnings(concerns)).map((concern) => ({ ...about, ...concern }));
+    return await bySolvers(candidates, identifier, { http, issuer }, bounded);
   } catch (thrown) {
     signal.throwIfAborted();
     if (quick !== null) return [];
@@ -76,8 +84,55 @@ async function ofName(
     const message = bounded.aborted
       ? `not checked within ${NAME_TIMEOUT_MS / 1_000} s`
       : toRenewalError(thrown).message;
-    return [{ ...about, check: "preflight", message, fatal: false }];
+    return [{ ...about, solver: first.name, check: "preflight", message, fatal: false }];
   }
+}
+
+/** What the first solver finds that would be used. A record that does not stand leaves the name to the next one. */
+async function bySolvers(
+  candidates: readonly NamedSolver[],
+  identifier: Identifier,
+  { http, issuer }: NameCheck,
+  signal: AbortSignal,
+): Promise<readonly NameConcern[]> {
+  const chosen = await firstFitting(
+    candidates,
+    async ({ solver }) => (await solver.owns?.(identifier, signal)) ?? true,
+  );
+  if (chosen === undefined) return [];
+  const { name, solver } = chosen;
+  const found = (await solver.preflight?.(identifier, signal)) ?? [];
+  const standing = await ofRecord(solver, identifier, issuer, signal);
+  const others = solver.standing === undefined ? [] : candidates.slice(candidates.indexOf(chosen) + 1);
+  const concerns = http !== null && !provesDomain(solver.challengeType) ? warnings(found) : [...found, ...standing];
+  const about = concerns.map((concern) => ({ identifier: identifier.value, solver: name, ...concern }));
+  if (others.length === 0) return about;
+  // The CA may not offer the challenge at all.
+  const isEnough = standing.every(({ fatal }) => !fatal);
+  const next = await bySolvers(others, identifier, { http, issuer }, signal);
+  return [...about, ...(isEnough ? next : [])]
+    .map((concern) => ({ ...concern, fatal: false }))
+    .concat(isEnough ? [] : next);
+}
+
+/** The record that a name has to have before an order, for solvers that publish nothing themselves. */
+async function ofRecord(
+  solver: Solver,
+  identifier: Identifier,
+  issuer: NameCheck["issuer"],
+  signal: AbortSignal,
+): Promise<readonly Concern[]> {
+  if (solver.standing === undefined) return [];
+  const concern = (message: string, fatal: boolean): Concern[] => [{ check: "persist", message, fatal }];
+  const account = (await issuer().standing?.(signal)) ?? null;
+  // The first order registers it, unless the database had lost no more than its URL.
+  if (account === null) return concern("no record can be checked: the issuer has no account yet", false);
+  const verdict = await solver.standing(standingName(identifier), account, signal);
+  if (verdict.kind === "unknown") return concern(verdict.why, false);
+  if (verdict.kind !== "valid")
+    return concern(`${verdict.why}; \`renewd challenges persist NAME\` prints what it needs`, true);
+  if (verdict.until === null || !verdict.endsSoon) return [];
+  return concern(`its record ends at ${new Date(verdict.until * SECOND_MS).toISOString()}`, false);
 }
 
 /** Without `dns`, which says that this machine's resolvers give no answer: a CA does not ask them. */
@@ -90,7 +145,7 @@ function warnings(concerns: readonly Concern[]): readonly Concern[] {
  * reports the rest itself, by codes that may turn the renewal to another issuer.
  */
 async function ofCa(
-  services: Context["services"],
+  services: PreflightServices,
   { name, identifiers, keyType, profile }: Certificate,
   how: { readonly issuer: string; readonly solvers: readonly NamedSolver[]; readonly thorough: boolean },
   signal: AbortSignal,

@@ -7,8 +7,14 @@ import type { ResolverOption } from "./options.ts";
 /** What one server said about the value. */
 export interface Sighting {
   readonly server: string;
-  readonly state: "has" | "lacks" | "failed" | "unreachable";
-  /** For `failed` and `unreachable`: why. */
+  readonly state: "has" | "unsure" | "lacks" | "failed" | "unreachable";
+  /** Except for `has`: why. */
+  readonly detail: string;
+}
+
+/** What is made of the TXT values of one server. */
+export interface Judgement {
+  readonly state: "has" | "unsure" | "lacks";
   readonly detail: string;
 }
 
@@ -35,9 +41,29 @@ export interface AskAuthoritative extends Wanted {
 const CONTRADICTION_MS = 1_500;
 
 /** Asks every authoritative server of the zone that DNS says holds the name. */
-export async function askAuthoritative(
+export function askAuthoritative(
   lookup: Lookup,
   { oneSource, ...wanted }: AskAuthoritative,
+  signal: AbortSignal,
+): Promise<Verdict> {
+  return judgeAuthoritative(lookup, { ...judging(wanted), oneSource }, signal);
+}
+
+interface Judged {
+  readonly name: string;
+  judge(values: readonly string[]): Judgement;
+}
+
+function judging({ name, value }: Wanted): Judged {
+  const judge = (values: readonly string[]): Judgement =>
+    values.includes(value) ? { state: "has", detail: "" } : { state: "lacks", detail: "does not have it" };
+  return { name, judge };
+}
+
+/** As `askAuthoritative`, where more than one value would do. */
+export async function judgeAuthoritative(
+  lookup: Lookup,
+  { oneSource, ...wanted }: Judged & Pick<AskAuthoritative, "oneSource">,
   signal: AbortSignal,
 ): Promise<Verdict> {
   let servers: readonly NameServer[];
@@ -69,18 +95,15 @@ export async function askResolvers(
   wanted: Wanted,
   signal: AbortSignal,
 ): Promise<Verdict> {
-  return verdictOf(
-    await Promise.all(resolvers.map((each) => lookAt(each, serverName(each), { recurse: true, ...wanted }, signal))),
-  );
+  const asking = { ...judging(wanted), recurse: true };
+  return verdictOf(await Promise.all(resolvers.map((each) => lookAt(each, serverName(each), asking, signal))));
 }
 
 export function verdictOf(sightings: readonly Sighting[]): Verdict {
   const bad = sightings.find(({ state }) => state === "lacks") ?? sightings.find(({ state }) => state === "failed");
-  if (bad !== undefined)
-    return {
-      kind: "missing",
-      why: bad.state === "lacks" ? `${bad.server} does not have it` : `${bad.server} ${bad.detail}`,
-    };
+  if (bad !== undefined) return { kind: "missing", why: `${bad.server} ${bad.detail}` };
+  const unsure = sightings.find(({ state }) => state === "unsure");
+  if (unsure !== undefined) return { kind: "unknown", why: `${unsure.server} ${unsure.detail}` };
   const silent = sightings.filter(({ state }) => state === "unreachable");
   if (sightings.length === 0) return { kind: "unknown", why: "the zone has no name servers in DNS" };
   if (silent.length === 0) return { kind: "everywhere" };
@@ -97,12 +120,12 @@ async function sightingAt({ name, addresses }: NameServer, asking: Asking, signa
   const each = await Promise.all(
     addresses.map((address) => lookAt(address, `${name} (${serverName(address)})`, asking, signal)),
   );
-  const order = ["lacks", "failed", "has", "unreachable"] as const;
+  const order = ["lacks", "failed", "unsure", "has", "unreachable"] as const;
   const worst = order.flatMap((state) => each.find((sighting) => sighting.state === state) ?? [])[0];
   return worst ?? { server: name, state: "unreachable", detail: "it has no address" };
 }
 
-interface Asking extends Wanted {
+interface Asking extends Judged {
   readonly recurse: boolean;
   /** Aborted: who has not answered by then counts as unreachable. */
   readonly patience?: AbortSignal;
@@ -113,7 +136,7 @@ interface Asking extends Wanted {
 async function lookAt(
   server: ResolverOption,
   shown: string,
-  { name, value, recurse, patience, seen }: Asking,
+  { name, judge, recurse, patience, seen }: Asking,
   signal: AbortSignal,
 ): Promise<Sighting> {
   try {
@@ -121,9 +144,9 @@ async function lookAt(
     const { rcode, answers } = await ask(server, { name, type: "TXT" }, { recurse }, ends);
     if (rcode !== "NOERROR" && rcode !== "NXDOMAIN")
       return { server: shown, state: "failed", detail: `answers ${rcode}` };
-    const has = txtValues(answers).includes(value);
-    if (has) seen?.();
-    return { server: shown, state: has ? "has" : "lacks", detail: "" };
+    const judgement = judge(txtValues(answers));
+    if (judgement.state === "has") seen?.();
+    return { server: shown, ...judgement };
   } catch (error) {
     signal.throwIfAborted();
     return { server: shown, state: "unreachable", detail: error instanceof Error ? error.message : String(error) };

@@ -28,6 +28,8 @@ const CHECK_MAX_MS = 5 * MINUTE_MS;
 /** For validation, and for an order that waits for its CA. */
 const GRACE_MS = HOUR_MS;
 const ZONES_LISTED_MAX = 1_000;
+/** The provider was asked, and has no place for the answer. */
+const LACKING: readonly string[] = ["dns.noZone", "dns.delegation"];
 const ZONES_KEPT_MS = 5 * MINUTE_MS;
 const LISTS_KEPT_MAX = 1_000;
 
@@ -125,6 +127,15 @@ function solverOver(engine: Engine): Solver {
       if (record === null || record.publishedAt === null)
         throw new RenewalError("solver.failed", `The answer for ${identifierOf(challenge)} is not published any more.`);
       return readinessOf(engine, record, record.publishedAt, signal);
+    },
+    async owns(identifier, signal) {
+      try {
+        await engine.placeOf(identifier, signal);
+        return true;
+      } catch (error) {
+        signal.throwIfAborted();
+        return !(error instanceof RenewalError && LACKING.includes(error.code));
+      }
     },
     preflight: (identifier, signal) => examine(engine, identifier, signal),
     dns: answers(engine),

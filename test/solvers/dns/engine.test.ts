@@ -238,6 +238,19 @@ describe("the zone", () => {
     await expect(present([], `www.${ZONE}`)).rejects.toMatchObject(refused);
   });
 
+  it("decides whether the solver can answer for a name; what cannot be found out does not", async () => {
+    const provider = memoryProvider("record", [{ id: "z", name: ZONE }]);
+    const solver = solverOf(provider, { follow: "never" });
+    const owns = (value: string) => solver.owns?.({ type: "dns", value }, signal());
+    expect([await owns(`*.${ZONE}`), await owns("www.example.net")]).toEqual([true, false]);
+    const refuse = (): never => {
+      throw new RenewalError("dns.credentials", "refused");
+    };
+    const create: typeof provider.kind.create = (...made) => ({ ...provider.kind.create(...made), zones: refuse });
+    const other = solverOf({ ...provider, kind: { ...provider.kind, create } }, { follow: "never" });
+    expect(await other.owns?.({ type: "dns", value: "www.example.net" }, signal())).toBe(true);
+  });
+
   it("is listed once for many names, and again for one that is missing", async () => {
     const provider = memoryProvider("record", [{ id: "z", name: ZONE }]);
     const solver = solverOf(provider, { follow: "never" });

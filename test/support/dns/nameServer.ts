@@ -13,9 +13,10 @@ const REFUSED = 5;
 export interface TestRecord {
   readonly name: string;
   readonly type: "TXT" | "CNAME" | "NS" | "A" | "AAAA" | "SOA" | "CAA";
-  /** Texts as they are; TXT one value. */
+  /** Texts as they are; TXT one value, of several strings where it is long. */
   readonly data:
     | string
+    | readonly string[]
     | { readonly flags: number; readonly tag: "issue" | "issuewild" | "iodef"; readonly value: string };
 }
 
