@@ -1,3 +1,5 @@
+import type { Identifier } from "./identifier.ts";
+
 /** What renewd published in DNS for one challenge. The row exists before the record does, and goes after it. */
 export interface DnsRecord {
   /** Chosen by renewd. */
@@ -83,4 +85,51 @@ export interface DnsStore {
   readonly records: DnsRecordStore;
   readonly locks: DnsLocks;
   readonly rates: DnsRates;
+}
+
+/** What is published in DNS, apart from any order. */
+export interface DnsAnswers {
+  /** Removes what was published earlier, and its row. MUST be idempotent. */
+  withdraw(record: DnsRecord, signal: AbortSignal): Promise<void>;
+  /** Every TXT value where the answers for this name go; `values` null: the provider cannot list. */
+  values(
+    identifier: Identifier,
+    signal: AbortSignal,
+  ): Promise<DnsPlace & { readonly values: readonly string[] | null }>;
+  /**
+   * Names with an address or an alias in the zones of these names, for discovery. Left out: the provider cannot list. Changes
+   * nothing.
+   */
+  zoneNames?(
+    of: readonly string[],
+    signal: AbortSignal,
+  ): Promise<readonly { readonly zone: string; readonly names: readonly string[] }[]>;
+  /** Removes one value that renewd has no row for: only when a person asks. */
+  remove(identifier: Identifier, value: string, signal: AbortSignal): Promise<void>;
+  /** Answers to orders that are not renewd's. Left out: it publishes for renewd alone. */
+  readonly forClients?: ClientAnswers;
+}
+
+export interface ClientAnswers {
+  /** MUST be idempotent. One that fails leaves a leftover, which is removed. */
+  publish(answer: ClientAnswer, signal: AbortSignal): Promise<void>;
+  /** Removes what was published for this client, and nothing else. False: there was nothing. MUST be idempotent. */
+  withdraw(answer: Pick<ClientAnswer, "client" | "name" | "value">, signal: AbortSignal): Promise<boolean>;
+}
+
+/** The answer to the dns-01 challenge of somebody else's order. */
+export interface ClientAnswer {
+  /** Its name in `web.httpreq`. */
+  readonly client: string;
+  /** Where its CA looks: A-labels in lower case, no final dot. */
+  readonly name: string;
+  readonly value: string;
+  /** What `value` is the digest of; null: the client did not say. */
+  readonly keyAuthorization: string | null;
+}
+
+export interface DnsPlace {
+  readonly name: string;
+  readonly zoneId: string;
+  readonly zoneName: string;
 }

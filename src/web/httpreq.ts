@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { Hono, type Context as Request } from "hono";
 import { z } from "zod";
+import type { ClientAnswer, ClientAnswers } from "../domain/dnsRecord.ts";
 import { toRenewalError } from "../domain/errors.ts";
-import type { ClientAnswer, ClientAnswers } from "../domain/issuer.ts";
 import { sanitize } from "../domain/text.ts";
 import { clientOf, HTTPREQ_PREFIX, type KnownClient } from "./auth/httpreqClient.ts";
 import { recordRefusal } from "./auth/refusals.ts";

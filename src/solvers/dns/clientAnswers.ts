@@ -1,6 +1,5 @@
-import type { DnsRecord } from "../../domain/dnsRecord.ts";
+import type { ClientAnswer, ClientAnswers, DnsRecord } from "../../domain/dnsRecord.ts";
 import { RenewalError } from "../../domain/errors.ts";
-import type { ClientAnswer, ClientAnswers } from "../../domain/issuer.ts";
 import { sanitize } from "../../domain/text.ts";
 import { CHALLENGE_LABEL } from "./challenge.ts";
 import { DNS_NAME } from "./options.ts";

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import type { DnsRecord } from "../../domain/dnsRecord.ts";
+import type { DnsAnswers, DnsRecord } from "../../domain/dnsRecord.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Identifier } from "../../domain/identifier.ts";
-import type { ChallengeResponse, DnsAnswers, Readiness, Solver } from "../../domain/issuer.ts";
+import type { ChallengeResponse, Readiness, Solver } from "../../domain/issuer.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from "../../domain/time.ts";
 import { challengeName, challengeValue } from "./challenge.ts";

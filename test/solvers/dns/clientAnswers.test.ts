@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
+import type { ClientAnswer } from "../../../src/domain/dnsRecord.ts";
 import { RenewalError } from "../../../src/domain/errors.ts";
-import type { ClientAnswer, Solver } from "../../../src/domain/issuer.ts";
+import type { Solver } from "../../../src/domain/issuer.ts";
 import { challengeValue } from "../../../src/solvers/dns/challenge.ts";
 import { dnsSolver } from "../../../src/solvers/dns/solver.ts";
 import { challengeOf } from "../../conformance/dnsProvider.ts";
