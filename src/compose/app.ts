@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Config } from "../config/config.ts";
+import { addressGate } from "../domain/addressRange.ts";
 import type { Log } from "../domain/log.ts";
 import { isThisMachine, type RedisOptions } from "../queue/options.ts";
 import { openJobQueue } from "../queue/producer.ts";
@@ -8,10 +9,12 @@ import type { Context } from "../renewal/context.ts";
 import { OwedClaims } from "../renewal/owedClaims.ts";
 import { DEFAULT_SETTINGS, REHEARSAL_OFF, type RenewalSettings } from "../renewal/rules/settings.ts";
 import { createProbe } from "../tls/probe.ts";
+import { createServedJudge } from "../tls/scan/servedJudge.ts";
 import { guardClock } from "./clockGuard.ts";
 import { packageVersion } from "./packageVersion.ts";
 import { loadConfigOrExplain, type Reader, readerOf, readerToLook } from "./reader.ts";
 import { trustSystemAuthorities } from "./systemTrust.ts";
+import { rootsFrom } from "./trustedRoots.ts";
 
 /** One handshake, however slowly the peer talks. */
 const HANDSHAKE_TIMEOUT_MS = 5_000;
@@ -51,13 +54,16 @@ export function appOf(reader: Reader, redis: RedisOptions, log: Log, asksCa: boo
   const databaseHost = databaseHostOf(config);
   const clockGuard = guardClock({ store, services, clock, log, redis, databaseHost, settings, asksCa });
   const owedClaims = new OwedClaims();
-  const context: Context = { store, queue, probe, services, clock, clockGuard, log, settings, owedClaims };
+  let trustPem = config.verification.trustPem;
+  const judge = createServedJudge(rootsFrom(() => trustPem));
+  const context: Context = { store, queue, probe, judge, services, clock, clockGuard, log, settings, owedClaims };
   const close = async (): Promise<void> => {
     await queue.close();
     await reader.close();
   };
   const replace = (next: Config): void => {
     services.replace(next);
+    trustPem = next.verification.trustPem;
     // Everybody holds this very object.
     Object.assign(settings, settingsOf(next));
   };
@@ -83,6 +89,7 @@ export function privateRedisDirectory({ dataDir }: Config): string {
 function settingsOf({
   planner,
   observation,
+  discovery,
   verification,
   rehearsal,
   retry,
@@ -100,6 +107,7 @@ function settingsOf({
     requeueMs: planner.sweepMs,
     proof: { connections: verification.connections, spreadMs: verification.spreadMs },
     undialable: verification.undialable,
+    mayDialFound: addressGate(discovery.allow),
     observeMs: observation.everyMs,
     retention,
     rehearseMs: rehearsal.everyMs ?? REHEARSAL_OFF,

@@ -11,6 +11,7 @@ import { issue } from "../renewal/steps/issue.ts";
 import { verify } from "../renewal/steps/verify.ts";
 import { clearAnswers } from "../renewal/watch/clearAnswers.ts";
 import { inspectDue } from "../renewal/watch/inspect.ts";
+import { lookAtWatched } from "../renewal/watch/lookAtWatched.ts";
 import { notifyPeople } from "../renewal/watch/notify.ts";
 import { observeDue } from "../renewal/watch/observe.ts";
 import { startHeartbeat } from "./heartbeat.ts";
@@ -203,12 +204,20 @@ const START: Readonly<Record<Role, StartRole>> = {
       },
       report(context, "observe"),
     );
+    // Beside those of certificates: a thousand that do not answer must not keep these waiting.
+    const watchedLooks = repeat(
+      () => Math.min(OBSERVE_TICK_MS, context.settings.observeMs),
+      async (signal) => {
+        if ((await lookAtWatched(context, signal)) > 0) useful("verifier");
+      },
+      report(context, "watch"),
+    );
     return {
       async reloaded(next) {
         worker.setMax(next.concurrency.verify);
       },
       async close() {
-        await Promise.all([looks.close(), worker.close()]);
+        await Promise.all([looks.close(), watchedLooks.close(), worker.close()]);
       },
     };
   },

@@ -1,14 +1,10 @@
 import { readFile } from "node:fs/promises";
-import { getCACertificates } from "node:tls";
 import type { Endpoint } from "../domain/endpoint.ts";
 import { RenewalError } from "../domain/errors.ts";
 import { type ScanReport, scanReport } from "../reports/scan.ts";
 import { scanEndpoint } from "../tls/scan/scan.ts";
-import { type Roots, rootsOf } from "../x509/trust.ts";
 import { systemClock } from "./clock.ts";
-import { trustSystemAuthorities } from "./systemTrust.ts";
-
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+import { certificatesIn, trustedRoots } from "./trustedRoots.ts";
 
 export interface ScanHow {
   readonly timeoutMs: number;
@@ -18,22 +14,17 @@ export interface ScanHow {
 
 /** Needs no configuration. Throws `request.invalid` for a trust file without a certificate. */
 export async function scan(endpoint: Endpoint, how: ScanHow, signal: AbortSignal): Promise<ScanReport> {
-  const roots = await trustedRoots(how.trustFiles);
+  const own = await Promise.all(how.trustFiles.map(certificatesOf));
+  const roots = trustedRoots(own.flat());
   const options = { roots, timeoutMs: how.timeoutMs, now: systemClock.now };
   return scanReport(endpoint, await scanEndpoint(endpoint, options, signal), systemClock.now());
 }
 
-async function trustedRoots(files: readonly string[]): Promise<Roots> {
-  trustSystemAuthorities();
-  const own = await Promise.all(files.map(certificatesIn));
-  return rootsOf([...own.flat(), ...getCACertificates("default")]);
-}
-
-async function certificatesIn(file: string): Promise<string[]> {
+async function certificatesOf(file: string): Promise<string[]> {
   const text = await readFile(file, "utf8").catch((cause: unknown) => {
     throw new RenewalError("request.invalid", `--trust: ${file} cannot be read (${codeOf(cause)})`, { cause });
   });
-  const found = text.match(CERTIFICATE) ?? [];
+  const found = certificatesIn(text);
   if (found.length === 0) throw new RenewalError("request.invalid", `--trust: ${file} holds no certificate in PEM`);
   return found;
 }

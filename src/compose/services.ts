@@ -37,6 +37,7 @@ export function createServices(initial: Config, store: Store, clock: Clock): Rel
   return {
     certificates: () => config.certificates,
     certificate: (name) => byName.get(name) ?? null,
+    watched: () => config.watched,
     issuer: (name) => made.issuer(name),
     issuerNames: () => [...config.issuers.keys()],
     budget: (name) => config.issuers.get(name)?.budget ?? unlimited(name),

@@ -9,6 +9,7 @@ import type { Concern, Severity } from "../domain/notification.ts";
 import type { Responsibility } from "../domain/responsibility.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { SecretReference } from "../domain/secretReference.ts";
+import type { WatchDefinition } from "../domain/watched.ts";
 import type { ConfigProblem } from "./read/problems.ts";
 import type { DiscoverySection } from "./schema/discovery.ts";
 import type { HostAndPort } from "./schema/endpoints.ts";
@@ -43,8 +44,12 @@ export interface Config {
     readonly connections: number;
     readonly spreadMs: number;
     readonly undialable: UndialablePolicy;
+    /** Roots that are trusted besides the system's; null: none. */
+    readonly trustPem: string | null;
   };
   readonly discovery: DiscoveryConfig;
+  /** In the order of the file. */
+  readonly watched: readonly WatchDefinition[];
   /** null: never by itself. */
   readonly rehearsal: { readonly everyMs: number | null };
   readonly retry: {

@@ -16,6 +16,7 @@ import {
   solverEntries,
   targetEntries,
 } from "./check/sections.ts";
+import { watchDefinitions } from "./check/watch.ts";
 import type { Config, IssuerConfig } from "./config.ts";
 import { digestOf } from "./read/digest.ts";
 import { parseYaml } from "./read/document.ts";
@@ -37,6 +38,7 @@ import { resolveAlerts } from "./resolveAlerts.ts";
 import { certificateSchema } from "./schema/certificate.ts";
 import { issuerSchema } from "./schema/issuer.ts";
 import { REGISTRIES, type Registries } from "./schema/registries.ts";
+import { watchSchema } from "./schema/watch.ts";
 
 export type LoadResult =
   | { readonly ok: true; readonly config: Config }
@@ -128,6 +130,7 @@ async function build(
     { distrusted, responsibility },
     problems,
   );
+  const watched = watchDefinitions(entries("watch", watchSchema, raw, problems), responsibility, problems);
   checkReferences(raw, problems);
   const clients = web?.httpreq ?? {};
   checkRules({ certificates: drafts, certificateEntries, issuers: issuerEntries, solvers, targets, clients }, problems);
@@ -178,7 +181,9 @@ async function build(
       connections: verification.connections,
       spreadMs: verification.spread,
       undialable: verification.undialable,
+      trustPem: (verification.trust && (await resources.trust(verification.trust, ["verification", "trust"]))) ?? null,
     },
+    watched,
     rehearsal: { everyMs: rehearsal.every ?? null },
     retry: { issueAttempts: retry.issueAttempts, deployAttempts: retry.deployAttempts, backoffMs: retry.backoff },
     log,

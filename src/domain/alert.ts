@@ -6,6 +6,8 @@ export const ALERT_RULES = [
   "renewalHeld",
   "endpointStale",
   "expiring",
+  "watchedEndpoint",
+  "watchedExpiring",
   "unplannable",
   "noIssuer",
   "rehearsalFailed",

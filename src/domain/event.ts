@@ -105,6 +105,7 @@ export const EVENT_TYPES = [
   "discovery.found",
   "inventory.ignored",
   "inventory.unignored",
+  "watch.changed",
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 

@@ -1,4 +1,6 @@
-import type { Endpoint, Observation } from "./endpoint.ts";
+import type { Endpoint, Observation, ServedCertificate } from "./endpoint.ts";
+import type { Finding } from "./scan.ts";
+import type { SeenCertificate } from "./served.ts";
 import type { Version } from "./version.ts";
 
 export interface Probe {
@@ -9,4 +11,12 @@ export interface Probe {
    * observation describes it. With `expected`, leaf, names, dates and chain are checked against that version.
    */
   observe(endpoint: Endpoint, address: string, expected: Version | null, signal: AbortSignal): Promise<Observation>;
+}
+
+/** What is behind what a probe of this process has seen: nothing of what was read back from the database. */
+export interface ServedJudge {
+  /** Leaf first, in wire order; null: it was not seen by this process. */
+  certificates(served: ServedCertificate): readonly SeenCertificate[] | null;
+  /** What a client that asks for `serverName` finds wrong with it, the path to a trusted root included. */
+  findings(served: ServedCertificate, serverName: string, now: number): readonly Finding[];
 }

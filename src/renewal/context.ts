@@ -5,10 +5,11 @@ import type { Deployer, TargetLimits } from "../domain/deployer.ts";
 import type { Issuer, NamedSolver, OwnCsr, Solver } from "../domain/issuer.ts";
 import type { Log } from "../domain/log.ts";
 import type { Channel } from "../domain/notification.ts";
-import type { Probe } from "../domain/probe.ts";
+import type { Probe, ServedJudge } from "../domain/probe.ts";
 import type { JobQueue } from "../domain/queue.ts";
 import type { Responsibility } from "../domain/responsibility.ts";
 import type { Store } from "../domain/store.ts";
+import type { WatchDefinition } from "../domain/watched.ts";
 import type { OwedClaims } from "./owedClaims.ts";
 import type { RenewalSettings } from "./rules/settings.ts";
 import type { ClockGuard } from "./watch/clockGuard.ts";
@@ -19,6 +20,8 @@ import type { ClockGuard } from "./watch/clockGuard.ts";
 export interface ConfiguredServices {
   certificates(): readonly Certificate[];
   certificate(name: string): Certificate | null;
+  /** Endpoints of certificates that somebody else renews. */
+  watched?(): readonly WatchDefinition[];
   issuer(name: string): Issuer;
   /** The names of all issuers, also of those that no certificate names. */
   issuerNames(): readonly string[];
@@ -62,6 +65,8 @@ export interface Context {
   readonly store: Store;
   readonly queue: JobQueue;
   readonly probe: Probe;
+  /** Absent: what is served is neither judged to a root nor kept. */
+  readonly judge?: ServedJudge;
   readonly services: ConfiguredServices;
   readonly clock: Clock;
   readonly clockGuard: ClockGuard;

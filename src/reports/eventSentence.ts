@@ -172,6 +172,8 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "alert.acknowledged": (detail) => `alert ${detail("alert")}: ${detail("message")}`,
   "alert.resolved": (detail) => `alert ${detail("alert")}: ${detail("message")}`,
   "alert.digest": (detail) => detail("message"),
+  "watch.changed": (detail) =>
+    `watched endpoint ${detail("watched")} went from ${detail("before")} to ${detail("state")}${optional(detail, "message", ": ")}`,
   "definition.changed": (detail) => `${detail("what")} changed from ${detail("from")} to ${detail("to")}`,
   "discovery.found": (detail, { detail: all }) =>
     `discovery (${detail("source")}) found ${detail("count")} that nobody manages${all.kind === "expiring" ? " and that end soon" : ""}: ` +

@@ -1,6 +1,6 @@
 import type { X509Certificate } from "node:crypto";
 import { connect as connectPlain, isIP, type Socket } from "node:net";
-import { type ConnectionOptions, connect } from "node:tls";
+import { type ConnectionOptions, connect, createSecureContext, type SecureContext } from "node:tls";
 import type { Endpoint } from "../domain/endpoint.ts";
 import { proxyHeader } from "./proxyProtocol.ts";
 import { ClosedError, SilentError } from "./reasons.ts";
@@ -26,6 +26,12 @@ export interface HandshakeRequest {
 }
 
 const CLOSE_TIMEOUT_MS = 1_000;
+
+/**
+ * One key share instead of two: making one for the hybrid group costs as much as the rest of the handshake. A server
+ * that insists on another group asks for it, also for the hybrid one (RFC 8446 §4.1.4).
+ */
+const GROUPS = "X25519:P-256:X448:P-384:P-521:X25519MLKEM768";
 
 /**
  * The usual suites first, then all that OpenSSL has: a probe must reach whatever clients reach. Security level 0 is for
@@ -140,16 +146,35 @@ function takeCertificate(plain: Socket, request: HandshakeRequest, signal: Abort
   });
 }
 
-function connectionOptions({ endpoint: { sni }, keyKind }: HandshakeRequest): ConnectionOptions {
+function connectionOptions({ endpoint: { sni, alpn }, keyKind }: HandshakeRequest): ConnectionOptions {
   return {
     // RFC 6066 §3: an IP address is not a server name, so none is sent.
     servername: isIP(sni) ? "" : sni,
     // The only place in renewd that accepts any certificate: it records what is served and checks it afterwards.
     rejectUnauthorized: false,
     checkServerIdentity: () => undefined,
-    ciphers: CIPHERS,
-    ...(keyKind && { sigalgs: SIGNATURES[keyKind] }),
+    secureContext: contextFor(keyKind),
+    ...(alpn !== undefined && { ALPNProtocols: [...alpn] }),
   };
+}
+
+const CONTEXTS = new Map<KeyKind | null, SecureContext>();
+
+/**
+ * Made once: that costs more than a handshake. It has no roots, as nothing is believed here; sessions are kept in no
+ * context, but with the connection that they are of.
+ */
+function contextFor(keyKind: KeyKind | null): SecureContext {
+  const known = CONTEXTS.get(keyKind);
+  if (known !== undefined) return known;
+  const made = createSecureContext({
+    ca: [],
+    ciphers: CIPHERS,
+    ecdhCurve: GROUPS,
+    ...(keyKind && { sigalgs: SIGNATURES[keyKind] }),
+  });
+  CONTEXTS.set(keyKind, made);
+  return made;
 }
 
 function isAlert(error: Error & { readonly code?: unknown }): boolean {

@@ -8,9 +8,17 @@ const SERVED_CHAIN_MAX = 16;
 const NAMES_MAX = 1_000;
 const NAME_LENGTH_MAX = 255;
 
+/** The certificates themselves, as long as somebody has what describes them. */
+const BEHIND = new WeakMap<ServedCertificate, X509Certificate>();
+
+/** The leaf of what `describeServed` described; null: it was read from the database. */
+export function leafBehind(served: ServedCertificate): X509Certificate | null {
+  return BEHIND.get(served) ?? null;
+}
+
 /** `leaf` is the result of `getPeerX509Certificate()`. Its issuers are the rest of the certificate message. */
 export function describeServed(leaf: X509Certificate): ServedCertificate {
-  return {
+  const served = {
     fingerprint: fingerprintOf(leaf),
     serial: leaf.serialNumber.toUpperCase(),
     subjectAltNames: namesIn(leaf),
@@ -19,6 +27,8 @@ export function describeServed(leaf: X509Certificate): ServedCertificate {
     notAfter: leaf.validToDate.getTime(),
     chain: restInWireOrder(leaf).map(fingerprintOf),
   };
+  BEHIND.set(served, leaf);
+  return served;
 }
 
 /** Bounded in number and length. */

@@ -45,20 +45,35 @@ export function pathOf(leaf: X509Certificate, sent: readonly X509Certificate[], 
   const follow = (child: X509Certificate, above: readonly X509Certificate[]): void => {
     steps += 1;
     if (steps > STEPS_MAX || above.length > DEPTH_MAX) return;
-    const root = (roots.get(child.issuer ?? "") ?? []).find((each) => isIssuedBy(child, each));
+    const isIssued = above.length === 0 ? isIssuedBy : isCaIssuedBy;
+    const root = (roots.get(child.issuer ?? "") ?? []).find((each) => isIssued(child, each));
     if (root !== undefined) consider("trusted", isSame(root, child) ? above : [...above, root]);
     if (isIssuedBy(child, child)) {
       if (root === undefined) consider(above.length === 0 ? "selfSigned" : "untrusted", above);
       return;
     }
     const issuers = sent.filter(
-      (each) => !isSame(each, child) && !above.some((used) => isSame(used, each)) && isIssuedBy(child, each),
+      (each) => !isSame(each, child) && !above.some((used) => isSame(used, each)) && isIssued(child, each),
     );
     if (issuers.length === 0 && root === undefined) consider("incomplete", above);
     for (const issuer of issuers) follow(issuer, [...above, issuer]);
   };
   follow(leaf, []);
   return best ?? { trust: "incomplete", above: [] };
+}
+
+const KNOWN_MAX = 1_000;
+const KNOWN = new Map<string, boolean>();
+
+/** The few CAs of a fleet sign each other in the same way every time, and a signature takes long to check. */
+function isCaIssuedBy(child: X509Certificate, parent: X509Certificate): boolean {
+  const key = child.fingerprint256 + parent.fingerprint256;
+  const known = KNOWN.get(key);
+  if (known !== undefined) return known;
+  if (KNOWN.size >= KNOWN_MAX) KNOWN.clear();
+  const found = isIssuedBy(child, parent);
+  KNOWN.set(key, found);
+  return found;
 }
 
 /** Trust counts more than dates, and any end is better than none. */

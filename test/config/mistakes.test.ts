@@ -152,9 +152,9 @@ certificates:
       '12:64 certificates.a.endpoints[0].sni: "b.example" is not covered by the certificate\'s names',
     ],
     [
-      "an endpoint below wildcards only",
-      estate('  a: { names: ["*.example"], solver: dns, endpoints: [192.0.2.1] }'),
-      "12:55 certificates.a.endpoints[0]: needs `sni`",
+      "a watched endpoint twice",
+      estate(undefined, "watch: { one: a.example, two: { host: a.example, port: 443 } }"),
+      '13:26 watch.two: is the same endpoint as "one": a.example@a.example:443',
     ],
     [
       "an endpoint of a foreign target",

@@ -120,27 +120,32 @@ function completeEndpoint(
   const concrete =
     names.filter(({ type, value }) => type === "dns" && !value.startsWith("*."))[0] ??
     names.find(({ type }) => type === "ip");
-  const serverName = sni ?? (namesCover(values, host) ? host : concrete?.value);
-  if (serverName === undefined)
-    problems.add(path, "needs `sni`: with wildcard names only, renewd cannot tell which name clients ask for");
-  else if (!namesCover(values, serverName))
+  const serverName = sni ?? (namesCover(values, host) ? host : (concrete?.value ?? probeName(values)));
+  if (serverName !== undefined && !namesCover(values, serverName))
     problems.add([...path, "sni"], `${quote(serverName)} is not covered by the certificate's names`);
   return { ...base, sni: serverName ?? host };
 }
 
-function portOf({ port, starttls }: Pick<EndpointEntry, "port" | "starttls">): number {
+/** Clients of a wildcard ask for any name that it covers. */
+function probeName([first]: readonly string[]): string | undefined {
+  return first?.startsWith("*.") ? `renewd-probe${first.slice(1)}` : undefined;
+}
+
+export function portOf({ port, starttls }: Pick<EndpointEntry, "port" | "starttls">): number {
   return port ?? (starttls === undefined ? HTTPS_PORT : STARTTLS_PORTS[starttls]);
 }
 
 /** What is not written stays out, so that an older configuration keeps its digest. */
-function howToDial({
+export function howToDial({
   starttls,
   proxyProtocol,
+  alpn,
   handshakeTimeout,
-}: Omit<EndpointEntry, "host">): Pick<Endpoint, "starttls" | "proxyProtocol" | "handshakeTimeoutMs"> {
+}: Omit<EndpointEntry, "host">): Pick<Endpoint, "starttls" | "proxyProtocol" | "alpn" | "handshakeTimeoutMs"> {
   return {
     ...(starttls !== undefined && { starttls }),
     ...(proxyProtocol !== undefined && { proxyProtocol }),
+    ...(alpn !== undefined && { alpn }),
     ...(handshakeTimeout !== undefined && { handshakeTimeoutMs: handshakeTimeout }),
   };
 }

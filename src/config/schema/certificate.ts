@@ -26,6 +26,7 @@ export interface EndpointEntry {
   readonly target?: string | undefined;
   readonly starttls?: StartTlsProtocol | undefined;
   readonly proxyProtocol?: ProxyProtocol | undefined;
+  readonly alpn?: readonly string[] | undefined;
   readonly handshakeTimeout?: number | undefined;
 }
 
@@ -33,7 +34,7 @@ const identifier = z.string().transform((text, context) => take<Identifier>(chec
 const serverName = z.string().transform((text, context) => take(checkDnsName(text), context));
 const host = z.string().transform((text, context) => take(checkHost(text), context));
 
-const endpoint = z.union([
+export const endpointSchema = z.union([
   z.string().transform((text, context): EndpointEntry => take(checkHostAndPort(text, HTTPS_PORT), context)),
   z.strictObject({
     host: host.describe("Host name or IP address to dial; every address of a name is dialled."),
@@ -58,6 +59,15 @@ const endpoint = z.union([
       .enum(PROXY_PROTOCOLS)
       .optional()
       .describe("Version of the PROXY protocol header that the server expects first. Default: none is sent."),
+    alpn: z
+      .array(z.string().regex(/^[\x21-\x7e]{1,255}$/, "must be a protocol's name, such as h2"))
+      .min(1)
+      .max(10)
+      .optional()
+      .describe(
+        "Application protocols to offer (ALPN), for a server that chooses its certificate by them or refuses clients " +
+          "without, such as `[h2]` or `[dot]`. Default: none is offered.",
+      ),
     handshakeTimeout: duration({ min: "100ms", max: "2m" })
       .optional()
       .describe("Limit of one connection, from connect to the end of the handshake. Default: 5s."),
@@ -202,7 +212,7 @@ export const certificateSchema = z.strictObject({
         "renewal. Both files are read when ordering. Excludes `reuseKey` and `dropDeadNames`.",
     ),
   endpoints: z
-    .array(endpoint)
+    .array(endpointSchema)
     .max(100)
     .optional()
     .describe(

@@ -1,6 +1,5 @@
 import { isIP } from "node:net";
 import { z } from "zod";
-import { UNDIALABLE_POLICIES } from "../../domain/endpoint.ts";
 import { alertsSchema, canarySchema, heartbeatSchema } from "./alerts.ts";
 import { certificateSchema, defaultsSchema } from "./certificate.ts";
 import { discoverySchema } from "./discovery.ts";
@@ -12,6 +11,8 @@ import { responsibilitySchema } from "./responsibility.ts";
 import { retentionSchema } from "./retention.ts";
 import { secretReference } from "./secretReference.ts";
 import { tracingSchema } from "./tracing.ts";
+import { verificationSchema } from "./verification.ts";
+import { watchSchema } from "./watch.ts";
 import { webSchema } from "./web.ts";
 
 const path = z.string().min(1, "must name a file");
@@ -89,32 +90,6 @@ const observation = z.strictObject({
     ),
 });
 
-const verification = z.strictObject({
-  connections: z
-    .int()
-    .min(1)
-    .max(1_000)
-    .default(40)
-    .describe(
-      "Fresh connections in a row to each address that must get the new certificate before it is proved live. With 40, " +
-        "an address that serves the old pair on 1 of 8 connections, at random, is found in 99 of 100 cases.",
-    ),
-  spread: duration({ min: "1ms", max: "10m" })
-    .prefault("10s")
-    .describe(
-      "Time over which they are spread. Old workers of a reloading server must have ended by then. A server or balancer " +
-        "that serves the old pair for a part of the time, such as one second in eight, is found as surely if it comes " +
-        "round within this time.",
-    ),
-  undialable: z
-    .enum(UNDIALABLE_POLICIES)
-    .default("report")
-    .describe(
-      "What an address means that cannot be dialled from here, such as an IPv6 address without IPv6. `report`: it is " +
-        "shown, and the other addresses prove the endpoint. `fail`: the endpoint is not proved.",
-    ),
-});
-
 const rehearsal = z.strictObject({
   every: duration({ min: "1h", max: "365d" })
     .optional()
@@ -178,7 +153,13 @@ export const fileSchema = z.strictObject({
   planner: planner.prefault({}).describe("How often renewd looks for work."),
   workers: workers.prefault({}).describe("Concurrency of each worker process."),
   observation: observation.prefault({}).describe("Looking at endpoints between renewals."),
-  verification: verification.prefault({}).describe("How much it takes to prove that an endpoint is live."),
+  verification: verificationSchema.prefault({}).describe("How much it takes to prove that an endpoint is live."),
+  watch: z
+    .record(name, watchSchema)
+    .default({})
+    .describe(
+      "Endpoints whose certificates somebody else renews, by name: looked at, judged, and alerted about before they end.",
+    ),
   rehearsal: rehearsal
     .prefault({})
     .describe(

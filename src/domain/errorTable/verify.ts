@@ -43,6 +43,16 @@ export const VERIFY_ERRORS = {
       "Give the verifier a route to the address, or let its firewall pass it, or run a verifier that has one; " +
       "`verification.undialable` says whether such an address stops a renewal.",
   },
+  "verify.forbidden": {
+    class: "configuration",
+    retry: "never",
+    action: "Name its network in `discovery.allow` if it may be dialled, or ignore what was found there.",
+  },
+  "verify.ending": {
+    class: "target",
+    retry: "never",
+    action: "Renew the certificate where it is made, and reload what serves it: renewd only watches it.",
+  },
   "verify.wrongCertificate": {
     class: "target",
     retry: "never",

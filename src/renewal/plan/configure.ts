@@ -43,6 +43,7 @@ export async function configure(context: Context, signal: AbortSignal): Promise<
     await warnOfDistrust(tx, [...found.added, ...found.changed], services.certificates(), now);
     await recordLeftTargets(tx, services, now);
     await watchObserved(tx, services.certificates(), now);
+    await tx.watched.configure(services.watched?.() ?? [], now);
     const detail = whyRemoved(services);
     for (const certificate of found.removed)
       await tx.events.append({ ...base, type: "certificate.removed", certificate, detail });

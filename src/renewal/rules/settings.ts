@@ -1,3 +1,4 @@
+import { addressGate } from "../../domain/addressRange.ts";
 import type { AlertSettings } from "../../domain/alertSettings.ts";
 import type { UndialablePolicy } from "../../domain/endpoint.ts";
 import { DAY_MS } from "../../domain/time.ts";
@@ -21,6 +22,8 @@ export interface RenewalSettings {
   /** What proves one address. */
   readonly proof: ProofTerms;
   readonly undialable: UndialablePolicy;
+  /** Whether an address may be dialled for an endpoint that discovery found. */
+  readonly mayDialFound: (address: string) => boolean;
   /** Between two observations of the endpoints of a certificate that is not being renewed. */
   readonly observeMs: number;
   /** Between two rehearsals of a certificate; REHEARSAL_OFF: no automatic rehearsals. */
@@ -50,6 +53,7 @@ export const DEFAULT_SETTINGS: RenewalSettings = {
   backoffMs: LADDERS_MS.renewal,
   proof: { connections: 40, spreadMs: 10_000 },
   undialable: "report",
+  mayDialFound: addressGate([]),
   observeMs: 600_000,
   rehearseMs: REHEARSAL_OFF,
   alerts: DEFAULT_ALERTS,

@@ -8,6 +8,7 @@ import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { renewalEvent } from "../history.ts";
 import { MIXED_LOOK_MS, restartEvidence } from "../rules/proof.ts";
+import { recordServedOf } from "../watch/recordServed.ts";
 import { claimInTime, underClaim } from "./claim.ts";
 import { type Approach, type EndpointRound, examineEndpoints, provedDetail } from "./examineEndpoint.ts";
 import { assertNotOvertaken, isInterruption, type Lease, withLease } from "./lease.ts";
@@ -129,10 +130,12 @@ async function recordRounds(context: Context, renewal: Renewal, rounds: readonly
   const { clock, log } = context;
   const now = clock.now();
   const { certificate, id: renewalId } = renewal;
+  const endpoints = context.services.certificate(certificate)?.endpoints ?? [];
   const recorded = await recordOutcome(context, renewalId, async (tx) => {
     if (!(await tx.renewals.update(renewalId, renewal.fence, { leaseUntil: null, openClaims: 0 }))) return false;
     for (const { status, observations, evidence } of rounds) {
       await tx.observations.record(status, observations, evidence);
+      await recordServedOf(tx, context.judge, endpoints, [{ status, observations }]);
       for (const { address, port, served, problem } of observations) {
         const detail = {
           endpoint: status.endpoint,

@@ -8,8 +8,10 @@ import type { Fault } from "../rules/alerts/faults.ts";
 import { type Judgement, judge } from "../rules/alerts/judge.ts";
 import { elapsed } from "../rules/alerts/lasting.ts";
 import { JUDGED_EVENTS, type Signal, signalOf } from "../rules/alerts/signals.ts";
+import { watchedKeyOf } from "../rules/watched.ts";
 import { changedDefinitions, definitionsOf, originsOf } from "./alertOrigins.ts";
 import { judgeCertificates, standingFaults, troubled } from "./faults.ts";
+import { judgeWatched, routedWatched, troubledWatched, watchedAmong, watchedMemberOf } from "./watchedFaults.ts";
 
 const EVENTS_MAX = 500;
 /** How often every member of an open alert is judged again: time passes, too. */
@@ -85,12 +87,17 @@ async function look(context: Context, signal: AbortSignal): Promise<Found> {
   const isRight = await isClockRight(context, signal);
   const isJudgeDue = isRight && elapsed(state.judgedAt, now) >= JUDGE_MS;
   const isScanDue = isRight && (state.seq === null || elapsed(state.scannedAt, now) >= SCAN_MS);
-  const names = new Set(isRight ? events.flatMap(({ certificate }) => certificate ?? []) : []);
+  const names = new Set(
+    isRight ? events.flatMap((event) => [event.certificate ?? [], watchedMemberOf(event)].flat()) : [],
+  );
   if (isJudgeDue || isScanDue)
     for (const { members } of open) for (const { certificate } of members) names.add(certificate);
-  if (isScanDue) for (const name of await troubled(context)) names.add(name);
+  if (isScanDue)
+    for (const name of [...(await troubled(context)), ...(await troubledWatched(context))]) names.add(name);
   if (isJudgeDue && settings.alerts.canary !== null) names.add(settings.alerts.canary.certificate);
-  const faults = await judgeCertificates(context, [...names], signal);
+  const watched = await watchedAmong(context, names);
+  const certificates = [...names].filter((name) => watchedKeyOf(name) === null);
+  const faults = [...(await judgeCertificates(context, certificates, signal)), ...judgeWatched(context, watched)];
   const definitions = definitionsOf(context);
   const signals = events.flatMap((event: HistoryEvent) => {
     const found = signalOf(event, (name) => services.certificate(name)?.issuer ?? null);
@@ -123,6 +130,11 @@ function isClockRight({ clockGuard }: Context, signal: AbortSignal): Promise<boo
 async function judgement(context: Context, store: Store, found: Found, now: number): Promise<Judgement> {
   const { services, settings } = context;
   const { open, judged, faults, signals, state } = found;
+  const members = [
+    ...open.flatMap((alert) => alert.members.map(({ certificate: name }) => name)),
+    ...faults.flatMap(({ certificate: name }) => name ?? []),
+  ];
+  const watched = routedWatched(await watchedAmong({ store }, members));
   return judge({
     ...{ open, judged, faults, signals, now },
     origins: await originsOf({ store, services }, { open, faults, signals }, now),
@@ -131,7 +143,7 @@ async function judgement(context: Context, store: Store, found: Found, now: numb
     routing: {
       routes: settings.alerts.routes,
       channels: services.channels(),
-      certificate: (name) => services.certificate(name),
+      certificate: (name) => services.certificate(name) ?? watched(name),
     },
     newId: () => randomBytes(4).toString("hex"),
   });

@@ -14,6 +14,7 @@ import { overtaking } from "../rules/restored.ts";
 import { isWatchedOnly } from "../rules/served.ts";
 import { type Approach, type EndpointRound, examineEndpoints, provedDetail } from "../steps/examineEndpoint.ts";
 import { observeServed } from "./observeServed.ts";
+import { recordServedOf } from "./recordServed.ts";
 
 /** Groups of connections that may fail in one look: a server may be restarting. */
 const BAD_GROUPS_MAX = 3;
@@ -77,7 +78,10 @@ async function observeOne(context: Context, name: string, signal: AbortSignal): 
   if (certificate === null || version === null || (await store.renewals.active(name)) !== null) return;
   const { endpoints } = certificate;
   const found = await examineEndpoints(context, { certificate, version, endpoints }, lookAt(version), signal);
-  await store.transaction((tx) => recordObservations(tx, certificate, version, found, context.clock.now()));
+  await store.transaction(async (tx) => {
+    await recordObservations(tx, certificate, version, found, context.clock.now());
+    await recordServedOf(tx, context.judge, endpoints, found);
+  });
   if (found.every(({ status }) => status.proved)) await store.replacements.wakeNextWave(name, context.clock.now());
 }
 

@@ -9,6 +9,7 @@ import { formatAgo } from "../../domain/time.ts";
 import type { Context } from "../context.ts";
 import { isWatchedOnly, OF_OTHERS, servedInUse } from "../rules/served.ts";
 import { expiryWarningAt } from "../rules/window.ts";
+import { recordServedOf } from "./recordServed.ts";
 
 /** Connections at the same time to the endpoints of one certificate. */
 const CONNECTIONS_MAX = 16;
@@ -29,7 +30,10 @@ export async function observeServed(context: Context, certificate: Certificate, 
     certificate.endpoints.map((endpoint) => limit(() => dial(context, certificate, endpoint, signal))),
   );
   const now = context.clock.now();
-  await context.store.transaction((tx) => record(tx, certificate, rounds, now));
+  await context.store.transaction(async (tx) => {
+    await record(tx, certificate, rounds, now);
+    await recordServedOf(tx, context.judge, certificate.endpoints, rounds);
+  });
 }
 
 async function dial(

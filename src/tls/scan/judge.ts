@@ -3,7 +3,7 @@ import { namesCover } from "../../domain/identifier.ts";
 import { FINDING_LEVELS, type Finding, type FindingLevel, type ScannedChain } from "../../domain/scan.ts";
 import { formatAgo, formatDuration, formatInstant } from "../../domain/time.ts";
 import { isValidAt, type Path, pathOf, type Roots } from "../../x509/trust.ts";
-import { restInWireOrder } from "../served.ts";
+import { namesIn, restInWireOrder } from "../served.ts";
 import { describeCertificate, rsaBits, shortName } from "./certificate.ts";
 
 /** Below this share of its life a certificate should have been replaced: ACME clients renew when a third is left. */
@@ -31,14 +31,6 @@ export interface Question {
 export function judge(leaf: X509Certificate, question: Question): Judged {
   const sent = restInWireOrder(leaf);
   const path = pathOf(leaf, sent, question.roots, question.now);
-  const findings = [
-    ...nameFindings(leaf, question),
-    ...dateFindings(leaf, question.now),
-    ...trustFindings(leaf, path),
-    ...pathDates(leaf, path, question.now),
-    ...sentFindings(leaf, sent, path),
-    ...strengthFindings(leaf, path),
-  ];
   return {
     chain: {
       leaf: describeCertificate(leaf),
@@ -46,8 +38,30 @@ export function judge(leaf: X509Certificate, question: Question): Judged {
       trust: path.trust,
       path: path.above.map(({ subject }) => shortName(subject)),
     },
-    findings: worstFirst(findings),
+    findings: findingsAbout(leaf, sent, path, question),
   };
+}
+
+/** As `judge`, without a description of every certificate, which takes longer than to judge them. */
+export function findingsOf(leaf: X509Certificate, question: Question): Finding[] {
+  const sent = restInWireOrder(leaf);
+  return findingsAbout(leaf, sent, pathOf(leaf, sent, question.roots, question.now), question);
+}
+
+function findingsAbout(
+  leaf: X509Certificate,
+  sent: readonly X509Certificate[],
+  path: Path,
+  question: Question,
+): Finding[] {
+  return worstFirst([
+    ...nameFindings(leaf, question),
+    ...dateFindings(leaf, question.now),
+    ...trustFindings(leaf, path),
+    ...pathDates(leaf, path, question.now),
+    ...sentFindings(leaf, sent, path),
+    ...strengthFindings(leaf, path),
+  ]);
 }
 
 export function worstFirst(findings: readonly Finding[]): Finding[] {
@@ -59,7 +73,7 @@ function finding(level: FindingLevel, id: string, message: string, advice: strin
 }
 
 function nameFindings(leaf: X509Certificate, { serverName }: Question): Finding[] {
-  const { subjectAltNames } = describeCertificate(leaf);
+  const subjectAltNames = namesIn(leaf);
   if (namesCover(subjectAltNames, serverName)) return [];
   const shown = subjectAltNames.slice(0, NAMES_SHOWN_MAX).join(", ");
   const more = subjectAltNames.length > NAMES_SHOWN_MAX ? ` and ${subjectAltNames.length - NAMES_SHOWN_MAX} more` : "";

@@ -10,6 +10,7 @@ import { recordUnplannable } from "../../../src/renewal/plan/unplannable.ts";
 import { observeDue } from "../../../src/renewal/watch/observe.ts";
 import { AlertBench, alertCertificate } from "../../support/model/alertBench.ts";
 import { heartbeat } from "../../support/model/facts.ts";
+import { watchDefinition, watchLook } from "../../support/model/watched.ts";
 import { NO_SIGNAL } from "../../support/model/workbench.ts";
 
 type Scenario = (estate: AlertBench) => Promise<unknown>;
@@ -62,6 +63,18 @@ const update =
     await happens(type, {}, { certificate: name })(bench);
   };
 
+const watchSees =
+  (state: "unreachable" | "ending", problem: { readonly code: string; readonly message: string }): Scenario =>
+  async (bench) => {
+    const { store, now } = bench.bench;
+    const watched = watchDefinition(state, { host: "partner.example.org", port: 443 });
+    await store.watched.configure([...(await store.watched.list()), watched], now);
+    const leaf = { notBefore: now - 80 * DAY_MS, notAfter: now + 2 * DAY_MS };
+    const look = watchLook({ at: now, state, problem }, state === "ending" ? leaf : null);
+    await store.watched.record([{ watched, look, nextLookAt: now }]);
+    await happens("watch.changed", { watched: state, state })(bench);
+  };
+
 const SCENARIOS: Readonly<Record<AlertRule, Scenario>> = {
   renewalFailed: renewing("fails", "acme.server"),
   renewalHeld: renewing("held", "deploy.unreachable"),
@@ -77,6 +90,8 @@ const SCENARIOS: Readonly<Record<AlertRule, Scenario>> = {
     await bench.store.certificates.update("expires", { pausedAt: now, pausedUntil: null, pausedReason: "migration" });
     await warnOfExpiry(context, NO_SIGNAL);
   },
+  watchedEndpoint: watchSees("unreachable", { code: "verify.timeout", message: "no handshake" }),
+  watchedExpiring: watchSees("ending", { code: "verify.ending", message: "ends soon" }),
   unplannable: ({ context }) => recordUnplannable(context, "unplannable", new Error("a damaged row")),
   async noIssuer({ context, bench }) {
     bench.certificates = bench.certificates.map((each) =>

@@ -18,6 +18,14 @@ export const ALERT_RULE_TEXTS: Readonly<Record<AlertRule, RuleText>> = {
     when: "a certificate is in its last days, or has expired, and nothing newer is in use",
     severity: "page",
   },
+  watchedEndpoint: {
+    when: "a watched endpoint does not answer, or serves what clients refuse or a predecessor",
+    severity: "page",
+  },
+  watchedExpiring: {
+    when: "the certificate of a watched endpoint is in its last days, or has expired",
+    severity: "page",
+  },
   unplannable: { when: "the planner cannot decide about a certificate", severity: "page" },
   noIssuer: { when: "every issuer that a certificate names is distrusted", severity: "page" },
   rehearsalFailed: { when: "a rehearsal found what would make the renewal fail", severity: "page" },

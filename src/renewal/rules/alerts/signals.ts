@@ -90,6 +90,7 @@ const TRIGGERS: readonly EventType[] = [
   "certificate.configured",
   "certificate.removed",
   "version.imported",
+  "watch.changed",
 ];
 
 /** Every event that alerts are made of. */

@@ -1,5 +1,6 @@
 import { html, raw } from "hono/html";
 import { inert } from "../../../domain/text.ts";
+import { watchedKeyOf } from "../../../renewal/rules/watched.ts";
 
 /** Escaped already. A string that goes into `html` is escaped; only what `html` made is not escaped again. */
 export type Html = ReturnType<typeof html>;
@@ -31,8 +32,10 @@ export function pathOf(...parts: readonly string[]): string {
   return parts.map((part) => `/${encodeURIComponent(part)}`).join("");
 }
 
+/** Also of a watched endpoint, as alerts name it. */
 export function certificateHref(name: string): string {
-  return pathOf("certificates", name);
+  const watched = watchedKeyOf(name);
+  return watched === null ? pathOf("certificates", name) : pathOf("watched", watched);
 }
 
 export function renewalHref(id: string): string {

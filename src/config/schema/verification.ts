@@ -1,0 +1,37 @@
+import { z } from "zod";
+import { UNDIALABLE_POLICIES } from "../../domain/endpoint.ts";
+import { duration } from "./duration.ts";
+
+/** How much it takes to prove that an endpoint is live. */
+export const verificationSchema = z.strictObject({
+  connections: z
+    .int()
+    .min(1)
+    .max(1_000)
+    .default(40)
+    .describe(
+      "Fresh connections in a row to each address that must get the new certificate before it is proved live. With 40, " +
+        "an address that serves the old pair on 1 of 8 connections, at random, is found in 99 of 100 cases.",
+    ),
+  spread: duration({ min: "1ms", max: "10m" })
+    .prefault("10s")
+    .describe(
+      "Time over which they are spread. Old workers of a reloading server must have ended by then. A server or balancer " +
+        "that serves the old pair for a part of the time, such as one second in eight, is found as surely if it comes " +
+        "round within this time.",
+    ),
+  undialable: z
+    .enum(UNDIALABLE_POLICIES)
+    .default("report")
+    .describe(
+      "What an address means that cannot be dialled from here, such as an IPv6 address without IPv6. `report`: it is " +
+        "shown, and the other addresses prove the endpoint. `fail`: the endpoint is not proved.",
+    ),
+  trust: z
+    .string()
+    .min(1, "must name a file")
+    .optional()
+    .describe(
+      "PEM file with roots that chains of watched endpoints may lead to besides those of the system, such as a company's.",
+    ),
+});

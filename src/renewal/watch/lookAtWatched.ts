@@ -1,0 +1,165 @@
+import pLimit from "p-limit";
+import type { Observation } from "../../domain/endpoint.ts";
+import { toRenewalError } from "../../domain/errors.ts";
+import type { NewEvent } from "../../domain/event.ts";
+import { placeKey, type ServedSighting } from "../../domain/served.ts";
+import { MINUTE_MS } from "../../domain/time.ts";
+import type { WatchDefinition, WatchedAddress, WatchedEndpoint, WatchLook, WatchRecord } from "../../domain/watched.ts";
+import type { Context } from "../context.ts";
+import { judgeAddress, lookOf, newestOf, nextLookAt, withStale } from "../rules/watched.ts";
+import { sightingsOf } from "./recordServed.ts";
+
+/** Connections, and so sockets, of one process at the same time. */
+export const SOCKETS_MAX = 256;
+/** Endpoints claimed and not yet looked at. */
+const AHEAD_MAX = 500;
+/** Results written at once. */
+const RECORD_MAX = 200;
+/** A look that nobody recorded, as its process died, is due again then. */
+const CLAIM_MS = 5 * MINUTE_MS;
+/** Of changes at an address that show which certificates it served before. */
+const EARLIER_MAX = 20;
+
+interface Looked extends WatchRecord {
+  readonly before: WatchLook | null;
+  readonly sightings: readonly ServedSighting[];
+}
+
+/**
+ * Connects to every address of the watched endpoints that are due. A few that never answer hold up none of the others:
+ * each takes one of the sockets, and no look waits for the one before. Returns how many were looked at.
+ */
+export async function lookAtWatched(context: Context, signal: AbortSignal): Promise<number> {
+  const { store, clock } = context;
+  await context.clockGuard.check(signal);
+  const limit = pLimit(SOCKETS_MAX);
+  const writer = new LookWriter(context);
+  const running = new Set<Promise<void>>();
+  let looked = 0;
+  while (!signal.aborted) {
+    const now = clock.now();
+    const due = await store.watched.claim({ now, nextAt: now + CLAIM_MS, limit: AHEAD_MAX });
+    if (due.length === 0 && running.size === 0) break;
+    for (const watched of due) {
+      const task = lookAt(context, watched, limit, signal)
+        .then((found) => writer.add(found))
+        .catch((thrown: unknown) => {
+          // One failure must not stop the others. It is due again when its claim ends.
+          if (!signal.aborted) context.log.warn({ watched: watched.key, err: toRenewalError(thrown) }, "not looked at");
+        });
+      const done = task.finally(() => running.delete(done));
+      running.add(done);
+    }
+    looked += due.length;
+    while (running.size > (due.length === 0 ? 0 : AHEAD_MAX / 2)) await Promise.race(running);
+  }
+  await Promise.all(running);
+  await writer.flush();
+  return looked;
+}
+
+/** Writes results in pages, one page at a time. */
+class LookWriter {
+  readonly #context: Context;
+  #page: Looked[] = [];
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  async add(looked: Looked): Promise<void> {
+    this.#page.push(looked);
+    if (this.#page.length >= RECORD_MAX) await this.flush();
+  }
+
+  flush(): Promise<void> {
+    const page = this.#page;
+    this.#page = [];
+    if (page.length > 0) this.#writing = this.#writing.then(() => record(this.#context, page));
+    return this.#writing;
+  }
+}
+
+async function record({ store, clock }: Context, page: readonly Looked[]): Promise<void> {
+  await store.transaction(async (tx) => {
+    await tx.watched.record(page);
+    await tx.served.record(page.flatMap(({ sightings }) => sightings));
+    for (const looked of page) {
+      const event = changeOf(looked, clock.now());
+      if (event !== null) await tx.events.append(event);
+    }
+  });
+}
+
+/** The history gets changes only: of the state, and of the end of what is served. */
+function changeOf({ watched, look, before }: Looked, now: number): NewEvent | null {
+  const { state, problem, expiresAt } = look;
+  if (before?.state === state && before.problem?.code === problem?.code && before.expiresAt === expiresAt) return null;
+  // That a new one is well is no news.
+  if (before === null && state === "good") return null;
+  const detail = {
+    ...{ watched: watched.key, state, before: before?.state ?? "unseen" },
+    ...{ code: problem?.code ?? null, message: problem?.message ?? null, expiresAt },
+  };
+  return { at: now, type: "watch.changed", certificate: null, renewalId: null, target: null, detail };
+}
+
+async function lookAt(
+  context: Context,
+  watched: WatchedEndpoint,
+  limit: <T>(work: () => Promise<T>) => Promise<T>,
+  signal: AbortSignal,
+): Promise<Looked> {
+  const { probe, clock, settings, judge } = context;
+  const { endpoint, expects, look: before } = watched;
+  let unresolved: WatchLook["problem"] = null;
+  let observations: readonly Observation[] = [];
+  try {
+    const addresses = await limit(() => probe.addresses(endpoint, signal));
+    const allowed = mayDial(context, watched, addresses);
+    observations = await Promise.all(
+      // The very addresses that were judged are dialled: a second look-up could give others.
+      allowed.map((address) => limit(() => probe.observe(endpoint, address, null, signal))),
+    );
+    if (allowed.length < addresses.length) unresolved = forbidden(addresses, allowed);
+  } catch (thrown) {
+    signal.throwIfAborted();
+    const { code, message } = toRenewalError(thrown);
+    unresolved = { code, message };
+  }
+  const now = clock.now();
+  const judged = observations.map((seen) => {
+    const findings = seen.served === null ? [] : (judge?.findings(seen.served, endpoint.sni, now) ?? []);
+    return judgeAddress(seen, findings, expects);
+  });
+  const addresses = withStale(judged, await servedEarlier(context, watched, judged));
+  const look = lookOf({ expects, addresses, unresolved, before, now });
+  const sightings = judge === undefined ? [] : sightingsOf(judge, { endpoint, observations });
+  return { watched, before, look, sightings, nextLookAt: nextLookAt(look, settings.observeMs, now, Math.random()) };
+}
+
+/** Where somebody found an endpoint, a stranger may have named it: only what anybody may dial, and `allow`ed networks. */
+function mayDial({ settings }: Context, { origin }: WatchDefinition, addresses: readonly string[]): readonly string[] {
+  if (origin === "configured") return addresses;
+  return addresses.filter(settings.mayDialFound);
+}
+
+function forbidden(addresses: readonly string[], allowed: readonly string[]): WatchLook["problem"] {
+  const refused = addresses.filter((address) => !allowed.includes(address)).join(", ");
+  const message = `${refused} is in a private or link-local network, which is not dialled for what was found: \`discovery.allow\` names networks that may be`;
+  return { code: "verify.forbidden", message };
+}
+
+/** Asked only where addresses differ. */
+async function servedEarlier(
+  { store }: Context,
+  { endpoint }: WatchDefinition,
+  addresses: readonly WatchedAddress[],
+): Promise<ReadonlySet<string>> {
+  const newest = newestOf(addresses);
+  if (newest === null) return new Set();
+  const place = placeKey({ address: newest.address, port: endpoint.port, sni: endpoint.sni });
+  const changes = await store.served.changes(place, { limit: EARLIER_MAX });
+  return new Set(changes.flatMap(({ leaf }) => (leaf === null || leaf === newest.served.fingerprint ? [] : [leaf])));
+}
