@@ -190,6 +190,7 @@ const WRITTEN: readonly Written[] = [
   ["verification.spread", "20s"],
   ["verification.undialable", "fail"],
   ["verification.trust", "ca.pem"],
+  ["discovery", { every: "1d" }],
   ["watch", { partner: { host: "partner.example", minLeft: "20d" } }],
   ["rehearsal.every", "60d"],
   ["retention.history", "500d"],
