@@ -7,6 +7,7 @@ import { addressGate } from "../domain/addressRange.ts";
 import { toRenewalError } from "../domain/errors.ts";
 import type { DiscoverySourceName, SourceRun } from "../domain/inventory.ts";
 import { sanitize } from "../domain/text.ts";
+import type { Context } from "../renewal/context.ts";
 import { managementBy } from "../renewal/rules/unmanaged.ts";
 import { discoverCertificates } from "../renewal/watch/discover.ts";
 import { iso } from "../reports/instant.ts";
@@ -17,7 +18,7 @@ import { fileSources, targetSource } from "./discoveryHeld.ts";
 import type { Reader } from "./reader.ts";
 import { trustSystemAuthorities } from "./systemTrust.ts";
 
-export type Discoverable = Pick<Reader, "config" | "store" | "services" | "clock">;
+export type Discoverable = Pick<Reader, "config" | "store" | "clock"> & Pick<Context, "services">;
 
 /** What to look for, with everything that only this run adds. */
 export interface DiscoverRequest {
@@ -143,6 +144,8 @@ export function configuredSources({ discovery, targets }: Config): DiscoverySour
 
 /** On the schedule: everything configured but Certificate Transparency, among whose finds a person picks. */
 export async function discoverOnSchedule(part: Discoverable, signal: AbortSignal): Promise<void> {
+  const { everyMs } = part.config.discovery;
+  if (everyMs === null || !(await part.store.inventory.claimRun(part.clock.now(), everyMs))) return;
   const sources = configuredSources(part.config).filter((source) => source !== "ct");
   await discover(part, { sources, settings: part.config.discovery, picks: [] }, signal);
 }

@@ -5,6 +5,7 @@ import { addressesIn } from "../domain/addressRange.ts";
 import type { DiscoveryReport } from "../domain/discovery.ts";
 import { toRenewalError } from "../domain/errors.ts";
 import type { FoundEndpoint } from "../domain/inventory.ts";
+import type { Context } from "../renewal/context.ts";
 import type { Seen } from "../renewal/watch/discover.ts";
 import { transferNames } from "../solvers/dns/transfer.ts";
 import type { Sweep, SweepPlace } from "../tls/scan/sweep.ts";
@@ -40,21 +41,14 @@ export function networkSource(
 }
 
 /** Every name seen at an address is asked for there; and names of web servers' configurations where they lead. */
-export function sniSource({ config, store }: Pick<Reader, "config" | "store">, sweep: Sweep): SourceMaker {
+export function sniSource({ store }: Pick<Reader, "store">, sweep: Sweep): SourceMaker {
   return {
     name: "sni",
     make: (seen) => ({
       name: "sni",
       async look(report, signal) {
         const known = await knownAddresses(store, seen);
-        const own = config.certificates.flatMap(({ endpoints }) =>
-          endpoints.map((each) => ({ ...each, target: null })),
-        );
-        const places = [
-          ...seen.candidates,
-          ...own.map(({ host, port, sni, starttls }) => ({ host, port, sni, ...(starttls && { starttls }) })),
-        ];
-        await sweep.dial([...places, ...probes(known, report)], { isQuiet: true }, report, signal);
+        await sweep.dial([...seen.candidates, ...probes(known, report)], { isQuiet: true }, report, signal);
       },
     }),
   };
@@ -103,7 +97,7 @@ function* probes(known: readonly KnownAddress[], report: DiscoveryReport): Gener
 
 /** Names of DNS zones, by the credentials of dns-01 solvers or by zone transfers, dialled. */
 export function zoneSource(
-  { config, services }: Pick<Reader, "config" | "services">,
+  { config, services }: Pick<Reader, "config"> & Pick<Context, "services">,
   { zones: { solvers, transfers, ports } }: DiscoveryConfig,
   sweep: Sweep,
 ): SourceMaker {

@@ -9,6 +9,7 @@ import type { DiscoverySourceName } from "../domain/inventory.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { SecretReference } from "../domain/secretReference.ts";
 import { sanitize } from "../domain/text.ts";
+import type { Context } from "../renewal/context.ts";
 import type { Seen } from "../renewal/watch/discover.ts";
 import { foundCertificate } from "../x509/describe.ts";
 import type { Reader } from "./reader.ts";
@@ -37,7 +38,7 @@ export function fileSources(
 }
 
 /** Certificates that the credentials of each target can list. One that cannot be asked stops no other. */
-export function targetSource({ config, services }: Pick<Reader, "config" | "services">): SourceMaker {
+export function targetSource({ config, services }: Pick<Reader, "config"> & Pick<Context, "services">): SourceMaker {
   return {
     name: "targets",
     make: () => ({
@@ -54,7 +55,7 @@ export function targetSource({ config, services }: Pick<Reader, "config" | "serv
 
 async function lookInto(
   target: string,
-  { held }: ReturnType<Reader["services"]["deployer"]>,
+  { held }: ReturnType<Context["services"]["deployer"]>,
   report: DiscoveryReport,
   signal: AbortSignal,
 ): Promise<void> {

@@ -1,4 +1,5 @@
 import { createRevocationLists } from "../acme/revocationLists.ts";
+import type { Config } from "../config/config.ts";
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from "../domain/time.ts";
 import type { Context } from "../renewal/context.ts";
 import { boundInstants } from "../renewal/watch/boundInstants.ts";
@@ -20,7 +21,7 @@ interface Chore {
 }
 
 /** What a planner does beside planning, each in its own time: one that hangs or fails stops no other. */
-export function startPlannerChores(context: Context): { close(): Promise<void> } {
+export function startPlannerChores(context: Context, config: () => Config): { close(): Promise<void> } {
   const lists = createRevocationLists(({ issuer }) => context.services.caAddress?.(issuer) ?? null);
   const chores: readonly Chore[] = [
     { part: "rehearsal", everyMs: 30 * SECOND_MS, work: (signal) => rehearseDue(context, signal) },
@@ -29,6 +30,16 @@ export function startPlannerChores(context: Context): { close(): Promise<void> }
     { part: "canary", everyMs: 20 * SECOND_MS, work: (signal) => renewCanary(context, signal) },
     { part: "drills", everyMs: 2 * SECOND_MS, work: (signal) => measureDrills(context, signal) },
     { part: "selfTest", everyMs: HOUR_MS, work: (signal) => selfTestChannels(context, signal) },
+    // How soon a scheduled discovery begins; it is loaded when one does.
+    {
+      part: "discovery",
+      everyMs: 15 * SECOND_MS,
+      work: async (signal) => {
+        if (config().discovery.everyMs === null) return;
+        const { discoverOnSchedule } = await import("./discovery.ts");
+        await discoverOnSchedule({ ...context, config: config() }, signal);
+      },
+    },
     { part: "retention", everyMs: 10 * MINUTE_MS, work: (signal) => applyRetention(context, signal) },
     { part: "bounds", everyMs: HOUR_MS, work: (signal) => boundInstants(context, signal), first: "now" },
     // Each list is fetched once a day at most; this is how soon a new certificate is looked up in one.

@@ -64,7 +64,7 @@ const START: Readonly<Record<Role, StartRole>> = {
       },
       report(context, "notify"),
     );
-    const chores = startPlannerChores(context);
+    const chores = startPlannerChores(context, () => settings.config);
     const { tickMs, sweepMs } = settings;
     const scheduler = startScheduler({ redis, tickMs, sweepMs, handle: ticks.run, onError });
     const desk = createRequestDesk(context);

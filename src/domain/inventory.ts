@@ -117,6 +117,8 @@ export interface InventoryStore {
   announce(fingerprints: readonly string[], announced: Announced): Promise<void>;
   /** Removes places that were last seen before, and certificates that have none left. */
   forget(before: number): Promise<void>;
+  /** False: another planner has begun a scheduled run less than this ago. */
+  claimRun(now: number, everyMs: number): Promise<boolean>;
   saveRun(run: SourceRun): Promise<void>;
   runs(): Promise<SourceRun[]>;
 }

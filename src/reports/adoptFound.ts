@@ -68,9 +68,7 @@ export function adoptFoundSnippet({ certificate, places }: InventoryEntry, confi
       ? ["no target is configured, and where it is kept is not known: add one"]
       : []),
   ];
-  return [
-    `# ${inertLine(certificate.fingerprint)}: merge this into the configuration, then \`renewd config check\`.`,
-    ...missing.map((what) => `# NOT READY: ${what}`),
+  const lines = [
     ...(target === null ? [] : ["targets:", `  ${quoted(targetName)}: ${yaml(target)}`]),
     "certificates:",
     `  ${quoted(name)}:`,
@@ -82,6 +80,12 @@ export function adoptFoundSnippet({ certificate, places }: InventoryEntry, confi
     `    targets: ${yaml([target === null ? (usual ?? "TARGET") : targetName])}`,
     ...(guessed === null ? [] : ["    # It was not seen at any endpoint: say where clients meet it."]),
     `    endpoints: [${guessed ?? endpoints.join(", ")}]`,
+  ];
+  return [
+    `# ${inertLine(certificate.fingerprint)}: merge this into the configuration, then \`renewd config check\`.`,
+    ...missing.map((what) => `# NOT READY: ${what}`),
+    // What is not ready is a comment, so that the file stays valid.
+    ...(missing.length === 0 ? lines : lines.map((line) => `# ${line}`)),
     "",
   ].join("\n");
 }

@@ -18,6 +18,7 @@ export function checkReferences(raw: Raw, problems: Problems): void {
   const defaults = mapping(raw.defaults);
   checkNames(defaults, ["defaults"], defined, problems);
   checkAlerts(raw, problems);
+  checkDiscovery(raw, problems);
   for (const [client, written] of Object.entries(mapping(mapping(raw.web).httpreq))) {
     const { solver } = mapping(written);
     if (typeof solver === "string") checkOne("solver", solver, ["web", "httpreq", client, "solver"], defined, problems);
@@ -62,6 +63,16 @@ function checkAlerts(raw: Raw, problems: Problems): void {
       ["canary", "certificate"],
       () => `${quote(canary)} is not defined under \`certificates\`${suggestion(canary, certificates)}`,
     );
+}
+
+/** Solvers that list the names of zones. */
+function checkDiscovery(raw: Raw, problems: Problems): void {
+  const solvers = Object.keys(mapping(raw.solvers));
+  for (const [i, name] of texts(mapping(mapping(raw.discovery).zones).solvers).entries()) {
+    if (name === undefined || solvers.includes(name)) continue;
+    const path = ["discovery", "zones", "solvers", i];
+    problems.add(path, () => `${quote(name)} is not defined under \`solvers\`${suggestion(name, solvers)}`);
+  }
 }
 
 function checkNames(holder: Raw, path: Path, defined: Defined, problems: Problems): void {

@@ -1,4 +1,5 @@
 import type { Candidate, DiscoveryReport, DiscoverySource } from "../../domain/discovery.ts";
+import { endpointKey } from "../../domain/endpoint.ts";
 import { RenewalError, toRenewalError } from "../../domain/errors.ts";
 import {
   ANNOUNCED,
@@ -8,7 +9,9 @@ import {
   type Sighting,
   type SourceRun,
 } from "../../domain/inventory.ts";
+import { NOBODY } from "../../domain/responsibility.ts";
 import { sanitize } from "../../domain/text.ts";
+import type { WatchDefinition } from "../../domain/watched.ts";
 import type { Context } from "../context.ts";
 import { endsSoon, isNews, type ManagementOf } from "../rules/unmanaged.ts";
 
@@ -66,6 +69,7 @@ export async function discoverCertificates(
     for (const each of await write(context, gathered.sightings, run)) fresh.add(each);
     runs.push(run);
   }
+  await watchFound(context, settings);
   await announceNews(context, settings);
   return { runs, fresh: [...fresh] };
 }
@@ -131,6 +135,30 @@ async function write({ store }: Part, sightings: readonly Sighting[], run: Sourc
 }
 
 const KNOWN_PAGE = 500;
+
+/** Endpoints that serve what nobody manages are looked at from now on, as those that the configuration names. */
+async function watchFound({ store, clock }: Part, { managementOf }: DiscoverSettings): Promise<void> {
+  const now = clock.now();
+  const entries = (await store.inventory.list()).filter((entry) => isNews(entry, managementOf, now));
+  const found = new Map<string, WatchDefinition>();
+  for (const { places } of entries)
+    for (const { endpoint: seen, source } of places) {
+      if (seen === null || found.size >= WATCHED_MAX) continue;
+      const { host, port, sni, starttls } = seen;
+      const endpoint = { host, port, sni, target: null, ...(starttls !== null && { starttls }) };
+      const key = endpointKey(endpoint);
+      found.set(key, { ...FOUND, key, endpoint, foundBy: [source] });
+    }
+  await store.watched.addFound([...found.values()], now);
+}
+
+const WATCHED_MAX = 10_000;
+const FOUND = {
+  origin: "found",
+  // Whether strangers should trust it is not known of what nobody has named.
+  expects: { minLeftMs: null, trusted: false },
+  responsibility: NOBODY,
+} as const;
 
 /**
  * One event for each source and cause: certificates that nobody manages, which were found for the first time; and those

@@ -26,6 +26,7 @@ export async function applyRetention(context: RetentionContext, signal: AbortSig
   const renewals = await batches(() => store.retention.pruneRenewals(before, BATCH_ROWS), signal);
   const versions = await batches(() => store.retention.pruneVersions(before, BATCH_ROWS), signal);
   await store.alerts.forget(before);
+  await store.inventory.forget(before);
   if (keys + events + renewals + versions === 0) return;
   const of = { certificate: null, renewalId: null, target: null };
   const detail = { keys, events, renewals, versions, prunedTo: await store.events.prunedTo() };

@@ -109,6 +109,25 @@ export function inventoryStore(db: Db, dialect: Dialect, vault: Vault): Inventor
           .execute();
       });
     },
+    claimRun: (now, everyMs) =>
+      atomically(db, async (trx) => {
+        const row = { name: SCHEDULE, value: String(now) };
+        const first = trx
+          .insertInto("meta")
+          .values(row)
+          .onConflict((conflict) => conflict.doNothing());
+        if (Number((await first.executeTakeFirst()).numInsertedOrUpdatedRows) > 0) return true;
+        const { value } = await trx
+          .selectFrom("meta")
+          .select("value")
+          .where("name", "=", SCHEDULE)
+          .executeTakeFirstOrThrow();
+        const last = Number(value);
+        // One in the future was written by a wrong clock.
+        if (last <= now && now - last < everyMs) return false;
+        const changed = trx.updateTable("meta").set(row).where("name", "=", SCHEDULE).where("value", "=", value);
+        return Number((await changed.executeTakeFirst()).numUpdatedRows) > 0;
+      }),
     async saveRun({ problems, ...run }) {
       const row = withSeal(vault, "discoveryRuns", { ...run, problems: JSON.stringify(problems) });
       await db
@@ -253,6 +272,9 @@ async function addPlaces(
     },
   );
 }
+
+/** In `meta`: when the last scheduled run began. */
+const SCHEDULE = "discovery run";
 
 /** Of one page of certificates. */
 const PLACES_READ_MAX = 50_000;

@@ -28,6 +28,8 @@ export interface TsigServer extends AsyncDisposable {
 }
 
 export interface ZoneOptions {
+  /** BIND: who may take the whole zone (AXFR); default: nobody may. */
+  readonly transfer?: "any" | "key";
   readonly zone: string;
   /** Lines of the zone file after SOA and NS. */
   readonly records?: readonly string[];
@@ -57,7 +59,14 @@ export function startKnot(options: ZoneOptions): Promise<TsigServer> {
 
 type Placed = ZoneOptions & { readonly port: number };
 
-async function bind({ address = "127.0.0.1", port, zone, recursion = false, ...rest }: Placed): Promise<TsigServer> {
+async function bind({
+  address = "127.0.0.1",
+  port,
+  zone,
+  recursion = false,
+  transfer,
+  ...rest
+}: Placed): Promise<TsigServer> {
   const home = await mkdtemp(join(tmpdir(), "renewd-bind-"));
   const secret = randomBytes(32).toString("base64");
   await writeFile(join(home, "zone"), zoneFile({ zone, address, ...rest }));
@@ -69,10 +78,15 @@ options {
 };
 controls { };
 key "${KEY_NAME}" { algorithm hmac-sha256; secret "${secret}"; };
-zone "${zone}" { type primary; file "zone"; update-policy { grant ${KEY_NAME} zonesub TXT; }; };
+zone "${zone}" { type primary; file "zone"; ${transferText(transfer)} update-policy { grant ${KEY_NAME} zonesub TXT; }; };
 `;
   await writeFile(join(home, "named.conf"), configuration);
   return run(["named", "-g", "-n", "1", "-c", join(home, "named.conf")], { home, address, port, zone, secret });
+}
+
+function transferText(transfer: ZoneOptions["transfer"]): string {
+  if (transfer === undefined) return "allow-transfer { none; };";
+  return `allow-transfer { ${transfer === "key" ? `key ${KEY_NAME}` : "any"}; };`;
 }
 
 async function knot({ address = "127.0.0.1", port, zone, ...rest }: Placed): Promise<TsigServer> {
