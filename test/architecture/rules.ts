@@ -81,7 +81,7 @@ export const FOLDERS: Readonly<Record<string, FolderRule>> = {
   discovery: { mayImport: ["domain", "x509"] },
   "deployers/base": { mayImport: ["domain", "x509"] },
   "deployers/local": { mayImport: ["domain", "x509", "process", "deployers/base"] },
-  "deployers/*": { mayImport: ["domain", "x509", "deployers/base", "deployers/local"] },
+  "deployers/*": { mayImport: ["domain", "x509", "process", "deployers/base", "deployers/local"] },
   deployers: { mayImport: ["domain", "deployers/base", "deployers/*"] },
   "store/dialect": { mayImport: ["domain"] },
   store: { mayImport: ["domain", "x509", "store/dialect"] },
@@ -270,7 +270,6 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
 export const ENVIRONMENT_READERS: ReadonlySet<string> = new Set([
   "src/config/read/environment.ts",
   "src/deployers/local/command.ts",
-  "src/notify/command.ts",
   "src/process/program.ts",
 ]);
 

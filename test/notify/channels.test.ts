@@ -168,7 +168,7 @@ describe("a command", () => {
       async () => [await script("bad", "echo no pager >&2; exit 3")] as [string],
       "ended with exit code 3: no pager",
     ],
-    ["is not there", async () => [join(home, "nowhere")] as [string], "is not found"],
+    ["is not there", async () => [join(home, "nowhere")] as [string], "command not found"],
   ])("that %s is an error", async (_what, argv, said) => {
     await expect(sendBy(...(await argv()))(NOTE, NEVER)).rejects.toMatchObject({
       code: "notify.failed",

@@ -1,11 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { access, constants } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
-import type { Readable } from "node:stream";
 import { RenewalError } from "../../domain/errors.ts";
 import type { ErrorCode } from "../../domain/errorTable.ts";
 import type { Secret } from "../../domain/secret.ts";
-import { childStdin } from "../../process/stdin.ts";
+import { type Ended, runProgram, startProblem } from "../../process/program.ts";
 import { sanitizeKnown, unquoted } from "../base/sanitizeAnswer.ts";
 
 export interface Command {
@@ -33,12 +31,6 @@ export interface Command {
   readonly exitCodes?: Readonly<Record<number, ErrorCode>>;
 }
 
-/** Enough to show what went wrong. The rest is read and dropped, so that no command blocks on a full pipe. */
-const OUTPUT_BYTES_MAX = 16 * 1024;
-const KILL_AFTER_MS = 2_000;
-/** A command that leaves a daemon behind keeps its pipes open. */
-const CLOSE_AFTER_EXIT_MS = 500;
-
 /**
  * Runs a command to its end and returns the last 16 KiB of its stdout. Throws the code that `exitCodes` gives, else
  * `deploy.commandFailed`, both with the end of its output unless it was given the key, or `deploy.timeout`. Timeout and
@@ -48,7 +40,9 @@ export async function runCommand(command: Command, signal: AbortSignal): Promise
   signal.throwIfAborted();
   const shown = command.name ?? command.argv.join(" ").slice(0, 200);
   const timeout = AbortSignal.timeout(command.timeoutMs);
-  const end = await run(command, AbortSignal.any([signal, timeout])).catch((cause) => {
+  const { argv, env, stdin } = command;
+  const program = { argv, stdin: stdin?.reveal(), ...(env !== undefined && { env }) };
+  const end = await runProgram(program, AbortSignal.any([signal, timeout])).catch((cause) => {
     throw new RenewalError("deploy.commandFailed", `cannot run \`${shown}\`: ${startProblem(cause)}`, { cause });
   });
   signal.throwIfAborted();
@@ -107,123 +101,4 @@ export async function checkCommand(program: string): Promise<void> {
     if (executable) return;
   }
   throw new RenewalError("deploy.commandFailed", `cannot run \`${program}\`: command not found`);
-}
-
-interface Ended {
-  readonly code: number | null;
-  readonly killedBy: string | null;
-  readonly stdout: string;
-  readonly stderr: string;
-  /** Length of all output, kept or dropped. */
-  readonly bytes: number;
-}
-
-async function run(command: Command, signal: AbortSignal): Promise<Ended> {
-  const [program = "", ...args] = command.argv;
-  using stdin = await childStdin(command.stdin?.reveal() ?? null);
-  // `detached` makes it leader of its own process group: a script's children end with it.
-  const child = spawn(program, args, {
-    stdio: [stdin.stdio, "pipe", "pipe"],
-    detached: true,
-    shell: false,
-    env: { ...inheritedEnv(), ...command.env },
-  });
-  stdin.started();
-  const { stdout, stderr } = child;
-  if (stdout === null || stderr === null) throw new TypeError("spawn made no pipe");
-  return await ended(child, { stdout, stderr }, signal);
-}
-
-interface Output {
-  readonly stdout: Readable;
-  readonly stderr: Readable;
-}
-
-function ended(child: ChildProcess, output: Output, signal: AbortSignal): Promise<Ended> {
-  const stdout = collect(output.stdout);
-  const stderr = collect(output.stderr);
-  const stop = (): void => endGroup(child);
-  if (signal.aborted) stop();
-  signal.addEventListener("abort", stop, { once: true });
-  return new Promise<Ended>((resolve, reject) => {
-    child.on("error", reject);
-    child.once("exit", (code, killedBy) => {
-      const finish = (): void =>
-        resolve({
-          code,
-          killedBy,
-          stdout: stdout.text(),
-          stderr: stderr.text(),
-          bytes: stdout.bytes() + stderr.bytes(),
-        });
-      const lingering = setTimeout(() => {
-        output.stdout.destroy();
-        output.stderr.destroy();
-        finish();
-      }, CLOSE_AFTER_EXIT_MS);
-      child.once("close", () => {
-        clearTimeout(lingering);
-        finish();
-      });
-    });
-  }).finally(() => signal.removeEventListener("abort", stop));
-}
-
-export interface Collected {
-  /** The last 16 KiB without a first line that was cut. */
-  text(): string;
-  /** Length of everything, in UTF-8. */
-  bytes(): number;
-}
-
-/** Keeps the end of what a stream says; the rest is read, counted and dropped. */
-export function collect(stream: NodeJS.ReadableStream): Collected {
-  let tail = "";
-  let cut = false;
-  let bytes = 0;
-  stream.setEncoding("utf8");
-  // What came before the error is what there is. Without a listener the error would end the process.
-  stream.on("error", () => {});
-  stream.on("data", (chunk: string) => {
-    bytes += Buffer.byteLength(chunk);
-    const all = tail + chunk;
-    cut ||= all.length > OUTPUT_BYTES_MAX;
-    tail = all.slice(-OUTPUT_BYTES_MAX);
-  });
-  // A first line that was cut may be a part of the secret that masking no longer recognises.
-  return { text: () => (cut ? tail.slice(tail.indexOf("\n") + 1) : tail), bytes: () => bytes };
-}
-
-/** A script may end at once and leave children that ignore SIGTERM: no member of the group outlives its leader. */
-function endGroup(child: ChildProcess): void {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  const group = -child.pid;
-  signalGroup(group, "SIGTERM");
-  const force = setTimeout(() => signalGroup(group, "SIGKILL"), KILL_AFTER_MS);
-  child.once("exit", () => {
-    clearTimeout(force);
-    signalGroup(group, "SIGKILL");
-  });
-}
-
-function signalGroup(group: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(group, name);
-  } catch {
-    // It ended by itself in the meantime.
-  }
-}
-
-function inheritedEnv(): Record<string, string> {
-  const names = ["PATH", "HOME", "LANG", "TZ"];
-  return Object.fromEntries(
-    names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
-  );
-}
-
-function startProblem(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? error.code : null;
-  if (code === "ENOENT") return "command not found";
-  if (code === "EACCES") return "not allowed to execute it";
-  return typeof code === "string" ? code : "it could not be started";
 }

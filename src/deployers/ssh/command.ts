@@ -1,7 +1,7 @@
 import type { ClientChannel } from "ssh2";
 import { RenewalError } from "../../domain/errors.ts";
+import { collect } from "../../process/program.ts";
 import { unquoted } from "../base/sanitizeAnswer.ts";
-import { collect } from "../local/command.ts";
 import type { SshConnection } from "./connection.ts";
 
 export interface RemoteCommand {
