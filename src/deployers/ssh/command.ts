@@ -19,8 +19,27 @@ export function quoteForShell(argv: readonly string[]): string {
 interface Ended {
   readonly code: number | null;
   readonly killedBy: string | null;
-  /** Length of its output. */
+  /** Of its standard output, the end. */
+  readonly stdout: string;
+  /** Length of all its output. */
   readonly bytes: number;
+}
+
+const TOOL_TIMEOUT_MS = 10_000;
+
+/** A program that is given no key. null: it failed, or the account may run none. Its end is bounded. */
+export async function askTool(
+  connection: SshConnection,
+  argv: readonly string[],
+  signal: AbortSignal,
+): Promise<string | null> {
+  const line = quoteForShell(["env", "LC_ALL=C", ...argv]);
+  const end = await runLine(connection, line, TOOL_TIMEOUT_MS, signal).catch((error: unknown) => {
+    signal.throwIfAborted();
+    if (error instanceof RenewalError && error.code === "deploy.unreachable") throw error;
+    return null;
+  });
+  return end?.code === 0 ? end.stdout : null;
 }
 
 /**
@@ -35,8 +54,24 @@ export async function runRemote(
 ): Promise<void> {
   const line = quoteForShell(argv);
   const shown = `${line.slice(0, 200)}\` on ${connection.name}`;
+  const ended = await runLine(connection, line, timeoutMs, signal).catch((error: unknown) => {
+    if (!(error instanceof Error) || error instanceof RenewalError || signal.aborted) throw error;
+    throw new RenewalError("deploy.commandFailed", `cannot run \`${shown}: the server refused`, { cause: error });
+  });
+  if (ended.code === 0) return;
+  const how =
+    ended.code === null ? `was ended by ${ended.killedBy ?? "the server"}` : `ended with exit code ${ended.code}`;
+  throw new RenewalError("deploy.commandFailed", `\`${shown} ${how}: ${unquoted(ended.bytes)}`);
+}
+
+async function runLine(
+  connection: SshConnection,
+  line: string,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<Ended> {
   let channel: ClientChannel | null = null;
-  const ended = await connection
+  return await connection
     .ask<Ended>(
       `end \`${line.slice(0, 200)}\``,
       (done) =>
@@ -48,19 +83,14 @@ export async function runRemote(
       signal,
       timeoutMs,
     )
-    .catch((error) => {
+    .catch((error: unknown) => {
       channel?.signal("TERM");
       channel?.close();
-      if (!(error instanceof Error) || error instanceof RenewalError || signal.aborted) throw error;
-      throw new RenewalError("deploy.commandFailed", `cannot run \`${shown}: the server refused`, { cause: error });
+      throw error;
     });
-  if (ended.code === 0) return;
-  const how =
-    ended.code === null ? `was ended by ${ended.killedBy ?? "the server"}` : `ended with exit code ${ended.code}`;
-  throw new RenewalError("deploy.commandFailed", `\`${shown} ${how}: ${unquoted(ended.bytes)}`);
 }
 
-const NOT_RUN: Ended = { code: null, killedBy: null, bytes: 0 };
+const NOT_RUN: Ended = { code: null, killedBy: null, stdout: "", bytes: 0 };
 
 function watch(channel: ClientChannel, done: (error: null, ended: Ended) => void): void {
   const stdout = collect(channel);
@@ -71,5 +101,5 @@ function watch(channel: ClientChannel, done: (error: null, ended: Ended) => void
   });
   // Its standard input is empty.
   channel.end();
-  channel.once("close", () => done(null, { ...how, bytes: stdout.bytes() + stderr.bytes() }));
+  channel.once("close", () => done(null, { ...how, stdout: stdout.text(), bytes: stdout.bytes() + stderr.bytes() }));
 }

@@ -6,10 +6,10 @@ import { HOUR_MS } from "../../domain/time.ts";
 import { readableBlocks } from "../base/foreignPem.ts";
 import { type FileToTry, type FileToWrite, isFirst, type RecordOf, type StagedFiles } from "../local/atomicFiles.ts";
 import { wantedAttributes } from "../local/attributes.ts";
-import { refuseLostReader } from "../local/fileAccess.ts";
 import { PLACEHOLDER } from "../local/tryStaging.ts";
+import { firstMode, keepAcl, type RemoteMachine, requireOwner } from "./remoteAccess.ts";
 import { contentBeside, refuseHidden } from "./remoteForeign.ts";
-import { type CreatedFile, ignoreForbidden, type Sftp } from "./sftp.ts";
+import { ignoreForbidden, type Sftp } from "./sftp.ts";
 
 const COMPARE_BYTES_MAX = 1024 * 1024;
 /** A leftover older than this is from a crashed attempt. A younger one may belong to an attempt that still runs. */
@@ -32,6 +32,8 @@ interface Outcome {
   readonly staged: Staged | null;
   /** The mode that it has, or will have. */
   readonly mode: number;
+  /** What could not be kept, for people; null: nothing. */
+  readonly note: string | null;
 }
 
 /**
@@ -39,11 +41,12 @@ interface Outcome {
  * link after the check. Only a user who owns the directory on the target can do that.
  */
 export async function stageRemoteFiles(
-  sftp: Sftp,
+  machine: RemoteMachine,
   files: readonly FileToWrite[],
   signal: AbortSignal,
   recordOf: RecordOf | null = null,
 ): Promise<StagedFiles> {
+  const { sftp } = machine;
   await using undo = new AsyncDisposableStack();
   const directories = new Set<string>();
   const leftovers: string[] = [];
@@ -51,7 +54,7 @@ export async function stageRemoteFiles(
   const stageOne = async (file: FileToWrite): Promise<Outcome> => {
     const directory = await openRemoteDirectory(sftp, { path: posix.dirname(file.path), root: file.root }, signal);
     directories.add(directory);
-    return await stage(sftp, file, directory, leftovers, signal);
+    return await stage(machine, file, directory, leftovers, signal);
   };
   const pairFiles: Outcome[] = [];
   for (const file of files) pairFiles.push(await stageOne(file));
@@ -66,8 +69,7 @@ export async function stageRemoteFiles(
   return {
     changed: staged.length > 0,
     first: isFirst(pairFiles.flatMap((one) => (one.staged === null ? [] : [one.staged]))),
-    // SFTP shows no ACL.
-    notes: [],
+    notes: pairFiles.flatMap(({ note }) => (note === null ? [] : [note])),
     async swap() {
       await swapAll(sftp, staged);
       await sync();
@@ -113,11 +115,12 @@ export async function requireReplace(sftp: Sftp, directory: string, signal: Abor
  * tried.
  */
 export async function tryRemoteStaging(
-  sftp: Sftp,
+  machine: RemoteMachine,
   files: readonly FileToTry[],
   isOwn: boolean,
   signal: AbortSignal,
 ): Promise<void> {
+  const { sftp } = machine;
   const tried: FileToWrite[] = [];
   for (const file of files) {
     let parent = posix.dirname(file.path);
@@ -134,7 +137,7 @@ export async function tryRemoteStaging(
     else if (file.holdsPem === true) refuseHidden(await sftp.lstat(file.path, signal), place);
     tried.push({ ...file, path, content: PLACEHOLDER, always: true });
   }
-  await using _staged = await stageRemoteFiles(sftp, tried, signal);
+  await using _staged = await stageRemoteFiles(machine, tried, signal);
 }
 
 async function existingDirectory(sftp: Sftp, path: string, signal: AbortSignal): Promise<string> {
@@ -147,12 +150,13 @@ async function existingDirectory(sftp: Sftp, path: string, signal: AbortSignal):
 }
 
 async function stage(
-  sftp: Sftp,
+  machine: RemoteMachine,
   file: FileToWrite,
   directory: string,
   leftovers: string[],
   signal: AbortSignal,
 ): Promise<Outcome> {
+  const { sftp } = machine;
   const name = posix.basename(file.path);
   const final = posix.join(directory, name);
   const existing = await currentFile(sftp, { file, final, directory }, signal);
@@ -167,37 +171,22 @@ async function stage(
     existing.gid === wanted.gid &&
     held?.equals(Buffer.from(content)) === true
   )
-    return { file, staged: null, mode: wanted.mode };
+    return { file, staged: null, mode: wanted.mode, note: null };
 
   const suffix = randomBytes(6).toString("hex");
   const temporary = posix.join(directory, `${strayPrefix(name)}${suffix}.new`);
   leftovers.push(temporary);
-  const created = await sftp.create(temporary, content, wanted, signal);
-  requireOwner(file, created, existing);
+  const first = { ...wanted, mode: firstMode(file, existing, wanted.mode) };
+  const created = await sftp.create(temporary, content, first, signal);
+  await requireOwner(sftp, file, created, existing, signal);
   await removeStrays(sftp, { directory, name, now: created.changedAt }, signal);
-  if (existing === null) return { file, staged: { final, temporary, backup: null }, mode: created.mode };
+  if (existing === null) return { file, staged: { final, temporary, backup: null }, mode: created.mode, note: null };
   const backup = posix.join(directory, `${strayPrefix(name)}${suffix}.old`);
   leftovers.push(backup);
   await keep(sftp, { final, backup, existing }, signal);
-  return { file, staged: { final, temporary, backup }, mode: created.mode };
-}
-
-/** Throws `deploy.io` where the server refused the owner or group that is asked for, or that a reader needs. */
-function requireOwner(file: FileToWrite, { uid, gid }: CreatedFile, replaced: Stats | null): void {
-  if (file.uid !== undefined && file.uid !== uid)
-    throw new RenewalError("deploy.io", `${file.path} cannot be given to user ${file.uid}: only root may`);
-  if (file.gid !== undefined && file.gid !== gid) {
-    const message = `${file.path} cannot be given to group ${file.gid}: the user of the login must be a member of it`;
-    throw new RenewalError("deploy.io", message);
-  }
-  if (!file.secret || replaced === null) return;
-  const groupKept = (file.gid ?? replaced.gid) === gid;
-  const ownerKept = (file.uid ?? replaced.uid) === uid;
-  if (groupKept && ownerKept) return;
-  // SFTP says neither who belongs to a group nor what an ACL holds: a key for a group counts as one for its owner too.
-  const groupReads = (replaced.mode & 0o040) !== 0;
-  const known = { groupKept, groupReads, ownerStays: groupReads, writer: "the user of the login" };
-  refuseLostReader(file.path, { asked: file, replaced, own: { uid }, ...known });
+  const note = await keepAcl(machine, { file, final, existing, temporary, mode: wanted.mode }, signal);
+  const mode = ((await sftp.lstat(temporary, signal))?.mode ?? created.mode) & 0o7777;
+  return { file, staged: { final, temporary, backup }, mode, note };
 }
 
 /** Sends all requests together; the server runs them in order. So key and certificate differ only for a short time. */

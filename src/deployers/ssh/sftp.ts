@@ -39,6 +39,7 @@ export interface Sftp {
     attributes: RemoteAttributes,
     signal: AbortSignal,
   ): Promise<CreatedFile>;
+  setMode(path: string, mode: number, signal: AbortSignal): Promise<void>;
   /** Gives the file `path` the second name `name`. Throws if the server cannot. */
   link(file: { readonly path: string; readonly name: string }, signal: AbortSignal): Promise<void>;
   /** rename(2): replaces an existing file atomically. SFTP's own rename refuses that. */
@@ -143,6 +144,7 @@ export async function openSftp(connection: SshConnection, signal: AbortSignal): 
         const { mtime, uid: owner, gid: group } = created;
         return { mode: created.mode & 0o7777, uid: owner, gid: group, changedAt: mtime * 1_000 };
       }),
+    setMode: (path, mode, stop) => plain(path, (done) => raw.chmod(path, mode, done), stop),
     link: ({ path, name }, stop) =>
       plain(
         name,

@@ -14,13 +14,14 @@ import { checkedLayout, layoutFiles, PEM_LAYOUT, pairPaths, pemLayoutOptions, pl
 import { holdsPair, recordFile, recordPath } from "../local/generationFile.ts";
 import { modeOf, ownedFile, ownerOptions } from "../local/owner.ts";
 import { keyFilesOf } from "../local/pairFiles.ts";
-import { runRemote } from "./command.ts";
+import { askTool, runRemote } from "./command.ts";
 import { connectSsh, type SshConnection } from "./connection.ts";
 import { hostKeyOption } from "./hostKey.ts";
 import { inspectRemote, readRemoteRecord } from "./inspectRemote.ts";
+import type { RemoteMachine } from "./remoteAccess.ts";
 import { requireReplace, stageRemoteFiles, tryRemoteStaging } from "./remoteFiles.ts";
 import { remoteOwnership } from "./remoteOwner.ts";
-import { openSftp } from "./sftp.ts";
+import { openSftp, type Sftp } from "./sftp.ts";
 
 const optionsSchema = checkedLayout(
   z.strictObject({
@@ -102,7 +103,7 @@ export const ssh: Plugin<SshOptions, DeployerDependencies, Deployer> = {
       );
       await requireReplace(sftp, files[0]?.root ?? "/", signal);
       const record = await readRemoteRecord(sftp, files[0]?.path ?? "", signal);
-      await tryRemoteStaging(sftp, files, record !== null, signal);
+      await tryRemoteStaging(machineOf(connection, sftp), files, record !== null, signal);
     },
     ...untriedCommand(options),
     async inspect(request, signal) {
@@ -157,12 +158,15 @@ async function deploy(
     ...{ ...file, isOwn, certificates: writtenCertificates(record) },
     ...(file.secret && { written: writtenMode(record, file.path) }),
   }));
-  await using staged = await stageRemoteFiles(sftp, wanted, signal, (modes) => recordFile(first, pair, modes));
+  await using staged = await stageRemoteFiles(machineOf(connection, sftp), wanted, signal, (modes) =>
+    recordFile(first, pair, modes),
+  );
   await refuseIfBehind();
   await staged.swap();
   const receipt = {
     ...{ generation: pair.generation, fingerprint: pair.leaf.fingerprint },
     ...{ host: options.host, file: first.path, ...keyFileMembers(first.path, keyFilesOf(files)) },
+    ...(staged.notes.length > 0 && { note: staged.notes.join("; ") }),
   };
   // Otherwise also when nothing changed: an earlier attempt may have died between its swap and the command.
   if (!staged.changed && options.command !== undefined && mayLeaveOut(request, first.path))
@@ -179,6 +183,10 @@ async function deploy(
     );
   }
   return receipt;
+}
+
+function machineOf(connection: SshConnection, sftp: Sftp): RemoteMachine {
+  return { sftp, tool: (argv, signal) => askTool(connection, argv, signal) };
 }
 
 async function login(

@@ -71,6 +71,24 @@ describe("where the login is a plain user", () => {
     await expect(login().deploy({ pair: await issue(1), previous: null }, NEVER)).rejects.toMatchObject(refusal);
   });
 
+  it("fails before the swap where the old owner is not in the group that may read the key", async () => {
+    await plant("nobody:games", "0640");
+    const refusal = {
+      code: "deploy.io",
+      message: expect.stringContaining("its owner 65534 could not read the new key"),
+    };
+    await expect(login().preflight?.("www", null, NEVER)).rejects.toMatchObject(refusal);
+    await expect(login().deploy({ pair: await issue(1), previous: null }, NEVER)).rejects.toMatchObject(refusal);
+    expect(await readdir(root)).toEqual(["k.pem"]);
+  });
+
+  it("says that nobody can tell whether an ACL is gone, where the account has SFTP alone", async () => {
+    await plant("games:games", "0640");
+    const receipt = await login().deploy({ pair: await issue(1), previous: null }, NEVER);
+    expect(receipt.note).toMatch(/k\.pem: an ACL that it may have had is gone/);
+    expect((await stat(key)).mode & 0o7777).toBe(0o640);
+  });
+
   it("keeps the group of root's file where it is a member", async () => {
     await plant("root:games", "0640");
     await login().deploy({ pair: await issue(1), previous: null }, NEVER);

@@ -79,6 +79,22 @@ describe("ssh", () => {
   const read = (name: string) => readFile(join(root, name), "utf8");
   const pairFiles = { fullchain: "f.pem", privkey: "k.pem" };
 
+  it("keeps the ACL of a key, and never lets a group read it that the ACL kept out", async () => {
+    await deploy(pairFiles, await issue(1));
+    const key = join(root, "k.pem");
+    await run("chgrp", ["www-data", key]);
+    await run("setfacl", ["-m", "u:games:r,g::---", key]);
+    const acl = async () => (await run("getfacl", ["-cn", "--absolute-names", key])).stdout;
+    const before = await acl();
+    expect(await deploy(pairFiles, await issue(2))).not.toHaveProperty("note");
+    expect(await acl()).toBe(before);
+    // A key without an ACL keeps its group, and needs no note either.
+    await run("setfacl", ["-b", key]);
+    await run("chmod", ["640", key]);
+    expect(await deploy(pairFiles, await issue(3))).not.toHaveProperty("note");
+    expect((await stat(key)).mode & 0o7777).toBe(0o640);
+  });
+
   const endless = (): string[] => [
     "sh",
     "-c",
