@@ -32,6 +32,7 @@ import { totals } from "./0027-totals.ts";
 import { alerts } from "./0028-alerts.ts";
 import { searchIndexes } from "./0029-search-indexes.ts";
 import { sealedPriorities } from "./0030-sealed-priorities.ts";
+import { eventsOfACertificate } from "./0031-events-of-a-certificate.ts";
 import { watched } from "./0032-watched.ts";
 import { inventory } from "./0033-inventory.ts";
 import { drills } from "./0034-drills.ts";
@@ -69,6 +70,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Mi
   "0028-alerts": alerts,
   "0029-search-indexes": searchIndexes,
   "0030-sealed-priorities": (_, vault) => sealedPriorities(vault),
+  "0031-events-of-a-certificate": eventsOfACertificate,
   "0032-watched": watched,
   "0033-inventory": inventory,
   "0034-drills": drills,

@@ -1,5 +1,5 @@
 import { type Selectable, sql } from "kysely";
-import type { EventDetail, HistoryEvent, HistoryMark, NewEvent } from "../../domain/event.ts";
+import type { EventDetail, EventType, HistoryEvent, HistoryMark, NewEvent } from "../../domain/event.ts";
 import type { EventFilter, EventStore } from "../../domain/store.ts";
 import { inertLine } from "../../domain/text.ts";
 import { readHead, sealOf, takeNumbers } from "../historySeal.ts";
@@ -131,18 +131,34 @@ async function mark(db: Db, seq?: number): Promise<HistoryMark | null> {
 }
 
 async function list(db: Db, filter: EventFilter): Promise<HistoryEvent[]> {
-  const { certificate, renewalId, types, since, afterSeq, limit } = filter;
+  const { types, afterSeq, limit } = filter;
   if (types?.length === 0) return [];
-  let query = db.selectFrom("events").selectAll().limit(limit);
+  const order = afterSeq === undefined ? "desc" : "asc";
+  const rows = await inOrder(db, filter, order).limit(limit).execute();
+  return (order === "desc" ? rows.reverse() : rows).map(toEvent);
+}
+
+/** Of several types, an index gives the first of each; together it would give all there are, to be sorted. */
+function inOrder(db: Db, filter: EventFilter, order: "asc" | "desc") {
+  const ofType = (type?: EventType) => matching(db, filter, type).orderBy("seq", order);
+  const [first, ...more] = new Set(filter.types)
+    .values()
+    .map((type) => db.selectFrom(ofType(type).limit(filter.limit).as("one")).selectAll());
+  if (first === undefined || more.length === 0) return ofType(filter.types?.[0]);
+  return db
+    .selectFrom(more.reduce((all, one) => all.unionAll(one), first).as("events"))
+    .selectAll()
+    .orderBy("seq", order);
+}
+
+function matching(db: Db, { certificate, renewalId, since, afterSeq }: EventFilter, type: EventType | undefined) {
+  let query = db.selectFrom("events").selectAll();
   if (certificate !== undefined) query = query.where("certificate", "=", certificate);
   if (renewalId !== undefined) query = query.where("renewalId", "=", renewalId);
-  if (types !== undefined) query = query.where("type", "in", types);
+  if (type !== undefined) query = query.where("type", "=", type);
   if (since !== undefined) query = query.where("at", ">=", since);
-  const rows =
-    afterSeq === undefined
-      ? (await query.orderBy("seq", "desc").execute()).reverse()
-      : await query.where("seq", ">", afterSeq).orderBy("seq").execute();
-  return rows.map(toEvent);
+  if (afterSeq !== undefined) query = query.where("seq", ">", afterSeq);
+  return query;
 }
 
 async function lastOf(db: Db, renewalIds: readonly string[]): Promise<Map<string, number>> {
