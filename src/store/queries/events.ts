@@ -1,5 +1,5 @@
 import { type Selectable, sql } from "kysely";
-import type { EventDetail, EventType, HistoryEvent, HistoryMark, NewEvent } from "../../domain/event.ts";
+import type { EventDetail, HistoryEvent, HistoryMark, NewEvent } from "../../domain/event.ts";
 import type { EventFilter, EventStore } from "../../domain/store.ts";
 import { inertLine } from "../../domain/text.ts";
 import { readHead, sealOf, takeNumbers } from "../historySeal.ts";
@@ -139,23 +139,24 @@ async function list(db: Db, filter: EventFilter): Promise<HistoryEvent[]> {
 }
 
 /** Of several types, an index gives the first of each; together it would give all there are, to be sorted. */
-function inOrder(db: Db, filter: EventFilter, order: "asc" | "desc") {
-  const ofType = (type?: EventType) => matching(db, filter, type).orderBy("seq", order);
-  const [first, ...more] = new Set(filter.types)
-    .values()
-    .map((type) => db.selectFrom(ofType(type).limit(filter.limit).as("one")).selectAll());
-  if (first === undefined || more.length === 0) return ofType(filter.types?.[0]);
+function inOrder(db: Db, { types, ...filter }: EventFilter, order: "asc" | "desc") {
+  const all = matching(db, filter).orderBy("seq", order);
+  if (types === undefined) return all;
+  // No index of types is taken for an expression: one renewal has few events, of all types.
+  if (filter.renewalId !== undefined) return all.where(sql<string>`coalesce(type, '')`, "in", types);
+  const [first, ...more] = [...new Set(types)].map((type) => all.where("type", "=", type));
+  if (first === undefined || more.length === 0) return first ?? all;
+  const one = (query: typeof all) => db.selectFrom(query.limit(filter.limit).as("one")).selectAll();
   return db
-    .selectFrom(more.reduce((all, one) => all.unionAll(one), first).as("events"))
+    .selectFrom(more.reduce((union, query) => union.unionAll(one(query)), one(first)).as("events"))
     .selectAll()
     .orderBy("seq", order);
 }
 
-function matching(db: Db, { certificate, renewalId, since, afterSeq }: EventFilter, type: EventType | undefined) {
+function matching(db: Db, { certificate, renewalId, since, afterSeq }: EventFilter) {
   let query = db.selectFrom("events").selectAll();
   if (certificate !== undefined) query = query.where("certificate", "=", certificate);
   if (renewalId !== undefined) query = query.where("renewalId", "=", renewalId);
-  if (type !== undefined) query = query.where("type", "=", type);
   if (since !== undefined) query = query.where("at", ">=", since);
   if (afterSeq !== undefined) query = query.where("seq", ">", afterSeq);
   return query;

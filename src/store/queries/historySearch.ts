@@ -94,5 +94,6 @@ export function historySearch(db: Db, dialect: Dialect): HistorySearch {
 
 function isBehind(row: Renewals, after: HistoryPosition | null): Condition {
   const { at, id } = after ?? { at: 0, id: "" };
-  return row.or([row("createdAt", "<", at), row.and([row("createdAt", "=", at), row("id", "<", id)])]);
+  // The first condition is where an index begins.
+  return row.and([row("createdAt", "<=", at), row.or([row("createdAt", "<", at), row("id", "<", id)])]);
 }

@@ -1,7 +1,8 @@
-import { ACTIVE_STATES } from "../../domain/renewal.ts";
+import { sql } from "kysely";
 import { changeSealed } from "../rowSeal.ts";
 import type { Db } from "../schema.ts";
 import type { Vault } from "../vault.ts";
+import { IS_ACTIVE } from "./renewals.ts";
 
 export interface Renaming {
   readonly from: string;
@@ -17,12 +18,9 @@ export interface Renaming {
 export async function relabel(trx: Db, vault: Vault, renaming: Renaming): Promise<void> {
   const { from, to } = renaming;
   await moveLimits(trx, renaming);
-  const renewals = trx
-    .selectFrom("renewals")
-    .select("id")
-    .where("issuer", "=", from)
-    .where("state", "in", ACTIVE_STATES);
-  for (const { id } of await renewals.orderBy("id").execute())
+  const renewals = trx.selectFrom("renewals").select("id").where("issuer", "=", from).where(IS_ACTIVE);
+  // In an order, so that two processes cannot deadlock; by an expression, so that only the active are read.
+  for (const { id } of await renewals.orderBy(sql`coalesce(id, '')`).execute())
     await changeSealed(trx, vault, { table: "renewals", key: { id } }, () =>
       trx.updateTable("renewals").set({ issuer: to }).where("id", "=", id).execute(),
     );

@@ -3,7 +3,7 @@ import { RenewalError } from "../../domain/errors.ts";
 import type { ErrorCode } from "../../domain/errorTable.ts";
 import type { OrderState } from "../../domain/issuer.ts";
 import { isClaimable, leaseUntilMax } from "../../domain/lease.ts";
-import { ACTIVE_STATES } from "../../domain/renewal.ts";
+import { ACTIVE_STATES, type RenewalState } from "../../domain/renewal.ts";
 import { Secret } from "../../domain/secret.ts";
 import type { DuePage, RenewalFilter, RenewalStore } from "../../domain/store.ts";
 import { isIntact, patchSealed, SEALED, withSeal } from "../rowSeal.ts";
@@ -37,7 +37,9 @@ export const RENEWAL_COLUMNS = [
 ] as const;
 
 /** Literals, not parameters: a partial index is used only if the query text implies its condition. */
-const IS_ACTIVE = sql<SqlBool>`state in (${sql.join(ACTIVE_STATES.map((state) => sql.lit(state)))})`;
+export const IS_ACTIVE = sql<SqlBool>`state in (${sql.join(ACTIVE_STATES.map((state) => sql.lit(state)))})`;
+
+const ACTIVE: ReadonlySet<RenewalState> = new Set(ACTIVE_STATES);
 
 const SEALED_COLUMNS: ReadonlySet<string> = new Set(SEALED.renewals.columns);
 
@@ -149,19 +151,24 @@ export function dueRenewals(db: Db, now: number, { limit, leaseMs, first }: DueP
 function list(db: Db, filter: RenewalFilter) {
   const { certificate, certificates, states, since, limit } = filter;
   if (certificates?.length === 0) return Promise.resolve([]);
-  return db
-    .selectFrom("renewals")
-    .select(RENEWAL_COLUMNS)
-    .$if(certificate !== undefined, (query) => query.where("certificate", "=", certificate ?? ""))
-    .$if(certificates !== undefined, (query) => query.where("certificate", "in", certificates ?? []))
-    .$if(states !== undefined, (query) =>
-      states?.length ? query.where("state", "in", states) : query.where(sql<SqlBool>`1 = 0`),
-    )
-    .$if(since !== undefined, (query) => query.where("createdAt", ">=", since ?? 0))
-    .orderBy("createdAt", "desc")
-    .orderBy("id", "desc")
-    .limit(limit)
-    .execute();
+  const onlyActive = states?.every((state) => ACTIVE.has(state)) === true;
+  return (
+    db
+      .selectFrom("renewals")
+      .select(RENEWAL_COLUMNS)
+      .$if(certificate !== undefined, (query) => query.where("certificate", "=", certificate ?? ""))
+      .$if(certificates !== undefined, (query) => query.where("certificate", "in", certificates ?? []))
+      .$if(states !== undefined, (query) =>
+        states?.length ? query.where("state", "in", states) : query.where(sql<SqlBool>`1 = 0`),
+      )
+      .$if(onlyActive, (query) => query.where(IS_ACTIVE))
+      .$if(since !== undefined, (query) => query.where("createdAt", ">=", since ?? 0))
+      // Few are active, however many there were: sorting them reads less than all renewals in the order of an index.
+      .orderBy(onlyActive ? sql`coalesce(created_at, 0)` : "createdAt", "desc")
+      .orderBy("id", "desc")
+      .limit(limit)
+      .execute()
+  );
 }
 
 /** Compare-and-set: one claimant gets the row. The sweep returns when the lease ends, as the claimant may die. */
