@@ -15,20 +15,10 @@ import {
   renewalInfo,
   version,
 } from "../support/model/facts.ts";
-
-/** One entry for every method there is, in the order of their call: the compiler asks for one when a method is added. */
-type Calls<Port> = { readonly [Method in keyof Port]: () => unknown };
-type PortName = Exclude<
-  keyof Store,
-  "transaction" | "repairNumbers" | "serverTime" | "serverVersion" | "close" | "dns"
->;
-type EveryCall = { readonly [Port in PortName]: Calls<Store[Port]> } & {
-  readonly dns: { readonly [Part in keyof Store["dns"]]: Calls<Store["dns"][Part]> };
-};
+import { CLAIM, type EveryCall, ofOutside } from "./outsideCalls.ts";
 
 const KEY = new Secret("key");
 const CA = "https://ca.example/directory";
-const CLAIM = { now: NOW, nextAt: NOW + 1, limit: 9 };
 const EVENT: NewEvent = {
   ...{ at: NOW, type: "issue.failed", certificate: "www", renewalId: "r", target: null, detail: {} },
 };
@@ -36,13 +26,19 @@ const RECORD: DnsRecord = {
   ...{ id: "a", solver: "dns", identifier: "example.org", name: "_acme-challenge.example.org", value: "value" },
   ...{ zoneId: "z", zoneName: "example.org", providerId: null, certificate: "www", renewalId: null },
   ...{ state: "publishing", createdAt: NOW, publishedAt: null, expiresAt: NOW + 1_000, attempts: 0 },
-  ...{ nextAttemptAt: null, errorCode: null, errorMessage: null },
+  ...{ nextAttemptAt: null, errorCode: null, errorMessage: null, client: null },
 };
 const CURSOR = { channel: "ops", seq: 0, leaseUntil: NOW, failures: 0, nextAttemptAt: null, lastErrorMessage: null };
 
 /** Calls every method of the store as renewd does, with each kind of question that it asks. */
 export async function callEverything(store: Store): Promise<void> {
-  const calls: EveryCall = { ...ofCertificates(store), ...ofHistory(store), ...ofWork(store), ...ofOthers(store) };
+  const calls: EveryCall = {
+    ...ofCertificates(store),
+    ...ofHistory(store),
+    ...ofWork(store),
+    ...ofOthers(store),
+    ...ofOutside(store),
+  };
   const { dns, ...ports } = calls;
   for (const port of [...Object.values(ports), ...Object.values(dns)])
     for (const call of Object.values(port)) await call();

@@ -1,0 +1,82 @@
+import { NOBODY } from "../../src/domain/responsibility.ts";
+import type { Store } from "../../src/domain/store.ts";
+import type { WatchDefinition } from "../../src/domain/watched.ts";
+import { DAY_MS, NOW } from "../support/model/facts.ts";
+
+/** One entry for every method there is, in the order of their call: the compiler asks for one when a method is added. */
+type Calls<Port> = { readonly [Method in keyof Port]: () => unknown };
+type PortName = Exclude<
+  keyof Store,
+  "transaction" | "repairNumbers" | "serverTime" | "serverVersion" | "close" | "dns"
+>;
+export type EveryCall = { readonly [Port in PortName]: Calls<Store[Port]> } & {
+  readonly dns: { readonly [Part in keyof Store["dns"]]: Calls<Store["dns"][Part]> };
+};
+
+export const CLAIM = { now: NOW, nextAt: NOW + 1, limit: 9 };
+const DRILL = { id: "p", scenario: "revoked", startedAt: NOW, finishedAt: null, members: [] } as const;
+const PRINT = "ab".repeat(32);
+const FOUND = {
+  ...{ fingerprint: PRINT, key: PRINT, serial: "01", subject: "www", issuer: "CA", names: ["www.example.org"] },
+  ...{ notBefore: NOW, notAfter: NOW + DAY_MS, keyText: "ECDSA P-256" },
+};
+const AT_PLACE = { source: "files", place: "/x.pem", endpoint: null, target: null } as const;
+const PLACE = { key: "www@127.0.0.1:443", host: "127.0.0.1", address: "127.0.0.1", port: 443, sni: "www" };
+const SEEN = { fingerprint: PRINT, der: new Uint8Array(1), keyDigest: PRINT };
+const WATCHED: WatchDefinition = {
+  ...{ key: "shop", origin: "configured", foundBy: [], responsibility: NOBODY },
+  endpoint: { host: "shop.example.org", port: 443, sni: "shop.example.org", target: null },
+  expects: { minLeftMs: null, trusted: false },
+};
+const LOOK = { at: NOW, state: "good", problem: null, expiresAt: NOW, since: NOW, addresses: [] } as const;
+
+/** What is outside renewd: found, watched and served, and what others ask renewd. */
+export function ofOutside({ drills, inventory, watched, served, nameServerTotals }: Store) {
+  return {
+    drills: { save: () => drills.save(DRILL), list: () => drills.list(9), running: () => drills.running() },
+    inventory: {
+      record: () => inventory.record([{ certificate: FOUND, place: AT_PLACE }], NOW),
+      list: async () => {
+        for (const filter of [{}, { fingerprints: [PRINT] }, { key: PRINT }]) await inventory.list(filter);
+      },
+      find: () => inventory.find("ab"),
+      ignore: async () => {
+        await inventory.ignore(PRINT, { reason: "x", by: null, at: NOW, until: NOW + 1 });
+        await inventory.ignore(PRINT, null);
+      },
+      announce: () => inventory.announce([PRINT], 1),
+      forget: () => inventory.forget(NOW),
+      saveRun: () => inventory.saveRun({ source: "files", startedAt: NOW, finishedAt: NOW, found: 1, problems: [] }),
+      runs: () => inventory.runs(),
+    },
+    watched: {
+      configure: () => watched.configure([WATCHED], NOW),
+      addFound: () => watched.addFound([{ ...WATCHED, key: "found", origin: "found" }], NOW),
+      get: () => watched.get("shop"),
+      list: async () => [await watched.list(), await watched.list({ after: "a", limit: 9 })],
+      claim: () => watched.claim(CLAIM),
+      record: () => watched.record([{ watched: WATCHED, look: LOOK, nextLookAt: NOW }]),
+      bringForward: () => watched.bringForward(NOW),
+      remove: () => watched.remove("shop"),
+    },
+    served: {
+      record: () => served.record([{ place: PLACE, at: NOW, certificates: [SEEN], code: null }]),
+      places: async () => [
+        await served.places({ name: "www", port: 443 }, 9),
+        await served.places({ name: "www", port: null }, 9),
+      ],
+      changes: async () => [
+        await served.changes(PLACE.key, { limit: 9 }),
+        await served.changes(PLACE.key, { before: NOW, limit: 9 }),
+      ],
+      at: () => served.at(PLACE.key, NOW),
+      certificates: () => served.certificates([PRINT]),
+      seenAt: async () => [await served.seenAt({ leaf: PRINT }, 9), await served.seenAt({ keyDigest: PRINT }, 9)],
+      forget: () => served.forget(NOW + 1, 9),
+    },
+    nameServerTotals: {
+      add: () => nameServerTotals.add([{ transport: "udp", answer: "value", count: 1 }], NOW),
+      list: () => nameServerTotals.list(),
+    },
+  } satisfies Partial<EveryCall>;
+}
