@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openDatabase } from "../../src/store/database.ts";
 import { openStore, openVault, type Vault } from "../../src/store/index.ts";
 import { dueCertificates } from "../../src/store/queries/certificates.ts";
-import { dueRenewals } from "../../src/store/queries/renewals.ts";
+import { dueRenewals } from "../../src/store/queries/renewalLists.ts";
 import { type StoreBackend, storeConformance } from "../conformance/store.ts";
 import { certificate, NOW } from "../support/model/facts.ts";
 import { everyStatement, unusedReasons, watchedStore, wholeReads } from "./statements.ts";

@@ -3,7 +3,7 @@ import type { HistoryFilter, HistoryPosition, HistorySearch } from "../../domain
 import type { Db, Dialect } from "../schema.ts";
 import { toEvent } from "./events.ts";
 import { type Condition, eventConditions, jsonOf, type Renewals, renewalConditions } from "./historyConditions.ts";
-import { RENEWAL_COLUMNS } from "./renewals.ts";
+import { RENEWAL_COLUMNS } from "./renewalLists.ts";
 
 /** Every search is one statement, however much it finds. */
 export function historySearch(db: Db, dialect: Dialect): HistorySearch {

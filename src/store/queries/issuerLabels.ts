@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { changeSealed } from "../rowSeal.ts";
 import type { Db } from "../schema.ts";
 import type { Vault } from "../vault.ts";
-import { IS_ACTIVE } from "./renewals.ts";
+import { IS_ACTIVE } from "./renewalLists.ts";
 
 export interface Renaming {
   readonly from: string;

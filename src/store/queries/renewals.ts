@@ -1,45 +1,14 @@
-import { type SqlBool, sql } from "kysely";
 import { RenewalError } from "../../domain/errors.ts";
 import type { ErrorCode } from "../../domain/errorTable.ts";
 import type { OrderState } from "../../domain/issuer.ts";
-import { isClaimable, leaseUntilMax } from "../../domain/lease.ts";
-import { ACTIVE_STATES, type RenewalState } from "../../domain/renewal.ts";
+import { isClaimable } from "../../domain/lease.ts";
 import { Secret } from "../../domain/secret.ts";
-import type { DuePage, RenewalFilter, RenewalStore } from "../../domain/store.ts";
+import type { RenewalStore } from "../../domain/store.ts";
 import { isIntact, patchSealed, SEALED, withSeal } from "../rowSeal.ts";
 import { atomically, type Db, type Dialect } from "../schema.ts";
 import { recordIdentity, type Vault } from "../vault.ts";
 import { lockCertificates } from "./lockCertificates.ts";
-
-/** All columns but the order's state. */
-export const RENEWAL_COLUMNS = [
-  "id",
-  "certificate",
-  "generation",
-  "reason",
-  "reasonDetail",
-  "trigger",
-  "state",
-  "issuer",
-  "fence",
-  "leaseUntil",
-  "priority",
-  "digest",
-  "issueDigest",
-  "openClaims",
-  "attempts",
-  "retryAt",
-  "nextActionAt",
-  "createdAt",
-  "finishedAt",
-  "errorCode",
-  "errorMessage",
-] as const;
-
-/** Literals, not parameters: a partial index is used only if the query text implies its condition. */
-export const IS_ACTIVE = sql<SqlBool>`state in (${sql.join(ACTIVE_STATES.map((state) => sql.lit(state)))})`;
-
-const ACTIVE: ReadonlySet<RenewalState> = new Set(ACTIVE_STATES);
+import { dueRenewals, IS_ACTIVE, listRenewals, RENEWAL_COLUMNS } from "./renewalLists.ts";
 
 const SEALED_COLUMNS: ReadonlySet<string> = new Set(SEALED.renewals.columns);
 
@@ -72,7 +41,7 @@ export function renewalStore(db: Db, dialect: Dialect, vault: Vault): RenewalSto
         .where(IS_ACTIVE);
       return (await query.executeTakeFirst()) ?? null;
     },
-    list: (filter) => list(db, filter),
+    list: (filter) => listRenewals(db, filter),
     async lastOf(names) {
       if (names.length === 0) return [];
       return db
@@ -126,49 +95,6 @@ export function renewalStore(db: Db, dialect: Dialect, vault: Vault): RenewalSto
     },
     saveOrderState: (id, fence, state) => saveOrderState(db, vault, id, fence, state),
   };
-}
-
-/**
- * Exported so that a test can check its query plan. A claim sets both instants, so a lease taken under a wrong clock is
- * at the far end of the same index. Two searches, because SQLite uses no partial index for an OR.
- */
-export function dueRenewals(db: Db, now: number, { limit, leaseMs, first }: DuePage) {
-  const farAhead = leaseUntilMax(now, leaseMs);
-  const active = db.selectFrom("renewals").select(RENEWAL_COLUMNS).where(IS_ACTIVE);
-  const due = active
-    .where("nextActionAt", "<=", now)
-    .unionAll(active.where("nextActionAt", ">", farAhead).where("leaseUntil", ">", farAhead));
-  return db
-    .selectFrom(due.as("due"))
-    .selectAll()
-    .$if(first === "urgent", (query) => query.orderBy("priority"))
-    .orderBy((row) => row("nextActionAt", "<=", now))
-    .orderBy("nextActionAt")
-    .orderBy("id")
-    .limit(limit);
-}
-
-function list(db: Db, filter: RenewalFilter) {
-  const { certificate, certificates, states, since, limit } = filter;
-  if (certificates?.length === 0) return Promise.resolve([]);
-  const onlyActive = states?.every((state) => ACTIVE.has(state)) === true;
-  return (
-    db
-      .selectFrom("renewals")
-      .select(RENEWAL_COLUMNS)
-      .$if(certificate !== undefined, (query) => query.where("certificate", "=", certificate ?? ""))
-      .$if(certificates !== undefined, (query) => query.where("certificate", "in", certificates ?? []))
-      .$if(states !== undefined, (query) =>
-        states?.length ? query.where("state", "in", states) : query.where(sql<SqlBool>`1 = 0`),
-      )
-      .$if(onlyActive, (query) => query.where(IS_ACTIVE))
-      .$if(since !== undefined, (query) => query.where("createdAt", ">=", since ?? 0))
-      // Few are active, however many there were: sorting them reads less than all renewals in the order of an index.
-      .orderBy(onlyActive ? sql`coalesce(created_at, 0)` : "createdAt", "desc")
-      .orderBy("id", "desc")
-      .limit(limit)
-      .execute()
-  );
 }
 
 /** Compare-and-set: one claimant gets the row. The sweep returns when the lease ends, as the claimant may die. */
