@@ -48,6 +48,7 @@ export function ofOutside({ drills, inventory, watched, served, nameServerTotals
       forget: () => inventory.forget(NOW),
       saveRun: () => inventory.saveRun({ source: "files", startedAt: NOW, finishedAt: NOW, found: 1, problems: [] }),
       runs: () => inventory.runs(),
+      claimRun: () => inventory.claimRun(NOW, 1),
     },
     watched: {
       configure: () => watched.configure([WATCHED], NOW),
