@@ -135,7 +135,7 @@ function recordsText(
 }
 
 /** Climbs the tree to the first name that has any (RFC 8659 §3). */
-async function relevant(
+export async function relevant(
   start: string,
   records: (name: string) => Promise<readonly CaaRecord[]>,
 ): Promise<{ readonly name: string; readonly records: readonly CaaRecord[] } | null> {
@@ -174,7 +174,8 @@ function restriction(parameters: IssueValue["parameters"], { accountUrl, challen
   if (parameters === null || accounts.length > 1 || methods.length > 1)
     return "with parameters that cannot be fulfilled";
   const [account] = accounts;
-  if (account !== undefined && account !== accountUrl) return `only to account ${sanitize(account, 200)}`;
+  if (account !== undefined && account !== accountUrl)
+    return `only to account ${sanitize(account, 200)}, ${accountUrl === null ? "and we have none yet" : `not to ours, ${accountUrl}`}`;
   const [method] = methods;
   if (method !== undefined && !challengeTypes.some((type) => method.split(",").includes(type)))
     return `only by ${sanitize(method, 100)}`;

@@ -17,6 +17,7 @@ import {
   type OpenAccount,
 } from "./account.ts";
 import { answerChallenges, deactivateAuthorizations } from "./authorization.ts";
+import { type BoundName, boundRecords } from "./boundRecords.ts";
 import { type CaaLookup, createCaaLookup } from "./caa.ts";
 import { downloadChain } from "./chain.ts";
 import { clearAbandonedAnswers, clearEarlierAnswers } from "./clearAnswers.ts";
@@ -59,12 +60,14 @@ export interface IssuerDependencies {
   readonly now: () => number;
   /** Default: the system's resolvers. */
   readonly caa?: CaaLookup;
+  /** The names of all certificates that the issuer may be asked for. Default: none. */
+  readonly names?: () => readonly BoundName[];
 }
 
 /** Throws `config.invalid` when the directory is no https URL. */
 export function createIssuer(
   options: IssuerOptions,
-  { accounts, now, caa = createCaaLookup() }: IssuerDependencies,
+  { accounts, now, caa = createCaaLookup(), names = () => [] }: IssuerDependencies,
 ): Issuer {
   const { ca, directoryOptions } = certificateAuthority(options, now);
 
@@ -96,7 +99,7 @@ export function createIssuer(
       const own = await ownCsr(request, progress);
       const deadline = { at: performance.now() + options.orderTimeoutMs, now, signal };
       const open = (lost: LostAccount | null = null): Promise<OpenAccount> =>
-        openAccount(ca, accounts, options, { progress, lost }, signal);
+        openAccount(ca, accounts, options, { progress, lost, bound: { lookup: caa, names: names() } }, signal);
       const run = ({ privateKey, url }: OpenAccount): Promise<IssueResult> => {
         const session = openSession(ca, privateKey, url, signal);
         return runOrder({ ca, session, request, own, progress, solvers, deadline });
@@ -130,20 +133,35 @@ export function createIssuer(
   };
 }
 
-/** People learn of an account that was replaced: CAA records may name it (RFC 8657). */
+/** People learn of an account that was replaced, and which records have to name the new one. */
 async function openAccount(
   ca: CertificateAuthority,
   accounts: Accounts,
   options: IssuerOptions,
-  { progress, lost }: { readonly progress: OrderProgress; readonly lost: LostAccount | null },
+  {
+    progress,
+    lost,
+    bound,
+  }: {
+    readonly progress: OrderProgress;
+    readonly lost: LostAccount | null;
+    readonly bound: { readonly lookup: CaaLookup; readonly names: readonly BoundName[] };
+  },
   signal: AbortSignal,
 ): Promise<OpenAccount> {
   const account = await ensureAccount(ca, accounts, options, signal, lost);
-  if (account.replaced !== null) {
-    const { url: from, why } = account.replaced;
-    const detail = { issuer: ca.issuer, from: sanitize(from, 500), to: sanitize(account.url, 500), why };
-    await progress.save({}, { type: "account.replaced", detail });
-  }
+  if (account.replaced === null) return account;
+  const { url: from, why } = account.replaced;
+  const known = { accountUrl: account.url, keyThumbprint: thumbprint(account.privateKey) };
+  const standing = standingOfDirectory(await ca.directory(signal), known);
+  const change = { from, to: account.url, standing };
+  const { lines, unchecked } = await boundRecords(bound.names, change, bound.lookup, signal);
+  const detail = {
+    ...{ issuer: ca.issuer, from: sanitize(from, 500), to: sanitize(account.url, 500), why },
+    ...(lines.length > 0 && { records: lines }),
+    ...(unchecked > 0 && { unchecked }),
+  };
+  await progress.save({}, { type: "account.replaced", detail });
   return account;
 }
 

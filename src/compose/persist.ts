@@ -1,5 +1,11 @@
 import { suggestion } from "../config/read/suggestions.ts";
-import { DNS_PERSIST, persistValue, type StandingAccount, type StandingName } from "../domain/dnsPersist.ts";
+import {
+  DNS_PERSIST,
+  persistRecordLine,
+  persistValue,
+  type StandingAccount,
+  type StandingName,
+} from "../domain/dnsPersist.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { Solver } from "../domain/issuer.ts";
 import { sanitize } from "../domain/text.ts";
@@ -14,8 +20,6 @@ import { openReader, type Reader } from "./reader.ts";
 
 const ACCOUNT_TIMEOUT_MS = 60_000;
 const CHECK_TIMEOUT_MS = 60_000;
-/** Octets of one string of a TXT record (RFC 1035 §3.3). */
-const STRING_OCTETS_MAX = 255;
 
 export interface PersistQuestion {
   /** A certificate, or a DNS name. */
@@ -149,20 +153,14 @@ async function recordOf(
   until: number | null,
   signal: AbortSignal,
 ): Promise<PersistRecord> {
-  const value = persistValue(account, name, until === null ? null : Math.floor(until / SECOND_MS));
+  const ends = until === null ? null : Math.floor(until / SECOND_MS);
   const place = persistName({ type: "dns", value: name.domain });
   const verdict = (await solver.standing?.(name, account, signal)) ?? { kind: "unknown", why: "not checked" };
   const isRight = verdict.kind === "valid";
   return {
-    ...{ issuer, name: place, value, zoneFile: zoneFileLine(place, value) },
+    ...{ issuer, name: place, value: persistValue(account, name, ends) },
+    zoneFile: persistRecordLine(account, name, ends),
     state: isRight ? "right" : verdict.kind,
     found: isRight ? null : sanitize(verdict.why, 500),
   };
-}
-
-export function zoneFileLine(name: string, value: string): string {
-  const strings: string[] = [];
-  for (let from = 0; from < value.length; from += STRING_OCTETS_MAX)
-    strings.push(`"${value.slice(from, from + STRING_OCTETS_MAX)}"`);
-  return `${name}. IN TXT ${strings.length === 1 ? strings[0] : `(${strings.join(" ")})`}`;
 }

@@ -1,5 +1,6 @@
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
+import type { BoundName } from "../acme/boundRecords.ts";
 import type { CaaLookup } from "../acme/caa.ts";
 import type { Config } from "../config/config.ts";
 import { processEnvironment } from "../config/read/environment.ts";
@@ -9,6 +10,7 @@ import { budgetOf } from "../config/schema/limits.ts";
 import { unlimited } from "../domain/budget.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { Deployer } from "../domain/deployer.ts";
+import { DNS_PERSIST, standingName } from "../domain/dnsPersist.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { Issuer, Solver } from "../domain/issuer.ts";
 import type { Channel } from "../domain/notification.ts";
@@ -109,6 +111,7 @@ function makers(config: Config, store: Store, { now }: Clock): Makers {
           accounts: accountsByDirectory(store.accounts, [...config.issuers.keys()]),
           now,
           caa: await authoritativeCaa(),
+          names: () => boundNames(config, options.name),
         });
       }),
     ),
@@ -133,6 +136,17 @@ function makers(config: Config, store: Store, { now }: Clock): Makers {
       ]),
     ),
   };
+}
+
+/** What an account of the issuer is needed for. */
+function boundNames({ certificates, solvers }: Config, issuer: string): readonly BoundName[] {
+  return certificates
+    .filter((certificate) => [certificate.issuer, ...certificate.fallbacks].includes(issuer))
+    .flatMap(({ identifiers, solvers: listed }) => {
+      const standing = listed.some((name) => solvers.get(name)?.plugin.challengeType === DNS_PERSIST);
+      const dns = identifiers.filter(({ type }) => type === "dns");
+      return dns.map((identifier) => ({ ...standingName(identifier), standing }));
+    });
 }
 
 function withSystemTrust(send: Channel["send"]): Channel["send"] {

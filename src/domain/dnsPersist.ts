@@ -70,6 +70,19 @@ export function persistValue(
   return parts.join("; ");
 }
 
+/** Octets of one string of a TXT record (RFC 1035 §3.3). */
+const STRING_OCTETS_MAX = 255;
+
+/** The record as a line of a zone file. */
+export function persistRecordLine(account: StandingAccount, name: StandingName, until: number | null = null): string {
+  const value = persistValue(account, name, until);
+  const strings: string[] = [];
+  for (let from = 0; from < value.length; from += STRING_OCTETS_MAX)
+    strings.push(`"${value.slice(from, from + STRING_OCTETS_MAX)}"`);
+  const data = strings.length === 1 ? strings.join() : `(${strings.join(" ")})`;
+  return `${PERSIST_LABEL}.${name.domain}. IN TXT ${data}`;
+}
+
 const RANK = { valid: 0, unknown: 1, wrong: 2, missing: 3 } as const satisfies Record<StandingVerdict["kind"], number>;
 
 /** What the CA makes of the TXT values at one name: one good record is enough. `now`: ms since epoch. */

@@ -81,7 +81,7 @@ export interface OrderEvent {
     | "order.chainUnavailable"
     | "order.csrDiscarded"
     | "order.finalized";
-  readonly detail: Readonly<Record<string, string | number>>;
+  readonly detail: Readonly<Record<string, string | number | readonly string[]>>;
 }
 
 /** The answer of a CA, already checked: key matches, every name present, chain whole and in order, valid now. */

@@ -25,9 +25,10 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "issue.fallback": (detail) =>
     `turns from issuer ${detail("from")} to ${detail("to")}: ${detail("why")}${optional(detail, "notes", "; ")}`,
   "issue.fallbackRefused": (detail) => `issuer ${detail("to")} cannot be turned to: ${detail("why")}`,
-  "account.replaced": (detail) =>
+  "account.replaced": (detail, { detail: all }) =>
     `the account of issuer ${detail("issuer")} is ${detail("why")} at the CA: ` +
-    `${detail("to")} replaces ${detail("from")}`,
+    `${detail("to")} replaces ${detail("from")}` +
+    (Array.isArray(all.records) ? `; records to change: ${all.records.join(" ")}` : ""),
   "order.created": () => "order opened",
   "order.replacesRefused": (detail) => `ordered again as a new certificate, not a replacement: ${detail("why")}`,
   "order.chainUnavailable": (detail) =>

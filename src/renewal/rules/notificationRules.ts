@@ -29,11 +29,11 @@ const RULES: Partial<Readonly<Record<EventType, Rule>>> = {
     severity: "warning",
     message: `turned from issuer ${text("from")} to ${text("to")}: ${text("why")}`,
   }),
-  "account.replaced": (text) => ({
+  "account.replaced": (text, { detail }) => ({
     severity: "page",
     message:
       `the CA of issuer ${text("issuer")} no longer accepts account ${text("from")} (${text("why")}); ` +
-      `the new account is ${text("to")}`,
+      `the new account is ${text("to")}${recordsToChange(detail)}`,
   }),
   "version.revoked": (text) => ({
     severity: "warning",
@@ -160,7 +160,10 @@ function alertNotification(
 
 function actionOf({ type, detail: { code } }: HistoryEvent): string | null {
   if (type === "account.replaced")
-    return "Find out who ended the old account. If CAA records name it in `accounturi`, change them to the new one.";
+    return (
+      "Find out who ended the old account. Change the DNS records that name it, CAA records with `accounturi` and those " +
+      "of dns-persist-01, to the new one: until then the CA issues nothing for these names."
+    );
   if (type === "history.pruneStopped" || type === "store.rolledBack") return HISTORY_ACTION;
   if (type === "discovery.found")
     return "See `renewd inventory --unmanaged`, then adopt or ignore each: `renewd inventory adopt|ignore FINGERPRINT`.";
@@ -178,6 +181,17 @@ function foundText(text: (name: string) => string, { count, kind, names, soonest
   const when = count === 1 ? `it ends ${ends}` : `the first ends ${ends}`;
   const why = kind === "expiring" ? "nobody manages and that end soon" : "nobody manages";
   return `discovery (${text("source")}) found ${what} that ${why}: ${shown}${more}; ${when}`;
+}
+
+const RECORDS_SHOWN_MAX = 10;
+
+/** What DNS has to say from now on, as far as it was found out. */
+function recordsToChange({ records, unchecked }: HistoryEvent["detail"]): string {
+  const lines = Array.isArray(records) ? records : [];
+  const more = lines.length > RECORDS_SHOWN_MAX ? `, and ${lines.length - RECORDS_SHOWN_MAX} more in the history` : "";
+  const list = lines.slice(0, RECORDS_SHOWN_MAX).map((line, i) => `(${i + 1}) ${line}`);
+  const found = lines.length === 0 ? "" : `; records that have to name it: ${list.join(" ")}${more}`;
+  return unchecked === undefined ? found : `${found}; the CAA records of ${unchecked} names were not looked at`;
 }
 
 function optional(text: string, before: string): string {

@@ -11,6 +11,9 @@ it("an account that a CA no longer accepts pages, with the new URL and why that 
   expect(found).toMatchObject({ severity: "page", action: expect.stringContaining("`accounturi`") });
   expect(found?.message).toContain("no longer accepts account https://ca/acct/1 (deactivated)");
   expect(found?.message).toContain("the new account is https://ca/acct/2");
+  const records = ['a. IN CAA 0 issue "ca; accounturi=https://ca/acct/2"', "_validation-persist.a. IN TXT x"];
+  const whole = describeEvent({ ...EVENT, type: "account.replaced", detail: { ...detail, records, unchecked: 3 } });
+  expect(whole?.message).toContain(`have to name it: (1) ${records[0]} (2) ${records[1]}; the CAA records of 3 names`);
 });
 
 it("a message about an alert goes to its channels, and its end resolves that alert alone", () => {
