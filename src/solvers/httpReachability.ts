@@ -6,6 +6,7 @@ import type { Concern } from "../domain/issuer.ts";
 import { sanitize } from "../domain/text.ts";
 import { examineDns } from "./dns/health.ts";
 import { createLookup, type Lookup } from "./dns/lookup.ts";
+import { isRedirect, nextHop } from "./redirects.ts";
 
 /** RFC 8555 §8.3 */
 const HTTP_PORT = 80;
@@ -36,8 +37,10 @@ export function examineHttp(
   signal: AbortSignal,
   { lookup = createLookup(), port = HTTP_PORT, responder = false }: ReachabilityOptions = {},
 ): Promise<readonly Concern[]> {
-  const at = { name: identifier.value, port, responder };
-  return examine(identifier, signal, lookup, { check: "http", dial: (address) => dial(address, at, signal) });
+  const name = identifier.type === "ip" && isIP(identifier.value) === 6 ? `[${identifier.value}]` : identifier.value;
+  const start = new URL(`http://${name}${responder ? IDENTITY_PATH : PATH}`);
+  const way = { port, responder, lookup };
+  return examine(identifier, signal, lookup, { check: "http", dial: (address) => follow(address, start, way, signal) });
 }
 
 /** The same of the port where CAs validate by tls-alpn-01. Only connects: before an order nothing answers there. */
@@ -85,48 +88,89 @@ async function addressesOf(lookup: Lookup, name: string, signal: AbortSignal): P
   return failed && found.length === 0 ? null : [...new Set(found)].slice(0, ADDRESSES_MAX);
 }
 
-function dial(
+interface Way {
+  /** Where port 80 is. */
+  readonly port: number;
+  readonly responder: boolean;
+  readonly lookup: Lookup;
+}
+
+/** As a CA does that begins at this address, up to where it goes over to HTTPS or to another name. */
+async function follow(
   address: string,
-  { name, port, responder }: { readonly name: string; readonly port: number; readonly responder: boolean },
+  start: URL,
+  { port, responder, lookup }: Way,
   signal: AbortSignal,
 ): Promise<Concern[]> {
-  const { promise, resolve, reject } = Promise.withResolvers<Concern[]>();
-  const concern = (message: string): void => resolve([{ check: "http", message, fatal: false }]);
+  const concern = (message: string): Concern[] => (message === "" ? [] : [{ check: "http", message, fatal: false }]);
+  const visited = [start.href];
+  let at = start;
+  for (;;) {
+    const url = at;
+    const shown = `${url.protocol}//${url.host}${CHALLENGE_PATH} at ${address}`;
+    const found = await fetchAt(address, url, url.port === "443" ? TLS_PORT : port, signal);
+    if ("trouble" in found) return concern(found.trouble);
+    if (!isRedirect(found.status)) {
+      const why = responder ? notOurs(found.status, found.text) : null;
+      return why === null ? [] : concern(`${shown} ${why}`);
+    }
+    const next = nextHop(url, found.location, visited);
+    if ("why" in next) return concern(`${shown} ${next.why}`);
+    if (next.to.hostname !== url.hostname) return concern(await whyNowhere(lookup, next.to, shown, signal));
+    // A certificate that is to be renewed may be broken: CAs do not check it, and nothing here may skip that.
+    if (next.to.protocol === "https:") return [];
+    visited.push(next.to.href);
+    at = next.to;
+  }
+}
+
+/** Only looked up: who may redirect a name must not make renewd ask servers inside the network. "": it has an address. */
+async function whyNowhere(lookup: Lookup, { hostname }: URL, shown: string, signal: AbortSignal): Promise<string> {
+  const found = await addressesOf(lookup, hostname, signal);
+  return found?.length === 0 ? `${shown} redirects to ${hostname}, which has no address in DNS` : "";
+}
+
+interface Answer {
+  readonly status: number;
+  readonly location: string | undefined;
+  readonly text: string;
+}
+
+function fetchAt(
+  address: string,
+  url: URL,
+  port: number,
+  signal: AbortSignal,
+): Promise<Answer | { readonly trouble: string }> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer | { readonly trouble: string }>();
   const outgoing = request({
     host: address,
     port,
-    path: responder ? IDENTITY_PATH : PATH,
-    headers: { host: name },
+    path: `${url.pathname}${url.search}`,
+    headers: { host: url.host },
     agent: false,
     timeout: TIMEOUT_MS,
     signal,
   });
   outgoing.on("response", (response) => {
-    if (!responder) {
-      response.destroy();
-      return resolve([]);
-    }
-    void beginning(response).then((text) => {
-      const why = notOurs(response.statusCode ?? 0, text);
-      if (why === null) resolve([]);
-      else concern(`http://${name}${CHALLENGE_PATH} at ${address} ${why}`);
-    });
+    const { statusCode: status = 0, headers } = response;
+    void beginning(response).then((text) => resolve({ status, location: headers.location, text }));
   });
   outgoing.on("timeout", () => {
-    concern(`port ${port} of ${address} does not answer within ${TIMEOUT_MS / 1_000} s`);
+    resolve({ trouble: `port ${port} of ${address} does not answer within ${TIMEOUT_MS / 1_000} s` });
     outgoing.destroy();
   });
   outgoing.on("error", (error) => {
     if (signal.aborted) return reject(signal.reason);
-    concern(`port ${port} of ${address} cannot be reached from here: ${sanitize(error.message, 200)}`);
+    resolve({ trouble: `port ${port} of ${address} cannot be reached from here: ${sanitize(error.message, 200)}` });
   });
   outgoing.end();
   return promise;
 }
 
-/** null: renewd's responder has answered, or a redirect leads somewhere that only the CA follows. */
+/** null: renewd's responder has answered. */
 function notOurs(status: number, text: string): string | null {
-  if ((status >= 300 && status < 400) || (status === 200 && IDENTITY.test(text))) return null;
+  if (status === 200 && IDENTITY.test(text)) return null;
   return status >= 500
     ? `is answered with status ${status}: does an ACME worker run where that server forwards to?`
     : `is answered with status ${status} by a server that is not renewd: let it forward this path (docs/port80.md)`;
