@@ -6,6 +6,7 @@ import { type Answer as DnsAnswer, decode, encode, type Packet, type RecordType 
 import { RenewalError } from "../../domain/errors.ts";
 import { sanitize } from "../../domain/text.ts";
 import type { ResolverOption } from "./options.ts";
+import { overHttps } from "./overHttps.ts";
 
 export interface Question {
   readonly name: string;
@@ -33,8 +34,6 @@ const TCP_TIMEOUT_MS = 4_000;
 const HTTPS_TIMEOUT_MS = 6_000;
 /** What passes every network unfragmented (DNS flag day 2020). */
 const UDP_BYTES_MAX = 1_232;
-/** A message over TCP has a length of 16 bits. */
-const MESSAGE_BYTES_MAX = 65_535;
 const HEADER_BYTES = 12;
 const RECURSION_DESIRED = 1 << 8;
 const CHECKING_DISABLED = 1 << 4;
@@ -51,7 +50,7 @@ export async function ask(
 ): Promise<Reply> {
   signal.throwIfAborted();
   const query = encodeQuery(question, options);
-  if (server.kind === "https") return readReply(await overHttps(server.url, query, signal), query, question);
+  if (server.kind === "https") return readReply(await askOverHttps(server.url, query, signal), query, question);
   let udpTrouble = "";
   for (let attempt = 0; attempt < UDP_TRIES; attempt++) {
     try {
@@ -163,35 +162,13 @@ export function exchangeTcp(
   });
 }
 
-/** RFC 8484 */
-async function overHttps(url: string, query: Buffer, signal: AbortSignal): Promise<Buffer> {
+async function askOverHttps(url: string, query: Buffer, signal: AbortSignal): Promise<Buffer> {
   try {
-    const response = await fetch(url, {
-      method: "POST",
-      headers: { "content-type": "application/dns-message", accept: "application/dns-message" },
-      body: new Uint8Array(query),
-      redirect: "error",
-      signal: AbortSignal.any([signal, AbortSignal.timeout(HTTPS_TIMEOUT_MS)]),
-    });
-    const announced = Number(response.headers.get("content-length") ?? 0);
-    if (!response.ok || announced > MESSAGE_BYTES_MAX) throw new Error(`it answered ${response.status}`);
-    const body = await boundedBody(response);
-    return body;
+    return await overHttps(url, query, AbortSignal.any([signal, AbortSignal.timeout(HTTPS_TIMEOUT_MS)]));
   } catch (error) {
     signal.throwIfAborted();
     throw new RenewalError("dns.unreachable", `${url} gave no answer: ${textOf(error)}`, { cause: error });
   }
-}
-
-async function boundedBody(response: Response): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.length;
-    if (bytes > MESSAGE_BYTES_MAX) throw new Error(`it answered with more than ${MESSAGE_BYTES_MAX} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 /** Throws a plain error for what is no answer to this question. */

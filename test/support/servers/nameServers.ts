@@ -39,6 +39,12 @@ export interface ZoneOptions {
   readonly port?: number;
   /** BIND: also a resolver, which follows the zone's own delegations. */
   readonly recursion?: boolean;
+  /** BIND: how long it looks for an answer. Default: 10 s. */
+  readonly resolveMaxMs?: number;
+  /** BIND: further zones, with lines after SOA and NS. */
+  readonly zones?: Readonly<Record<string, readonly string[]>>;
+  /** BIND: also by HTTPS (RFC 8484) at `/dns-query`, with this pair. */
+  readonly https?: { readonly port: number; readonly certificate: string; readonly key: string };
 }
 
 const READY_MS = 20_000;
@@ -59,26 +65,41 @@ export function startKnot(options: ZoneOptions): Promise<TsigServer> {
 
 type Placed = ZoneOptions & { readonly port: number };
 
-async function bind({
-  address = "127.0.0.1",
-  port,
-  zone,
-  recursion = false,
-  transfer,
-  ...rest
-}: Placed): Promise<TsigServer> {
+async function bind(placed: Placed): Promise<TsigServer> {
+  const {
+    address = "127.0.0.1",
+    port,
+    zone,
+    recursion = false,
+    resolveMaxMs,
+    transfer,
+    zones = {},
+    https,
+    ...rest
+  } = placed;
   const home = await mkdtemp(join(tmpdir(), "renewd-bind-"));
   const secret = randomBytes(32).toString("base64");
   await writeFile(join(home, "zone"), zoneFile({ zone, address, ...rest }));
+  const others = Object.entries(zones);
+  for (const [i, [name, records]] of others.entries())
+    await writeFile(join(home, `zone${i}`), zoneFile({ zone: name, address, records }));
+  const doh = https && {
+    blocks: `tls pair { cert-file "${https.certificate}"; key-file "${https.key}"; };
+http doh { endpoints { "/dns-query"; }; };`,
+    listen: `listen-on port ${https.port} tls pair http doh { ${address}; };`,
+  };
+  const patience = resolveMaxMs === undefined ? "" : `resolver-query-timeout ${resolveMaxMs};`;
   const configuration = `
+${doh?.blocks ?? ""}
 options {
   directory "${home}"; session-keyfile "${home}/session.key"; pid-file none; lock-file none;
-  listen-on port ${port} { ${address}; }; listen-on-v6 { none; };
-  recursion ${recursion ? "yes; allow-recursion { any; }; allow-query-cache { any; }" : "no"}; dnssec-validation no; notify no; allow-query { any; };
+  listen-on port ${port} { ${address}; }; listen-on-v6 { none; }; ${doh?.listen ?? ""}
+  recursion ${recursion ? "yes; allow-recursion { any; }; allow-query-cache { any; }" : "no"}; ${patience} dnssec-validation no; notify no; allow-query { any; };
 };
 controls { };
 key "${KEY_NAME}" { algorithm hmac-sha256; secret "${secret}"; };
 zone "${zone}" { type primary; file "zone"; ${transferText(transfer)} update-policy { grant ${KEY_NAME} zonesub TXT; }; };
+${others.map(([name], i) => `zone "${name}" { type primary; file "zone${i}"; update-policy { grant ${KEY_NAME} zonesub TXT; }; };`).join("\n")}
 `;
   await writeFile(join(home, "named.conf"), configuration);
   return run(["named", "-g", "-n", "1", "-c", join(home, "named.conf")], { home, address, port, zone, secret });
