@@ -23,7 +23,7 @@ export type Transport = "udp" | "tcp";
 
 export interface NameServerCount {
   readonly transport: Transport;
-  /** `connection`: a TCP connection that was refused, as there were too many. */
+  /** `connection`: a TCP connection that was closed to make room for another. */
   readonly answer: NameServerAnswer | "connection";
   readonly count: number;
 }

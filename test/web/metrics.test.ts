@@ -134,7 +134,7 @@ describe("/metrics", () => {
 
   test("counts what the name server was asked, over all processes", async () => {
     const { nameServerTotals } = estate.store;
-    expect(numberOf("renewd_name_server_connections_refused_total")).toBe(0);
+    expect(numberOf("renewd_name_server_connections_closed_total")).toBe(0);
     const value = { transport: "udp", answer: "value" } as const;
     await nameServerTotals.add(
       [
@@ -147,7 +147,7 @@ describe("/metrics", () => {
     expect(await nameServerTotals.list()).toContainEqual({ ...value, count: 7, lastAt: 2 });
     const asked = await scrape();
     expect(numberOf('renewd_name_server_queries_total{transport="udp",answer="value"}', asked)).toBe(7);
-    expect(numberOf("renewd_name_server_connections_refused_total", asked)).toBe(2);
+    expect(numberOf("renewd_name_server_connections_closed_total", asked)).toBe(2);
     const page = await (await estate.ask("/processes", { headers: { accept: "text/html" } })).text();
     expect(page.replaceAll(/\s+/g, " ")).toMatch(/a challenge&#39;s value<\/th> <td [^>]*>UDP<\/td> <td [^>]*>7</);
   });

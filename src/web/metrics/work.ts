@@ -135,7 +135,7 @@ export function totalMetrics(
 
 /** Of all processes that serve a zone, as the database says. */
 export function nameServerMetrics({ counter }: Scrape, totals: readonly NameServerTotal[]): void {
-  const [refused, queries] = [
+  const [closed, queries] = [
     totals.filter(({ answer }) => answer === "connection"),
     totals.filter(({ answer }) => answer !== "connection"),
   ];
@@ -144,8 +144,8 @@ export function nameServerMetrics({ counter }: Scrape, totals: readonly NameServ
     "Queries to renewd's own name server, by transport and answer.",
     queries.map(({ transport, answer, count }) => ({ labels: labels({ transport, answer }), value: count })),
   );
-  counter("renewd_name_server_connections_refused_total", "TCP connections that it refused, as there were too many.", [
-    { labels: "", value: refused.reduce((sum, { count }) => sum + count, 0) },
+  counter("renewd_name_server_connections_closed_total", "TCP connections that it closed to make room for others.", [
+    { labels: "", value: closed.reduce((sum, { count }) => sum + count, 0) },
   ]);
 }
 

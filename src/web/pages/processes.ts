@@ -74,7 +74,7 @@ const ANSWERS: Readonly<Record<NameServerCount["answer"], string>> = {
   truncated: "too long, asked again over TCP",
   rateLimited: "over the rate limit",
   overloaded: "too many at once",
-  connection: "connection refused: too many",
+  connection: "connection closed for another",
 };
 
 function line(

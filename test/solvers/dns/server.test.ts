@@ -207,6 +207,20 @@ describe("the DNS server", () => {
 });
 
 describe("the DNS server's rate limit", () => {
+  // As short as a record can be: what a forged question makes us send to a stranger.
+  test.each<[number, Asked]>([
+    [2.5, { name: "label.acme.example.org", edns: {} }],
+    [3, { name: "none.acme.example.org", edns: {} }],
+    [3, { name: "acme.example.org", type: "SOA", edns: {} }],
+    [3.5, { name: "acme.example.org", type: "NS", edns: {} }],
+    [1.5, { name: "label.acme.example.org", type: "ANY", edns: {} }],
+  ])("an answer is at most %d times as long as the question %j", async (times, asked) => {
+    const sent = question(asked);
+    const answer = await exchange(sent);
+    expect(answer.length).toBeLessThanOrEqual(times * sent.length);
+    expect(decode(answer).flag_tc).toBe(false);
+  });
+
   it("lets a burst through, then truncates every second answer and drops the others", () => {
     const judge = createRateLimit({ perSecond: 10, burst: 3 });
     const verdicts = Array.from({ length: 7 }, () => judge("192.0.2.1", 0));
@@ -275,6 +289,22 @@ describe("bytes from the Internet", () => {
     expect(readQuery(query(3))).toMatchObject({ question: { type: 16 } });
     expect(readQuery(query(4))).toMatchObject({ rcode: "FORMERR" });
     expect(readQuery(Buffer.concat([header, Buffer.of(0xc0, 0x0c, 0, 16, 0, 1)]))).toMatchObject({ rcode: "FORMERR" });
+  });
+
+  test("a hundred slow TCP connections keep nobody out: the oldest goes", async () => {
+    const slow = await Promise.all(
+      Array.from({ length: 100 }, async () => {
+        const socket = connect(server.port, "127.0.0.1");
+        socket.on("error", () => undefined);
+        await once(socket, "connect");
+        socket.write(Buffer.of(0, 40, 1));
+        return socket;
+      }),
+    );
+    const [answer] = await overTcp([question({ name: "label.acme.example.org" })]);
+    expect(answer && decode(answer).answers).toHaveLength(2);
+    await expect.poll(() => slow.filter(({ closed }) => !closed).length).toBe(49);
+    for (const socket of slow) socket.destroy();
   });
 
   test("a TCP connection that promises more than a query is closed", async () => {

@@ -7,6 +7,8 @@ export const UDP_BYTES_MAX = 1232;
 /** RFC 1035 §4.2.1: without EDNS. */
 const PLAIN_UDP_BYTES_MAX = 512;
 const TCP_BYTES_MAX = 65_535;
+const TYPE_AND_CLASS_BYTES = 4;
+const POINTER = 0xc000;
 const RESPONSE = 0x8000;
 const AUTHORITATIVE = 0x0400;
 const TRUNCATED = 0x0200;
@@ -57,13 +59,28 @@ function assemble(query: Query, { rcode, authoritative, answers, authorities }: 
   header.writeUInt16BE(authorities.length, 8);
   header.writeUInt16BE(query.edns === null ? 0 : 1, 10);
   // The question is repeated byte for byte: its spelling is the resolver's proof that we saw it.
-  return Buffer.concat([header, query.questionBytes, records([...answers, ...authorities]), opt(query, code)]);
+  return Buffer.concat([header, query.questionBytes, records(query, [...answers, ...authorities]), opt(query, code)]);
 }
 
-/** dns-packet writes whole messages, so that its header is left away. */
-function records(all: readonly ZoneRecord[]): Buffer {
-  if (all.length === 0) return Buffer.alloc(0);
-  return encode({ answers: all.map(toPacket) }).subarray(HEADER_BYTES);
+/**
+ * dns-packet writes whole messages without compression. Its header is left away, and an owner that the question ends
+ * with is a pointer there (RFC 1035 §4.1.4): the shorter an answer, the less a forged question can do with it.
+ */
+function records({ question: { spelled }, questionBytes }: Query, all: readonly ZoneRecord[]): Buffer {
+  const asked = spelled.toLowerCase();
+  const nameBytes = questionBytes.length - TYPE_AND_CLASS_BYTES;
+  return Buffer.concat(
+    all.map((record) => {
+      const bytes = encode({ answers: [toPacket(record)] }).subarray(HEADER_BYTES);
+      const owner = record.name.toLowerCase();
+      if (asked !== owner && !asked.endsWith(`.${owner}`)) return bytes;
+      // A length before each label, and the root.
+      const ownerBytes = owner.length + 2;
+      const pointer = Buffer.alloc(2);
+      pointer.writeUInt16BE(POINTER | (HEADER_BYTES + nameBytes - ownerBytes));
+      return Buffer.concat([pointer, bytes.subarray(ownerBytes)]);
+    }),
+  );
 }
 
 function toPacket(record: ZoneRecord): PacketRecord {

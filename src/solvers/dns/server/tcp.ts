@@ -19,24 +19,21 @@ export async function listenTcp(
   { host, port, ipv6Only, respond, log }: Listening,
   counters: Pick<DnsCounters, "count">,
 ): Promise<Listener> {
-  const byPrefix = new Map<string, number>();
-  const sockets = new Set<Socket>();
+  /** Oldest first. */
+  const open = new Map<Socket, string>();
   const server = createServer((socket) => {
     const prefix = prefixOf(socket.remoteAddress ?? "");
-    const ofPrefix = byPrefix.get(prefix) ?? 0;
-    if (sockets.size >= CONNECTIONS_MAX || ofPrefix >= CONNECTIONS_PER_PREFIX_MAX) {
+    const ofPrefix = [...open].filter(([, each]) => each === prefix).map(([each]) => each);
+    // A resolver asks at once and is answered in milliseconds. What is open for long is in nobody's way but then.
+    const [first] = open.size >= CONNECTIONS_MAX ? open.keys() : [];
+    const inTheWay = ofPrefix.length >= CONNECTIONS_PER_PREFIX_MAX ? ofPrefix[0] : first;
+    if (inTheWay !== undefined) {
       counters.count("tcp", "connection");
-      socket.destroy();
-      return;
+      open.delete(inTheWay);
+      inTheWay.destroy();
     }
-    byPrefix.set(prefix, ofPrefix + 1);
-    sockets.add(socket);
-    socket.once("close", () => {
-      sockets.delete(socket);
-      const left = (byPrefix.get(prefix) ?? 1) - 1;
-      if (left > 0) byPrefix.set(prefix, left);
-      else byPrefix.delete(prefix);
-    });
+    open.set(socket, prefix);
+    socket.once("close", () => open.delete(socket));
     serve(socket, respond);
   });
   server.listen({ host, port, ipv6Only, reusePort: port !== 0 });
@@ -49,7 +46,7 @@ export async function listenTcp(
       if (!server.listening) return;
       const closed = once(server, "close");
       server.close();
-      for (const socket of sockets) socket.destroy();
+      for (const socket of open.keys()) socket.destroy();
       await closed;
     },
   };
