@@ -1,9 +1,11 @@
 import { RenewalError } from "../domain/errors.ts";
 import { sanitize } from "../domain/text.ts";
 import type { AcmeShReport } from "../reports/acmeShScript.ts";
-import { acmeSh, readScript } from "../solvers/dns/bridges/acmeSh.ts";
-import { readInfo } from "../solvers/dns/bridges/acmeShInfo.ts";
+import { acmeSh, findScript } from "../solvers/dns/bridges/acmeSh.ts";
+import { readInfo, readVariables } from "../solvers/dns/bridges/acmeShInfo.ts";
 import { loadConfigOrExplain } from "./reader.ts";
+
+const UNDESCRIBED = "read by the script, which says no more of it";
 
 /** `home`: the user's acme.sh; left out: that of the first configured solver of this type. */
 export async function acmeShReport(
@@ -17,14 +19,17 @@ export async function acmeShReport(
       "request.invalid",
       options.error.issues.map(({ path, message }) => `${path}: ${message}`).join("; "),
     );
-  const info = readInfo(await readScript(options.data), name);
+  const { text } = await findScript(options.data);
+  const info = readInfo(text, name);
+  const found = readVariables(text).map((each) => ({ name: each, description: UNDESCRIBED, isOptional: true }));
+  const sets = info?.sets ?? (found.length === 0 ? [] : [found]);
   const line = (text: string): string => sanitize(text, 300);
   return {
     version: 1,
     script: name,
     title: info === null ? null : line(info.title),
     docs: info?.docs == null ? null : line(info.docs),
-    sets: (info?.sets ?? []).map((set) => set.map((each) => ({ ...each, description: line(each.description) }))),
+    sets: sets.map((set) => set.map((each) => ({ ...each, description: line(each.description) }))),
   };
 }
 

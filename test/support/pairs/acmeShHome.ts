@@ -13,6 +13,17 @@ export interface AcmeShHome {
   dnsapi(name: string, script: { readonly info: string; readonly add: string; readonly rm: string }): Promise<void>;
 }
 
+/** `_post BODY URL [BASE64] [METHOD] [TYPE]` and `_get URL` print the body, and send the headers _H1 to _H5. */
+const SEND = `
+const [method, url, body, type] = process.argv.slice(1);
+const own = [1, 2, 3, 4, 5].map((n) => process.env["_H" + n]).filter(Boolean);
+const headers = own.map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trim()]);
+if (type) headers.push(["content-type", type]);
+fetch(url, { method, headers, ...(method === "POST" && { body }) })
+  .then(async (reply) => process.stdout.write(await reply.text()))
+  .catch(() => process.exit(1));
+`;
+
 const SCRIPT = `#!/usr/bin/env sh
 _initpath() {
   : "\${LE_CONFIG_HOME:=$HOME/.acme.sh}"
@@ -25,7 +36,12 @@ _info() { printf '%s\\n' "$*"; }
 _err() { printf '%s\\n' "$*" >&2; }
 _debug() { :; }
 _saveaccountconf_mutable() { printf "SAVED_%s='%s'\\n" "$1" "$2" >>"$LE_CONFIG_HOME/account.conf"; }
-_readaccountconf_mutable() { :; }
+_readaccountconf_mutable() { sed -n "s/^SAVED_$1='\\(.*\\)'$/\\1/p" "$LE_CONFIG_HOME/account.conf" 2>/dev/null | tail -n 1; }
+_contains() { printf '%s' "$1" | grep -F -e "$2" >/dev/null 2>&1; }
+_egrep_o() { grep -E -o -e "$1"; }
+_get() { NODE_OPTIONS= "${process.execPath}" -e "$SEND" GET "$1"; }
+_post() { NODE_OPTIONS= "${process.execPath}" -e "$SEND" "\${4:-POST}" "$2" "$1" "$5"; }
+export SEND='${SEND}'
 _savedeployconf() { printf "SAVED_%s='%s'\\n" "$1" "$2" >>"$DOMAIN_CONF"; }
 main() {
   [ -n "$1" ] || { _initpath; echo "Usage: acme.sh <command> ..."; return 0; }

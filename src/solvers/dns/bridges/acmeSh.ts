@@ -32,7 +32,7 @@ type AcmeShOptions = z.infer<typeof options>;
 const DRIVER = `. "$_SCRIPT_HOME/acme.sh" >/dev/null || exit 1
 _initpath "$RENEWD_DOMAIN" >/dev/null || exit 1
 mkdir -p "$DOMAIN_PATH" || exit 1
-. "$_SCRIPT_HOME/dnsapi/$RENEWD_SCRIPT.sh" || exit 1
+. "$RENEWD_SCRIPT_FILE" || exit 1
 "\${RENEWD_SCRIPT}_$RENEWD_ACTION" "$RENEWD_FULLDOMAIN" "$RENEWD_VALUE"`;
 
 const SCRIPT_BYTES_MAX = 1024 * 1024;
@@ -46,11 +46,12 @@ export const acmeSh: DnsProviderKind<AcmeShOptions> = {
   traits: { propagationMaxMs: 1_800_000 },
   create(given, dependencies) {
     const call = async (action: "add" | "rm", name: string, value: string, signal: AbortSignal): Promise<void> => {
-      await readScript(given);
+      const { path } = await findScript(given);
       await withPrivateDirectory(async (directory) => {
         const env = {
           HOME: directory,
           RENEWD_SCRIPT: given.script,
+          RENEWD_SCRIPT_FILE: path,
           RENEWD_ACTION: action,
           RENEWD_DOMAIN: name.replace(/^_acme-challenge\./, ""),
           RENEWD_FULLDOMAIN: name,
@@ -76,7 +77,7 @@ export const acmeSh: DnsProviderKind<AcmeShOptions> = {
       },
       async missingRights(_zone, signal) {
         signal.throwIfAborted();
-        const text = await readScript(given);
+        const { text } = await findScript(given);
         const names = [...Object.keys(given.environment), ...Object.keys(given.secretEnvironment)];
         const problems = variableProblems(text, readInfo(text, given.script), names);
         return problems.map((problem) => sanitize(`${given.script}: ${problem}.`, 500));
@@ -85,12 +86,20 @@ export const acmeSh: DnsProviderKind<AcmeShOptions> = {
   },
 };
 
-/** Throws `dns.refused` when acme.sh or the script is not there. */
-export async function readScript({ home, script }: Pick<AcmeShOptions, "home" | "script">): Promise<string> {
-  const path = join(home, "dnsapi", `${script}.sh`);
+export interface FoundScript {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** Where acme.sh looks: below `dnsapi/`, or in its own directory. Throws `dns.refused` when one of both is not there. */
+export async function findScript({ home, script }: Pick<AcmeShOptions, "home" | "script">): Promise<FoundScript> {
+  const [path, own] = [join(home, "dnsapi", `${script}.sh`), join(home, `${script}.sh`)];
+  const read = async (at: string): Promise<FoundScript> => {
+    return { path: at, text: (await readFile(at, "utf8")).slice(0, SCRIPT_BYTES_MAX) };
+  };
   try {
     await access(join(home, "acme.sh"), constants.R_OK);
-    return (await readFile(path, "utf8")).slice(0, SCRIPT_BYTES_MAX);
+    return await read(path).catch(() => read(own));
   } catch (cause) {
     throw new RenewalError(
       "dns.refused",

@@ -15,24 +15,27 @@ export interface AcmeShVariable {
 }
 
 const LINES_MAX = 200;
+const VARIABLES_MAX = 50;
 
-/** Null: the script has no such block. */
+/** Null: the script has no such block, as those from before 2024. `readVariables` finds what they read. */
 export function readInfo(script: string, name: string): AcmeShInfo | null {
-  const start = `${name}_info='`;
-  const from = script.split("\n").findIndex((line) => line.startsWith(start));
+  const all = script.split("\n");
+  const from = all.findIndex((line) => line.startsWith(`${name}_info='`) || line.startsWith(`${name}_info="`));
   if (from < 0) return null;
-  const text = script
-    .split("\n")
+  const start = `${name}_info='`.length;
+  const quote = all[from]?.[start - 1] ?? "'";
+  const text = all
     .slice(from, from + LINES_MAX)
     .join("\n")
-    .slice(start.length);
-  // A quote inside is written '\'' or '"'"'; there is none in practice, and the block ends at the first.
-  const lines = text.slice(0, text.indexOf("'")).split("\n");
+    .slice(start);
+  // A quote inside would have to be escaped; there is none in practice, and the block ends at the first.
+  const lines = text.slice(0, text.indexOf(quote)).split("\n");
   const sets: AcmeShVariable[][] = [];
   const fields = new Map<string, string>();
   let inOptions = false;
   for (const line of lines.slice(1)) {
-    const [, key, value = ""] = /^([A-Z][A-Za-z0-9]*):\s*(.*)$/.exec(line) ?? [];
+    // Some blocks indent `OptionsAlt:` as their variables.
+    const [, key, value = ""] = /^\s*([A-Z][A-Za-z0-9]*):(?:\s+(.*))?$/.exec(line) ?? [];
     if (key !== undefined) {
       inOptions = /^Options(Alt\d*)?$/.test(key);
       if (inOptions) sets.push([]);
@@ -56,9 +59,15 @@ function readVariable(line: string): AcmeShVariable | null {
   return { name, description: description.trim(), isOptional: /optional|\bdefaults?\b/i.test(description) };
 }
 
+/** What a script without a block takes from its environment or, in acme.sh, from what it saved there. */
+export function readVariables(script: string): string[] {
+  const read = script.matchAll(/\b_read(?:account|domain)conf(?:_mutable)?\s+"?([A-Za-z_][A-Za-z0-9_]*)/g);
+  return [...new Set([...read].map(([, name = ""]) => name))].slice(0, VARIABLES_MAX);
+}
+
 /** The script reads its variables as `$NAME`, `${NAME…}` or by `_readaccountconf_mutable NAME`. */
 function isUsed(script: string, name: string): boolean {
-  const body = script.replace(/^\w+_info='[^']*'/m, "");
+  const body = script.replace(/^\w+_info=(?:'[^']*'|"[^"]*")/m, "");
   return new RegExp(`\\b${name}\\b`).test(body);
 }
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, test } from "vitest";
 import { type RenewalError, toRenewalError } from "../../../../src/domain/errors.ts";
 import { acmeSh } from "../../../../src/solvers/dns/bridges/acmeSh.ts";
-import { readInfo, variableProblems } from "../../../../src/solvers/dns/bridges/acmeShInfo.ts";
+import { readInfo, readVariables, variableProblems } from "../../../../src/solvers/dns/bridges/acmeShInfo.ts";
 import { certbotHooks } from "../../../../src/solvers/dns/bridges/certbotHooks.ts";
 import { exec } from "../../../../src/solvers/dns/bridges/exec.ts";
 import type { DnsProvider } from "../../../../src/solvers/dns/provider.ts";
@@ -225,6 +225,25 @@ if read -r line; then echo "stdin: $line" >> ${root}/seen; fi`;
       ],
     ]);
     expect(readInfo("no block", "dns_example")).toBeNull();
+  });
+
+  test.each([
+    ["an indented alternative", "'", " OptionsAlt:"],
+    ["double quotes", '"', "OptionsAlt:"],
+  ])("an info block with %s is read", (_what, quote, alternative) => {
+    const block = `Cloud\nSite: x\nOptions:\nA_Key Key\n${alternative}\n A_Token Token. See https://x.example/\n`;
+    const text = `dns_a_info=${quote}${block}${quote}\nA_Key="$A_Key"; A_Token="$A_Token"\n`;
+    const info = readInfo(text, "dns_a");
+    expect(info?.sets.map((set) => set.map(({ name }) => name))).toEqual([["A_Key"], ["A_Token"]]);
+    expect(variableProblems(text, info, ["A_Token"])).toEqual([]);
+    expect(variableProblems(text, info, [])).toEqual(["the script needs A_Key, or A_Token"]);
+  });
+
+  test("a script without a block is known by what it reads", () => {
+    const text = `dns_old_add() {\n OLD_Key="\${OLD_Key:-$(_readaccountconf_mutable OLD_Key)}"\n _readdomainconf OLD_Id\n}`;
+    expect([readInfo(text, "dns_old"), readVariables(text)]).toEqual([null, ["OLD_Key", "OLD_Id"]]);
+    expect(variableProblems(text, null, ["OLD_Key"])).toEqual([]);
+    expect(variableProblems(text, null, ["OLD_Kye"])).toEqual(["the script does not know the variable OLD_Kye"]);
   });
 
   test("a variable that the block names but the script never reads is not asked for", () => {
