@@ -1,7 +1,9 @@
 // What every deployer promises (src/domain/deployer.ts), tried on its real peer.
+import { X509Certificate } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Deployer, InstalledPair } from "../../src/domain/deployer.ts";
 import type { DeployReceipt } from "../../src/domain/deployment.ts";
+import type { HeldElsewhere } from "../../src/domain/discovery.ts";
 import { RenewalError } from "../../src/domain/errors.ts";
 import type { ErrorCode } from "../../src/domain/errorTable.ts";
 import type { IssuedCertificate } from "../../src/domain/version.ts";
@@ -190,6 +192,20 @@ export function deployerConformance(
       }
       await holds(pair);
       expect(await deploy(pair, peer.receiptOnly ? receipt : null)).toEqual(receipt);
+    });
+
+    it("lists what its credentials show, certificates alone", async () => {
+      const { held } = peer.deployer;
+      if (held === undefined) return expect(peer.deployer).not.toHaveProperty("held");
+      const pair = await next();
+      await deploy(pair);
+      const found: HeldElsewhere[] = [];
+      await held((each) => found.push(each), NEVER);
+      const leaves = found.map(({ certificate }) => new X509Certificate(certificate).fingerprint256);
+      expect(leaves).toContain(new X509Certificate(pair.leafPem).fingerprint256);
+      const key = pair.privateKey.reveal().replace(/-----[^-]+-----|\s/g, "");
+      expect(JSON.stringify(found)).not.toContain(key.slice(40, 80));
+      expect(JSON.stringify(found)).not.toMatch(/PRIVATE/);
     });
 
     it("finds an old pair, a foreign key, a cut chain and a removed pair in an inspection, and a deploy heals each", async () => {

@@ -94,6 +94,13 @@ export async function startCertificateManagerFake(): Promise<CertificateManagerF
     });
   }
 
+  function shown(name: string): object {
+    const held = certificates.get(name);
+    if (held === undefined) throw new GoogleFault(404, "NOT_FOUND", `Resource '${name}' was not found`);
+    const kind = held.managed ? { managed: { domains: ["www.test"] } } : { selfManaged: {} };
+    return { name, labels: held.labels, pemCertificate: held.pemCertificate, ...kind };
+  }
+
   function route({ method, path, query, body }: ApiRequest, permit: (permission: string) => void): unknown {
     const name = path.replace(/^\/v1\//, "");
     if (name.includes("/operations/")) return poll(name);
@@ -109,11 +116,18 @@ export async function startCertificateManagerFake(): Promise<CertificateManagerF
       permit("certificatemanager.certs.update");
       return patch(name, query.get("updateMask") ?? "", certificate.parse(JSON.parse(body)));
     }
+    if (name.endsWith("/certificates")) {
+      permit("certificatemanager.certs.list");
+      const names = [...certificates.keys()].filter((each) => each.startsWith(`${name}/`));
+      // One a page, as Google may at any time answer with fewer than were asked for.
+      const from = Number(query.get("pageToken") ?? "0");
+      return {
+        certificates: names.slice(from, from + 1).map(shown),
+        nextPageToken: from + 1 < names.length ? String(from + 1) : "",
+      };
+    }
     permit("certificatemanager.certs.get");
-    const held = certificates.get(name);
-    if (held === undefined) throw new GoogleFault(404, "NOT_FOUND", `Resource '${name}' was not found`);
-    const kind = held.managed ? { managed: { domains: ["www.test"] } } : { selfManaged: {} };
-    return { name, labels: held.labels, pemCertificate: held.pemCertificate, ...kind };
+    return shown(name);
   }
 
   const google = await startGoogleFake(route);

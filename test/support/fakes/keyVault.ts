@@ -212,6 +212,15 @@ export async function startKeyVaultFake(): Promise<KeyVaultFake> {
         },
       };
     }
+    if (method === "GET" && path === "/certificates") {
+      permit("list");
+      const listed = [...entries.keys()].filter((each) => !deleted.has(each));
+      const value = listed.map((each) => ({
+        id: `https://${HOST}/certificates/${each}`,
+        attributes: { enabled: true },
+      }));
+      return { status: 200, body: { value, nextLink: null } };
+    }
     if (method === "POST" && rest === "import") {
       permit("import");
       return importCertificate(name, request.body);

@@ -104,6 +104,19 @@ export async function startKubernetesFake(): Promise<KubernetesFake> {
     return view(store(object, managers));
   }
 
+  /** One a page, whatever the limit: the server may answer with fewer. */
+  function list({ query }: ApiRequest, namespace: string): ApiReply {
+    check("list", namespace, "");
+    const type = query.get("fieldSelector")?.replace("type=", "") ?? null;
+    const all = [...stored.values()].filter(
+      ({ object }) => object.metadata.namespace === namespace && (type === null || object.type === type),
+    );
+    const from = Number(query.get("continue") ?? "0");
+    const metadata = { resourceVersion: "1", ...(from + 1 < all.length && { continue: String(from + 1) }) };
+    const items = all.slice(from, from + 1).map((each) => view(each).body);
+    return { status: 200, body: { apiVersion: "v1", kind: "SecretList", metadata, items } };
+  }
+
   function route(request: ApiRequest): ApiReply {
     if (request.headers.authorization !== `Bearer ${token}`)
       throw new KubernetesFault(401, "Unauthorized", "Unauthorized");
@@ -124,6 +137,7 @@ export async function startKubernetesFake(): Promise<KubernetesFake> {
       throw new KubernetesFault(404, "NotFound", "the server could not find the requested resource");
     if (request.method === "POST" && name === undefined) return create(request, namespace);
     if (request.method === "PATCH" && name !== undefined) return apply(request, namespace, name);
+    if (request.method === "GET" && name === undefined) return list(request, namespace);
     if (request.method !== "GET" || name === undefined)
       throw new KubernetesFault(405, "MethodNotAllowed", "the fake knows no such method");
     check("get", namespace, name);
