@@ -2,8 +2,7 @@ import { RenewalError } from "../domain/errors.ts";
 import type { Store } from "../domain/store.ts";
 import { futureOption } from "../domain/writtenTime.ts";
 import { ignoreFound } from "../renewal/operator/ignoreFound.ts";
-import { managementBy } from "../renewal/rules/unmanaged.ts";
-import { inventoryEntry } from "../renewal/watch/discover.ts";
+import { inventoryEntry, managementIn } from "../renewal/watch/discover.ts";
 import { type Adoptable, adoptFoundSnippet } from "../reports/adoptFound.ts";
 import { iso } from "../reports/instant.ts";
 import {
@@ -22,7 +21,7 @@ type Reading = Pick<ActionContext, "renewal" | "estate">;
 export async function listInventory({ renewal, estate }: Reading, query: InventoryQuery): Promise<InventoryReport> {
   const { inventory } = renewal.store;
   const found = { entries: await inventory.list(), runs: await inventory.runs() };
-  return inventoryReport(found, query, managementBy(estate().certificates), renewal.clock.now());
+  return inventoryReport(found, query, await managementIn(renewal.store, estate().certificates), renewal.clock.now());
 }
 
 /** Everywhere the key of a certificate was ever seen: what a leak of it is about. */
@@ -30,7 +29,7 @@ export async function keyInInventory({ renewal, estate }: Reading, fingerprint: 
   const { store, clock } = renewal;
   const { certificate } = await inventoryEntry(renewal, fingerprint);
   const entries = await store.inventory.list({ key: certificate.key });
-  const managementOf = managementBy(estate().certificates);
+  const managementOf = await managementIn(renewal.store, estate().certificates);
   const now = clock.now();
   return {
     ...{ version: 1, at: iso(now), key: certificate.key },

@@ -8,8 +8,7 @@ import { toRenewalError } from "../domain/errors.ts";
 import type { DiscoverySourceName, SourceRun } from "../domain/inventory.ts";
 import { sanitize } from "../domain/text.ts";
 import type { Context } from "../renewal/context.ts";
-import { managementBy } from "../renewal/rules/unmanaged.ts";
-import { discoverCertificates } from "../renewal/watch/discover.ts";
+import { discoverCertificates, managementIn } from "../renewal/watch/discover.ts";
 import { iso } from "../reports/instant.ts";
 import { type DiscoverReport, inventoryRow, type LoggedEntry, runEntry } from "../reports/inventory.ts";
 import { createSweep } from "../tls/scan/sweep.ts";
@@ -58,7 +57,7 @@ export async function discover(
     networkSource(settings, sweep, "networks"),
     ctSource(settings, searched.picked),
   ].filter(({ name }) => sources.includes(name));
-  const managementOf = managementBy(config.certificates);
+  const managementOf = await managementIn(store, config.certificates);
   const { runs, fresh } = await discoverCertificates(
     part,
     makers.map(({ make }) => make),

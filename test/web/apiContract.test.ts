@@ -2,7 +2,7 @@ import { Validator } from "@seriousme/openapi-schema-validator";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { apiDocument, type DocumentedOperation } from "../../src/web/api/document.ts";
-import { alert, NOW, renewal, version } from "../support/model/facts.ts";
+import { alert, NOW, renewal, sighting, version } from "../support/model/facts.ts";
 import { createWebEstate, type WebEstate } from "../support/system/webEstate.ts";
 
 const document = apiDocument("0.0.0");
@@ -38,6 +38,7 @@ const PARAMS: Readonly<Record<string, string>> = {
   issuer: "ca",
   alert: "0badcafe",
   rule: "clock",
+  fingerprint: "ffffff",
 };
 /** What an operation needs besides, by its id. */
 const NEEDS: Readonly<Record<string, { query?: string; body?: object; refused?: true }>> = {
@@ -47,6 +48,7 @@ const NEEDS: Readonly<Record<string, { query?: string; body?: object; refused?: 
   acknowledge: { body: { subject: "role/planner+acme+deployer+verifier", reason: "contract" } },
   withdrawAcknowledgement: { body: { subject: "role/planner+acme+deployer+verifier" } },
   acknowledgeAlert: { body: { reason: "contract" } },
+  ignoreFound: { body: { reason: "contract", until: "9d" } },
   startReplacement: { body: { issuer: "ca", deadline: "24h", reason: "contract" } },
   startDrill: { body: { certificates: ["www"], dryRun: true } },
   getRenewalDocument: { query: "?of=aaaaaaaa" },
@@ -81,6 +83,7 @@ beforeAll(async () => {
   );
   await estate.store.renewals.insert(renewal({ id: HELD, certificate: "api", state: "issuing" }));
   await estate.store.alerts.save(alert({ notifiedAt: NOW }));
+  await estate.store.inventory.record([sighting()], NOW);
   const event = { at: NOW, certificate: "api", renewalId: HELD, target: null };
   await estate.store.events.append({ ...event, type: "order.created", detail: { names: ["a", "b"] } });
 });

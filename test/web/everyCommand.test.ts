@@ -8,7 +8,7 @@ import type { Command } from "commander";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createProgram } from "../../src/cli/program.ts";
 import { nodeListener } from "../../src/web/nodeListener.ts";
-import { alert, NOW, renewal, version } from "../support/model/facts.ts";
+import { alert, NOW, renewal, sighting, version } from "../support/model/facts.ts";
 import { runCaptured } from "../support/system/installation.ts";
 import { createWebEstate, type WebEstate } from "../support/system/webEstate.ts";
 
@@ -25,6 +25,7 @@ async function create(): Promise<WebEstate> {
   await store.deployments.want("www", ["lb"], 1);
   await store.renewals.insert(renewal({ id: HELD, certificate: "api", state: "failed", errorCode: "acme.dns" }));
   await store.alerts.save(alert({ notifiedAt: NOW, channels: ["shell"] }));
+  await store.inventory.record([sighting()], NOW);
   const receipt = { keyFile: "/nonexistent/old.pem" };
   await store.leftTargets.add({ certificate: "www", target: "old", receipt, leftAt: 1_700_000_000_000 });
   return estate;
@@ -101,6 +102,14 @@ const ANYWHERE: readonly (readonly string[])[] = [
   ["acknowledge", "www", "--reason", "known", "--until", "2d"],
   ["acknowledge", "www", "--withdraw"],
   ["acknowledge", "www", "--withdraw"],
+  ["inventory"],
+  ["inventory", "list", "--unmanaged", "--source", "hosts", "--expiring", "3650d"],
+  ["inventory", "key", "ffffff"],
+  ["inventory", "key", "000000"],
+  ["inventory", "adopt", "ffffff"],
+  ["inventory", "ignore", "ffffff", "--reason", "theirs", "--until", "9d"],
+  ["inventory", "ignore", "ffffff", "--withdraw"],
+  ["inventory", "ignore", "ffffff", "--withdraw"],
   ["alerts"],
   ["alerts", "0badcafe"],
   ["alerts", "list", "--all"],
@@ -178,6 +187,7 @@ describe("prints the same, with the same exit code, here and through the API:", 
 
 /** With what keeps each of them here. */
 const HERE_ONLY: Readonly<Record<string, readonly string[]>> = {
+  discover: [],
   run: [],
   worker: ["planner"],
   open: [],

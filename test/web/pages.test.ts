@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { replace } from "../../src/actions/replace.ts";
+import { sighting } from "../support/model/facts.ts";
 import { seedFleet } from "../support/system/seedFleet.ts";
 import { createWebEstate, type WebEstate } from "../support/system/webEstate.ts";
 import { csvRows, linksOf } from "../support/web/crawl.ts";
@@ -35,6 +36,19 @@ async function recordFindings({ events }: WebEstate["store"]): Promise<void> {
   await events.append({ ...about, type: "access.granted", detail: { by: HOSTILE } });
 }
 
+/** What strangers serve, and what files are called. */
+async function recordFound({ inventory }: WebEstate["store"]): Promise<void> {
+  const hostile = { subject: HOSTILE, issuer: HOSTILE, names: [HOSTILE, "b.example"], keyText: HOSTILE };
+  const all = ["a", "b", "c"].map((digit) =>
+    sighting({ ...hostile, fingerprint: digit.repeat(64) }, { place: HOSTILE }),
+  );
+  await inventory.record([...all, sighting()], Date.now());
+  const run = { startedAt: 1, finishedAt: 2, found: 1, problems: [HOSTILE] };
+  await inventory.saveRun({ source: "files", ...run });
+  const ignored = { reason: HOSTILE, by: HOSTILE, at: 1, until: Date.now() + 86_400_000 };
+  await inventory.ignore("a".repeat(64), ignored);
+}
+
 let estate: WebEstate;
 beforeAll(async () => {
   const names = Array.from({ length: 20 }, (_, index) => `c${index}`);
@@ -49,6 +63,7 @@ beforeAll(async () => {
   const report = await replace(estate.web, REPLACING, { by: MARKUP, reason: MARKUP });
   expect(report.certificates.length).toBeGreaterThan(0);
   await recordFindings(estate.store);
+  await recordFound(estate.store);
 });
 afterAll(() => estate[Symbol.asyncDispose]());
 
@@ -60,10 +75,19 @@ async function pageAt(path: string): Promise<string> {
 
 const PAGES = [
   ...["/", "/certificates", "/history", "/history?view=events", "/calendar", "/endpoints", "/targets", "/issuers"],
-  ...["/replacements", "/alerts", "/report", "/processes"],
+  ...["/replacements", "/alerts", "/report", "/processes", "/inventory"],
 ];
 /** Of each kind one at least is followed. */
-const DETAILS = ["certificates", "renewals", "targets", "endpoints", "issuers", "replacements", "alerts/channels"];
+const DETAILS = [
+  "certificates",
+  "renewals",
+  "targets",
+  "endpoints",
+  "issuers",
+  "replacements",
+  "alerts/channels",
+  "inventory",
+];
 const DETAIL = new RegExp(`^/(${DETAILS.join("|")})/[^?#]+$`);
 const EACH_MAX = 25;
 

@@ -10,7 +10,7 @@ export type Management = (typeof MANAGEMENT)[number];
 
 export type ManagementOf = (entry: Pick<InventoryEntry, "managedAs" | "places">) => Management;
 
-/** `watched`: further endpoints that are looked at, as `host:port` or `sni host:port`. */
+/** `watched`: further endpoints that are looked at, as `sni host:port`. */
 export function managementBy(
   certificates: readonly Pick<Certificate, "name" | "endpoints">[],
   watched: ReadonlySet<string> = new Set(),
@@ -25,7 +25,9 @@ export function managementBy(
     const isWatched = places.some(
       ({ endpoint }) =>
         endpoint !== null &&
-        [endpoint.host, endpoint.address].some((host) => endpoints.has(`${endpoint.sni} ${host}:${endpoint.port}`)),
+        [endpoint.host, endpoint.address, endpoint.sni].some((host) =>
+          endpoints.has(`${endpoint.sni} ${host}:${endpoint.port}`),
+        ),
     );
     return isWatched ? "watched" : "unmanaged";
   };

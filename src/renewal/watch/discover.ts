@@ -13,7 +13,7 @@ import { NOBODY } from "../../domain/responsibility.ts";
 import { sanitize } from "../../domain/text.ts";
 import type { WatchDefinition } from "../../domain/watched.ts";
 import type { Context } from "../context.ts";
-import { endsSoon, isNews, type ManagementOf } from "../rules/unmanaged.ts";
+import { endsSoon, isNews, type ManagementOf, managementBy } from "../rules/unmanaged.ts";
 
 const SIGHTINGS_MAX = 200_000;
 const CANDIDATES_MAX = 20_000;
@@ -208,6 +208,16 @@ async function announce(store: Part["store"], { source, entries, announced, now 
       detail: { source, kind, count: entries.length, names, soonest },
     });
   });
+}
+
+/** Who manages what, by the configuration and its `watch:`. */
+export async function managementIn(
+  { watched }: Pick<Part["store"], "watched">,
+  certificates: Parameters<typeof managementBy>[0],
+): Promise<ManagementOf> {
+  const configured = (await watched.list({ limit: WATCHED_MAX })).filter(({ origin }) => origin === "configured");
+  const places = configured.map(({ endpoint: { sni, host, port } }) => `${sni} ${host}:${port}`);
+  return managementBy(certificates, new Set(places));
 }
 
 /** Throws `request.invalid` unless exactly one certificate's fingerprint begins so. */

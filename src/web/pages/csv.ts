@@ -1,4 +1,5 @@
 import { Hono, type Context as Request } from "hono";
+import { listInventory } from "../../actions/inventory.ts";
 import type { HistoryEvent } from "../../domain/event.ts";
 import type { HistoryFilter, HistoryPosition } from "../../domain/historySearch.ts";
 import type { Renewal } from "../../domain/renewal.ts";
@@ -11,6 +12,7 @@ import { csvHead, csvLines } from "../../reports/lists/csv.ts";
 import { deploymentList } from "../../reports/lists/deploymentList.ts";
 import { endpointList } from "../../reports/lists/endpointList.ts";
 import { EXPORT_ROWS_MAX, RENEWAL_COLUMNS, readHistoryQuery } from "../../reports/lists/historyList.ts";
+import { inventoryList } from "../../reports/lists/inventoryList.ts";
 import { allOf, type List, readQuery } from "../../reports/lists/list.ts";
 import type { Snapshot } from "../../reports/snapshot.ts";
 import type { WebContext, WebEnv, WebRoutes } from "../context.ts";
@@ -48,6 +50,12 @@ export function csvRoutes(web: WebContext): WebRoutes {
     () => alertList,
     ({ alerts }) => alerts,
   );
+  routes.get("/inventory.csv", async (request) => {
+    const { certificates } = await listInventory(web, { source: null, expiringMs: null, unmanaged: false });
+    const query = readQuery(inventoryList, new URL(request.req.url).searchParams);
+    const { columns } = inventoryList;
+    return send(request, "inventory", [csvHead(columns), csvLines(columns, allOf(inventoryList, certificates, query))]);
+  });
   routes.get("/calendar.ics", async (request) => {
     const { certificates, at } = await fleetOf(web).read();
     const entries = icalendar(certificates, freezesOf(web.estate().certificates, at), at);

@@ -41,6 +41,10 @@ export function pageRoutes(web: WebContext): WebRoutes {
       request.req.param("endpoint") ?? "",
     ),
   );
+  page("/inventory", async (facts) => (await import("./inventory.ts")).inventoryPage(facts));
+  page("/inventory/:fingerprint", async (facts, request) =>
+    (await import("./inventory.ts")).foundPage(facts, request.req.param("fingerprint") ?? ""),
+  );
   page("/targets/:name", async (facts, request) =>
     (await import("./target.ts")).targetPage(facts, request.req.param("name") ?? ""),
   );

@@ -11,6 +11,7 @@ const NAVIGATION: readonly (readonly [string, string])[] = [
   ["/history", "History"],
   ["/calendar", "Calendar"],
   ["/endpoints", "Endpoints"],
+  ["/inventory", "Inventory"],
   ["/targets", "Targets"],
   ["/issuers", "Issuers"],
   ["/replacements", "Replacements"],

@@ -34,6 +34,11 @@ const BUILT_IN: Readonly<Record<string, readonly (readonly [string, string])[]>>
     ["Proof too old", "?state=unknown"],
     ["Never dialled", "?state=unseen"],
   ],
+  inventory: [
+    ["By nobody", "?managed=unmanaged"],
+    ["Ends first", "?sort=ends"],
+    ["New first", "?sort=-seen"],
+  ],
   targets: [
     ["Not current", "?state=failing&state=drifted&state=behind"],
     ["Failing", "?state=failing"],
