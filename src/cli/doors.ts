@@ -13,6 +13,7 @@ export const registries = async () => (await import("../config/schema/registries
 export const certificatesReport = late(async () => (await import("../reports/certificates.ts")).certificatesReport);
 export const drillsReport = late(async () => (await import("../reports/drills.ts")).drillsReport);
 export const historyReport = late(async () => (await import("../reports/history.ts")).historyReport);
+export const horizonReport = late(async () => (await import("../reports/horizon.ts")).horizonReport);
 export const planReport = late(async () => (await import("../reports/plan.ts")).planReport);
 export const replacementReport = late(async () => (await import("../reports/replacements.ts")).replacementReport);
 export const showReport = late(async () => (await import("../reports/renewal.ts")).showReport);

@@ -21,6 +21,7 @@ import { addDoctor } from "./commands/doctor.ts";
 import { addDrill } from "./commands/drill.ts";
 import { addErrors } from "./commands/errors.ts";
 import { addHistory } from "./commands/history.ts";
+import { addHorizon } from "./commands/horizon.ts";
 import { addImport } from "./commands/import.ts";
 import { addInit } from "./commands/init.ts";
 import { addInventory } from "./commands/inventory.ts";
@@ -53,6 +54,7 @@ const COMMANDS = [
     [
       addStatus,
       addAlerts,
+      addHorizon,
       addCertificates,
       addPlan,
       addHistory,

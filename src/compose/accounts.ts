@@ -1,8 +1,10 @@
+import type { Config } from "../config/config.ts";
 import { suggestion } from "../config/read/suggestions.ts";
 import type { AccountAdmin } from "../domain/account.ts";
+import type { Clock } from "../domain/clock.ts";
 import { RenewalError } from "../domain/errors.ts";
+import type { Store } from "../domain/store.ts";
 import { accountsByDirectory, issuerOptions } from "./issuerOptions.ts";
-import type { Reader } from "./reader.ts";
 import { trustSystemAuthorities } from "./systemTrust.ts";
 
 /**
@@ -10,7 +12,7 @@ import { trustSystemAuthorities } from "./systemTrust.ts";
  * name.
  */
 export async function accountAdmin(
-  { config, store, clock }: Pick<Reader, "config" | "store" | "clock">,
+  { config, store, clock }: { readonly config: Config; readonly store: Store; readonly clock: Clock },
   issuer: string,
 ): Promise<AccountAdmin> {
   const options = config.issuers.get(issuer);

@@ -5,6 +5,7 @@ import type { Context } from "../renewal/context.ts";
 import { boundInstants } from "../renewal/watch/boundInstants.ts";
 import { renewCanary } from "../renewal/watch/canary.ts";
 import { measureDrills } from "../renewal/watch/drills.ts";
+import { watchHorizon } from "../renewal/watch/horizon.ts";
 import { rehearseDue, rehearseRequested } from "../renewal/watch/rehearseDue.ts";
 import { applyRetention } from "../renewal/watch/retention.ts";
 import { checkRevocations } from "../renewal/watch/revocations.ts";
@@ -29,6 +30,7 @@ export function startPlannerChores(context: Context, config: () => Config): { cl
     { part: "rehearsal", everyMs: 2 * SECOND_MS, work: (signal) => rehearseRequested(context, signal) },
     { part: "canary", everyMs: 20 * SECOND_MS, work: (signal) => renewCanary(context, signal) },
     { part: "drills", everyMs: 2 * SECOND_MS, work: (signal) => measureDrills(context, signal) },
+    { part: "horizon", everyMs: MINUTE_MS, work: (signal) => watchHorizon(context, signal) },
     { part: "selfTest", everyMs: HOUR_MS, work: (signal) => selfTestChannels(context, signal) },
     // How soon a scheduled discovery begins; it is loaded when one does.
     {

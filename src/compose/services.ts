@@ -21,6 +21,7 @@ import { provesDomain } from "../domain/solverChoice.ts";
 import type { Store } from "../domain/store.ts";
 import type { ConfiguredServices, RehearsalOffice } from "../renewal/context.ts";
 import { narrowed } from "../renewal/rules/compatibility.ts";
+import { horizonSources } from "./horizonSources.ts";
 import { accountsByDirectory, issuerOptions } from "./issuerOptions.ts";
 import { trustSystemAuthorities } from "./systemTrust.ts";
 
@@ -47,6 +48,7 @@ export function createServices(initial: Config, store: Store, clock: Clock): Rel
       file: config.file,
       changedAt: statSync(config.file, { throwIfNoEntry: false })?.mtime.getTime() ?? null,
     }),
+    horizon: () => horizonSources({ config, store, clock, deployer: made.deployer, solver: made.solver }),
     rehearsal: (name) => rehearsalOf(config, name, store, clock),
     ownCsr: ({ name, csr }) => csr && (() => readCsr(name, csr, dirname(config.file), processEnvironment)),
     solver: (name) => made.solver(name),

@@ -63,6 +63,7 @@ export interface Config {
   readonly targets: ReadonlyMap<string, TargetConfig>;
   readonly notifications: ReadonlyMap<string, ChannelConfig>;
   readonly alerts: Omit<AlertSettings, "webUrl" | "version">;
+  readonly horizon: HorizonConfig;
   /** null: none. */
   readonly heartbeat: HeartbeatConfig | null;
   /** In the order of the file. */
@@ -77,6 +78,20 @@ export interface DiscoveryConfig extends Omit<DiscoverySection, "every" | "expir
   readonly everyMs: number | null;
   readonly expiringMs: number;
   readonly timeoutMs: number;
+}
+
+/** Ends beside those of certificates. */
+export interface HorizonConfig {
+  readonly declared: readonly {
+    readonly name: string;
+    /** ms since epoch. */
+    readonly endsAt: number;
+    readonly owner: string | null;
+    readonly runbook: string | null;
+  }[];
+  /** URL of a bootstrap file (RFC 9224); null: registries are not asked. */
+  readonly rdap: string | null;
+  readonly signatures: boolean;
 }
 
 export interface HeartbeatConfig {

@@ -27,6 +27,7 @@ import { type ConfigProblem, Problems } from "./read/problems.ts";
 import { CONFIG_BYTES_MAX, readText } from "./read/readFile.ts";
 import {
   resolveDiscovery,
+  resolveHorizon,
   resolveIssuer,
   resolveMasterKey,
   resolveRedis,
@@ -110,6 +111,7 @@ async function build(
   const alerts = section("alerts", raw, problems);
   const heartbeat = section("heartbeat", raw, problems);
   const canary = section("canary", raw, problems);
+  const horizon = section("horizon", raw, problems);
   const masterKey = await resolveMasterKey(section("masterKey", raw, problems), dataDir, resources);
   const store = storeSection && (await resolveStore(storeSection, dataDir, resources));
   const redis = await resolveRedis(section("redis", raw, problems), resources);
@@ -157,7 +159,8 @@ async function build(
     !rehearsal ||
     !retry ||
     !log ||
-    !alerts
+    !alerts ||
+    !horizon
   )
     return undefined;
   const digest = (draft: Draft): string => digestOf(definitions(draft, { issuers, issuerEntries, solvers, targets }));
@@ -192,6 +195,7 @@ async function build(
     targets: valuesOf(targets),
     notifications: valuesOf(notifications),
     alerts: resolveAlerts(alerts, canary, heartbeat !== undefined),
+    horizon: resolveHorizon(horizon),
     heartbeat: heartbeat === undefined ? null : { ...heartbeat, everyMs: heartbeat.every },
     certificates: drafts.map((draft): Certificate => {
       const issuerDirectories = [draft.issuer, ...draft.fallbacks].map((name) => issuers.get(name)?.directory ?? "");

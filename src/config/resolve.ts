@@ -126,3 +126,13 @@ export async function resolveRedis(
   };
   return { ...access, kind: "sentinel", sentinels, name, ...sentinelAccess };
 }
+
+export function resolveHorizon({ declared, rdap, signatures }: FileSection<"horizon">): Config["horizon"] {
+  return {
+    declared: declared.map(({ name, ends, owner, runbook }) => ({
+      ...{ name, endsAt: ends, owner: owner ?? null, runbook: runbook ?? null },
+    })),
+    rdap: rdap ?? null,
+    signatures,
+  };
+}

@@ -1,6 +1,7 @@
 import type { KeyType } from "./certificate.ts";
 import type { DeployReceipt } from "./deployment.ts";
 import type { HeldElsewhere } from "./discovery.ts";
+import type { CredentialEnd } from "./horizon.ts";
 import type { Identifier } from "./identifier.ts";
 import type { IssuedCertificate, Leaf } from "./version.ts";
 
@@ -75,4 +76,6 @@ export interface Deployer {
    * Left out: the place has no list.
    */
   held?(found: (held: HeldElsewhere) => void, signal: AbortSignal): Promise<void>;
+  /** When the credential that it is asked with ends. Changes nothing. Left out: its API does not tell. */
+  readonly credentials?: (signal: AbortSignal) => Promise<readonly CredentialEnd[]>;
 }

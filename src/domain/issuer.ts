@@ -1,6 +1,7 @@
 import type { KeyType } from "./certificate.ts";
 import type { StandingAccount, StandingName, StandingVerdict } from "./dnsPersist.ts";
 import type { DnsAnswers } from "./dnsRecord.ts";
+import type { CredentialEnd } from "./horizon.ts";
 import type { Identifier } from "./identifier.ts";
 import type { RenewalInfo } from "./renewalInfo.ts";
 import type { Secret } from "./secret.ts";
@@ -191,6 +192,8 @@ export interface Solver {
   owns?(identifier: Identifier, signal: AbortSignal): Promise<boolean>;
   /** What may keep the CA from validating the name, found without publishing anything. */
   preflight?(identifier: Identifier, signal: AbortSignal): Promise<readonly Concern[]>;
+  /** As of a deployer. */
+  readonly credentials?: (signal: AbortSignal) => Promise<readonly CredentialEnd[]>;
   /** Solvers that publish in DNS. */
   readonly dns?: DnsAnswers;
   /**

@@ -7,6 +7,7 @@ import type { DrillStore } from "./drill.ts";
 import type { EventStore } from "./eventStore.ts";
 import type { HealthStore } from "./heartbeat.ts";
 import type { HistorySearch } from "./historySearch.ts";
+import type { HorizonStore } from "./horizon.ts";
 import type { InventoryStore } from "./inventory.ts";
 import type { Accounts, ChallengeResponses, OrderState } from "./issuer.ts";
 import type { LeftTargetStore } from "./leftTarget.ts";
@@ -44,6 +45,7 @@ export interface Store {
   readonly ledger: Ledger;
   readonly replacements: ReplacementStore;
   readonly drills: DrillStore;
+  readonly horizon: HorizonStore;
   readonly crls: CrlStore;
   readonly leftTargets: LeftTargetStore;
   readonly inventory: InventoryStore;

@@ -2,6 +2,7 @@ import type { CaBudget } from "../domain/budget.ts";
 import type { Certificate } from "../domain/certificate.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { Deployer, TargetLimits } from "../domain/deployer.ts";
+import type { HorizonSource } from "../domain/horizon.ts";
 import type { Issuer, NamedSolver, OwnCsr, Solver } from "../domain/issuer.ts";
 import type { Log } from "../domain/log.ts";
 import type { Channel } from "../domain/notification.ts";
@@ -48,6 +49,8 @@ export interface ConfiguredServices {
   limits(target: string): TargetLimits;
   /** Where the issuer's CA is, and where URLs that it names may lead; null: it is not configured. */
   caAddress?(issuer: string): { readonly directory: string; readonly privateAddresses: boolean | null } | null;
+  /** What else has an end that breaks renewals. Left out: nothing is looked at. */
+  horizon?(): readonly HorizonSource[];
   /** The issuer to rehearse with. */
   rehearsal(issuer: string): RehearsalOffice;
   /** Only a worker that was started for the target, on the target's own machine, deploys to it. */

@@ -15,6 +15,7 @@ import { drillStore } from "./queries/drills.ts";
 import { eventStore, eventStoreInside } from "./queries/events.ts";
 import { healthStore } from "./queries/health.ts";
 import { historySearch } from "./queries/historySearch.ts";
+import { horizonStore } from "./queries/horizon.ts";
 import { inventoryStore } from "./queries/inventory.ts";
 import { ledgerStore } from "./queries/ledger.ts";
 import { leftTargetStore } from "./queries/leftTargets.ts";
@@ -121,6 +122,7 @@ function ports(
     accounts: accountStore(db, vault, append),
     replacements: replacementStore(db, database.dialect, vault),
     drills: drillStore(db, vault),
+    horizon: horizonStore(db, vault),
     alerts: alertStore(db, vault),
     cursors: cursorStore(db, vault),
     health: healthStore(db, vault),

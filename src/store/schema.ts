@@ -7,6 +7,7 @@ import type { DnsRecord } from "../domain/dnsRecord.ts";
 import type { Drill } from "../domain/drill.ts";
 import type { HistoryEvent } from "../domain/event.ts";
 import type { Acknowledgement, Heartbeat } from "../domain/heartbeat.ts";
+import type { HorizonEntry } from "../domain/horizon.ts";
 import type { FoundCertificate, InventoryPlace, SourceRun } from "../domain/inventory.ts";
 import type { LeftTarget } from "../domain/leftTarget.ts";
 import type { ChannelCursor } from "../domain/notification.ts";
@@ -84,6 +85,7 @@ export interface Schema {
   replacements: Replacement & Sealed;
   replacementMembers: ReplacementMember & Sealed;
   drills: Pick<Drill, "id" | "startedAt" | "finishedAt"> & { body: Json } & Sealed;
+  horizon: Pick<HorizonEntry, "subject" | "what"> & { body: Json } & Sealed;
   leftTargets: Omit<LeftTarget, "receipt"> & { receipt: Json } & Sealed;
   crls: { url: string; nextFetchAt: number };
   /** `notAfter`, `key` and `serial` are of the certificate in `body`. */

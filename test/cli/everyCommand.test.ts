@@ -98,6 +98,7 @@ describe.each([60, 80])("on a terminal of %i columns no table is wider:", (colum
     ["leftovers"],
     ["replace", "status"],
     ["drill", "--list"],
+    ["horizon"],
     ["alerts", "list"],
     ["alerts", "rules"],
     ["challenges", "list", "--own"],

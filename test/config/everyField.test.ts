@@ -12,8 +12,8 @@ import { endpointKey } from "../../src/domain/endpoint.ts";
 import { decide } from "../../src/renewal/rules/decide.ts";
 import { createRoot } from "../support/ca/pki.ts";
 import { deployment, endpointStatus, NOW, record, version } from "../support/model/facts.ts";
+import { leavesOf, type Tree } from "./schemaLeaves.ts";
 
-type Tree = { [key: string]: unknown };
 /** What it does to the certificate: nothing, or the reason why it is renewed. */
 type Effect = "nothing" | "issuerChanged" | "identifiersChanged" | "keyChanged" | "targetChanged" | "drift";
 interface Change {
@@ -202,6 +202,7 @@ const WRITTEN: readonly Written[] = [
   ["alerts", { openAfter: "2m" }],
   ["heartbeat", { url: "file:hook" }],
   ["canary", { certificate: "www" }],
+  ["horizon", { signatures: true }],
   ["issuers.ca.directory", "https://production.example/dir", "issuerChanged"],
   ["issuers.ca.contact", ["other@example.org"]],
   ["issuers.ca.trust", "other.pem"],
@@ -375,26 +376,4 @@ function pattern(path: string): string {
 /** Sections are named at the top; `targets` within a wave and `certificates` within a rule are lists. */
 function isNameAt(keys: readonly string[], index: number): boolean {
   return index === 1 || keys[index - 1] === "labels";
-}
-
-function leavesOf(schema: Tree): string[] {
-  const found: string[] = [];
-  const walk = (node: Tree, path: readonly string[]): void => {
-    const { properties, additionalProperties: values, items } = node;
-    const branches = ((node.anyOf ?? node.oneOf ?? []) as Tree[]).filter(
-      (branch) => branch.properties ?? branch.items ?? branch.additionalProperties,
-    );
-    if (isTree(properties)) for (const [key, value] of Object.entries(properties)) walk(value as Tree, [...path, key]);
-    if (isTree(values) && Object.keys(values).length > 0) walk(values, [...path, "*"]);
-    for (const branch of branches) walk(branch, path);
-    const isList = isTree(items) && (isTree(items.properties) || Array.isArray(items.anyOf));
-    if (isList) walk(items, [...path, "#"]);
-    if (!isTree(properties) && !isTree(values) && branches.length === 0 && !isList) found.push(path.join("."));
-  };
-  walk(schema, []);
-  return [...new Set(found)];
-}
-
-function isTree(value: unknown): value is Tree {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -34,6 +34,8 @@ export async function fillStore(store: Store): Promise<void> {
     await tx.drills.save({ id: "p", scenario: "revoked", startedAt: NOW, finishedAt: null, members: [] });
     const drilled = { drill: "p", scenario: "revoked", certificates: 0 };
     await tx.events.append({ ...of, certificate: null, type: "drill.started", renewalId: null, detail: drilled });
+    const ended = { ends: NOW, begins: null, note: null, owner: null, runbook: null, checkedAt: NOW, problem: null };
+    await tx.horizon.replace("target lb", [{ kind: "token", subject: "target lb", what: "token", ...ended }]);
     await tx.deployments.want("www", ["lb"], 1);
     await tx.deployments.update("www", "lb", 0, { deployedGeneration: 1, receipt: { arn: "arn" } });
     await tx.events.append({ ...of, target: "lb", type: "deploy.succeeded", renewalId: "r1", detail: {} });

@@ -21,6 +21,7 @@ import type { CheckReport } from "../../reports/check.ts";
 import type { DoctorReport } from "../../reports/doctor.ts";
 import type { DrillsReport } from "../../reports/drills.ts";
 import type { HistoryReport } from "../../reports/history.ts";
+import type { HorizonReport } from "../../reports/horizon.ts";
 import type { AdoptReport, IgnoreReport, InventoryKeyReport, InventoryReport } from "../../reports/inventory.ts";
 import type { LeftoversReport } from "../../reports/leftovers.ts";
 import type { NotifyReport } from "../../reports/notifyTest.ts";
@@ -56,6 +57,8 @@ export interface Desk extends AsyncDisposable {
   replace(request: ReplaceRequest, reason: string | null): Promise<ReplaceReport>;
   cancelReplacement(id: string, reason: string | null): Promise<ReplaceCancelReport>;
   drill(request: DrillRequest, reason: string | null): Promise<DrillStartReport>;
+  /** null: all, those without a known end too. */
+  horizon(withinMs: number | null): Promise<HorizonReport>;
   /** `id` null: all. */
   drills(id: string | null): Promise<DrillsReport>;
   /** `name` null: every certificate. */

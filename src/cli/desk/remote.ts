@@ -13,6 +13,7 @@ import { isRenewalId } from "../../domain/renewal.ts";
 import type { CertificatesReport } from "../../reports/certificates.ts";
 import type { DrillsReport } from "../../reports/drills.ts";
 import type { HistoryReport } from "../../reports/history.ts";
+import type { HorizonReport } from "../../reports/horizon.ts";
 import type { PlanReport } from "../../reports/plan.ts";
 import type { ShowReport } from "../../reports/renewal.ts";
 import type { ReplacementReport } from "../../reports/replacements.ts";
@@ -69,6 +70,10 @@ export function remoteDesk(at: Server): Desk {
       server.post(`/replacements/${encodeURIComponent(id)}/cancel`, said(reason), document<ReplaceCancelReport>(1)),
     drill: (request, reason) =>
       server.post("/drills", { ...given(request), ...said(reason) }, document<DrillStartReport>(1)),
+    horizon: (withinMs) => {
+      const query = search({ withinMs: withinMs === null ? null : String(withinMs) });
+      return server.get(`/documents/horizon${query}`, document<HorizonReport>(1));
+    },
     drills: (id) => server.get(`/documents/drills${search({ id })}`, document<DrillsReport>(1)),
     rehearse: (name, reason) => rehearsed(server, name, reason),
     ...inquiriesAt(server),

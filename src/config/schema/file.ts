@@ -4,6 +4,7 @@ import { alertsSchema, canarySchema, heartbeatSchema } from "./alerts.ts";
 import { certificateSchema, defaultsSchema } from "./certificate.ts";
 import { discoverySchema } from "./discovery.ts";
 import { duration } from "./duration.ts";
+import { horizonSchema } from "./horizon.ts";
 import { issuerSchema } from "./issuer.ts";
 import { channelSchema, name, pluginSchema, solverSchema } from "./named.ts";
 import { redisSchema } from "./redis.ts";
@@ -205,6 +206,7 @@ export const fileSchema = z.strictObject({
   canary: canarySchema
     .optional()
     .describe("A certificate that is renewed again and again, to prove that renewing works."),
+  horizon: horizonSchema,
   defaults: defaultsSchema.prefault({}).describe("What certificates use when they do not say."),
   certificates: z.record(name, certificateSchema).default({}).describe("Certificates that should exist, by name."),
 });

@@ -44,12 +44,18 @@ export interface Cloudflare {
   prioritize(id: string, priority: number, signal: AbortSignal): Promise<void>;
   /** Throws unless Cloudflare answers and lets us look. */
   check(signal: AbortSignal): Promise<void>;
+  /** What it says of the token itself. */
+  verifyToken(signal: AbortSignal): Promise<{ readonly status: string; readonly ends: number | null }>;
 }
 
 const one = z.object({ result: customCertificate });
 const many = z.object({
   result: z.array(customCertificate),
   result_info: z.object({ total_pages: z.number().int().default(1) }).optional(),
+});
+/** https://developers.cloudflare.com/api/resources/user/subresources/tokens/methods/verify/ */
+const verified = z.object({
+  result: z.object({ status: z.string(), expires_on: z.iso.datetime({ offset: true }).nullish() }),
 });
 /** https://developers.cloudflare.com/fundamentals/api/reference/ : `errors` of every answer without success. */
 const failure = z.object({ errors: z.array(z.object({ code: z.number(), message: z.string() })).min(1) });
@@ -68,12 +74,12 @@ export function createCloudflare(
 ): Cloudflare {
   const api: HttpApi = { name: "Cloudflare", timeoutMs, errorText: jsonErrorText(failure, textOf) };
   const call = async (
-    request: Omit<HttpCall, "url" | "headers"> & { path?: string; query?: string },
+    request: Omit<HttpCall, "url" | "headers"> & { of?: string; path?: string; query?: string },
     signal: AbortSignal,
   ): Promise<HttpAnswer> => {
-    const { path = "", query = "", ...rest } = request;
+    const { of = `/zones/${zone}/custom_certificates`, path = "", query = "", ...rest } = request;
     const token = await secret(reference);
-    const url = new URL(`${endpoint.replace(/\/+$/, "")}/zones/${zone}/custom_certificates${path}${query}`);
+    const url = new URL(`${endpoint.replace(/\/+$/, "")}${of}${path}${query}`);
     const secrets = [token, ...(request.secrets ?? [])];
     const headers = { authorization: `Bearer ${token.reveal()}`, "content-type": "application/json" };
     const answer = await callHttp(
@@ -122,6 +128,11 @@ export function createCloudflare(
         { method: "PUT", path: "/prioritize", body: JSON.stringify({ certificates: [{ id, priority }] }) },
         signal,
       );
+    },
+    async verifyToken(signal) {
+      const answer = await call({ method: "GET", of: "/user/tokens/verify" }, signal);
+      const { status, expires_on } = answerBody(api, answer, verified).result;
+      return { status, ends: expires_on == null ? null : Date.parse(expires_on) };
     },
     async check(signal) {
       answerBody(api, await call({ method: "GET", query: "?page=1&per_page=5" }, signal), many);

@@ -73,6 +73,10 @@ export const cloudflare: Plugin<CloudflareOptions, DeployerDependencies, Deploye
       preflight: (_certificate, leaf, signal) => preflight(api, options, leaf, signal),
       untried: "whether the token may edit (SSL and Certificates: Edit)",
       inspect: (request, signal) => inspect(api, options, request, signal),
+      async credentials(signal) {
+        const { status, ends } = await api.verifyToken(signal);
+        return [{ what: "API token", ends, begins: null, note: `Cloudflare says: ${status}` }];
+      },
     };
   },
   occupies: (options) => (options.certificateId === undefined ? [] : [`cloudflare ${options.certificateId}`]),

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { RenewalError } from "../../domain/errors.ts";
 import { Secret } from "../../domain/secret.ts";
 import { sanitize } from "../../domain/text.ts";
+import { SECOND_MS } from "../../domain/time.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { fileError } from "../base/fileError.ts";
 import { answerError, callHttp, failedAnswer, type HttpAnswer, type HttpApi, type HttpCall } from "../base/httpApi.ts";
@@ -28,8 +29,17 @@ export interface KvWrite {
   readonly secrets: readonly Secret[];
 }
 
+export interface VaultToken {
+  /** When it ends, in ms since epoch; null: never. */
+  readonly ends: number | null;
+  /** When it was made, or renewed last. */
+  readonly begins: number | null;
+}
+
 /** A logged-in session. Disposing ends the token that was created for it. */
 export interface VaultSession extends AsyncDisposable {
+  /** What Vault says of the token in use. */
+  lookUpToken(signal: AbortSignal): Promise<VaultToken>;
   read(path: string, signal: AbortSignal): Promise<KvSecret>;
   write(
     path: string,
@@ -67,6 +77,15 @@ const capabilitiesAnswer = z.object({ capabilities: z.array(z.string()) });
 /** https://developer.hashicorp.com/vault/api-docs#error-response */
 const errorText = jsonErrorText(z.object({ errors: z.array(z.string()) }), ({ errors }) => errors.join("; "));
 
+/** https://developer.hashicorp.com/vault/api-docs/auth/token#lookup-a-token-self : times in seconds since epoch. */
+const tokenAnswer = z.object({
+  data: z.object({
+    expire_time: z.string().nullable(),
+    creation_time: z.number().optional(),
+    last_renewal_time: z.number().optional(),
+  }),
+});
+
 const LOGOUT_TIMEOUT_MS = 2_000;
 
 export async function openVault(
@@ -94,6 +113,15 @@ export async function openVault(
     );
   const data = (path: string): string => `${options.mount}/data/${path}`;
   return {
+    async lookUpToken(until) {
+      const answer = await call({ method: "GET", path: "auth/token/lookup-self" }, until);
+      const { expire_time, creation_time, last_renewal_time } = answerBody(api, answer, tokenAnswer).data;
+      const begins = last_renewal_time ?? creation_time;
+      return {
+        ends: expire_time === null ? null : Date.parse(expire_time),
+        begins: begins === undefined ? null : begins * SECOND_MS,
+      };
+    },
     async read(path, until) {
       const answer = await call({ method: "GET", path: data(path), expected: [404] }, until);
       // A secret whose current version is deleted is a 404 as well, but one with a version.

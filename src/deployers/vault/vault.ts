@@ -29,6 +29,13 @@ export const vault: Plugin<VaultOptions, DeployerDependencies, Deployer> = {
       if (options.customMetadata) await session.requireCapability("patch", `metadata/${path}`, signal);
     },
     inspect: (request, signal) => inspect(options, dependencies, request, signal),
+    // A login makes a token for each use, which tells nothing of the secret ID or service account behind it.
+    ...("token" in options.auth && {
+      async credentials(signal: AbortSignal) {
+        await using session = await openVault(options, dependencies, signal);
+        return [{ what: "token", note: null, ...(await session.lookUpToken(signal)) }];
+      },
+    }),
   }),
   // Names of one Vault's secrets. Two addresses may be the same Vault, which is not visible here.
   occupies: (options, certificate) => [

@@ -152,6 +152,11 @@ export const PROCESS_ERRORS = {
     retry: "never",
     action: "Fetch the backup again or take another one: nothing was restored from this file.",
   },
+  "horizon.unknown": {
+    class: "transient",
+    retry: "backoff",
+    action: "Nothing breaks by it; an end that nobody tells can be declared: `horizon: { declared: [...] }`.",
+  },
   "lease.lost": { class: "transient", retry: "backoff", action: "Nothing: another worker has taken over." },
   "clock.skewed": {
     class: "configuration",

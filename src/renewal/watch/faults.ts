@@ -6,6 +6,7 @@ import { NAMES_MAX } from "../../domain/store.ts";
 import { IMPORTED, type Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { type CertificateFacts, type Fault, faultOf, NOWHERE } from "../rules/alerts/faults.ts";
+import { horizonFault } from "../rules/horizon.ts";
 import { isWatchedOnly, servedInUse } from "../rules/served.ts";
 import { expiryWarningAt } from "../rules/window.ts";
 
@@ -109,8 +110,8 @@ async function whyExpiring(
 
 /** What is wrong with renewd's own ways to be heard. */
 export async function standingFaults(
-  { store, services }: Pick<Context, "store" | "services">,
-  { heartbeat }: AlertSettings,
+  { store, services, clock }: Pick<Context, "store" | "services" | "clock">,
+  { heartbeat, thresholds }: AlertSettings,
   { selfTests }: AlertState,
 ): Promise<Fault[]> {
   const channels = services.channels();
@@ -136,6 +137,7 @@ export async function standingFaults(
     ...silent
       .slice(0, 1)
       .map(({ message, action }): Fault => ({ ...ofRenewd("heartbeat", null), what: message, action })),
+    ...(await store.horizon.list()).flatMap((entry) => horizonFault(entry, thresholds, clock.now()) ?? []),
   ];
 }
 

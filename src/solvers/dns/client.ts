@@ -26,6 +26,8 @@ export interface AskOptions {
   readonly recurse: boolean;
   /** Do not have the resolver validate DNSSEC: what fails only without this flag has broken signatures. */
   readonly checkingDisabled?: boolean;
+  /** Have the server send RRSIG records along (the DO bit, RFC 3225). */
+  readonly signatures?: boolean;
 }
 
 const UDP_TIMEOUT_MS = 1_500;
@@ -37,6 +39,7 @@ const UDP_BYTES_MAX = 1_232;
 const HEADER_BYTES = 12;
 const RECURSION_DESIRED = 1 << 8;
 const CHECKING_DISABLED = 1 << 4;
+const DNSSEC_OK = 1 << 15;
 
 /**
  * One question to one server: UDP, then TCP when the answer is cut off or none comes. Throws `dns.unreachable` when
@@ -79,7 +82,10 @@ export function serverName(server: ResolverOption): string {
   return server.port === 53 ? server.address : `${host}:${server.port}`;
 }
 
-function encodeQuery({ name, type }: Question, { recurse, checkingDisabled = false }: AskOptions): Buffer {
+function encodeQuery(
+  { name, type }: Question,
+  { recurse, checkingDisabled = false, signatures = false }: AskOptions,
+): Buffer {
   return encode({
     type: "query",
     id: randomInt(65_536),
@@ -92,8 +98,8 @@ function encodeQuery({ name, type }: Question, { recurse, checkingDisabled = fal
         udpPayloadSize: UDP_BYTES_MAX,
         extendedRcode: 0,
         ednsVersion: 0,
-        flags: 0,
-        flag_do: false,
+        flags: signatures ? DNSSEC_OK : 0,
+        flag_do: signatures,
         options: [],
       },
     ],

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { CredentialEnd } from "../../domain/horizon.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { SecretReference } from "../../domain/secretReference.ts";
 
@@ -40,6 +41,8 @@ export interface DnsProvider {
    * What the credentials may do, without writing; each text is a sentence about one missing right. Empty: all is fine.
    */
   missingRights?(zone: Zone | null, signal: AbortSignal): Promise<readonly string[]>;
+  /** When the credentials end, for APIs that tell. */
+  credentials?(signal: AbortSignal): Promise<readonly CredentialEnd[]>;
 }
 
 export interface Zone {

@@ -139,7 +139,15 @@ function solverOver(engine: Engine): Solver {
     },
     preflight: (identifier, signal) => examine(engine, identifier, signal),
     dns: answers(engine),
+    ...credentialsOf(engine),
   };
+}
+
+/** Paced as every other question to the provider. */
+function credentialsOf({ provider, pace }: Engine): Pick<Solver, "credentials"> {
+  if (provider.credentials === undefined) return {};
+  const look = provider.credentials.bind(provider);
+  return { credentials: (signal) => pace.keep(() => look(signal)) };
 }
 
 function answers(engine: Engine): DnsAnswers {

@@ -28,6 +28,7 @@ const TABLES = {
   replacements: ["id"],
   crls: ["url"],
   drills: ["id"],
+  horizon: ["subject", "what"],
   leftTargets: ["certificate", "target"],
   inventory: ["fingerprint"],
   inventoryPlaces: ["fingerprint", "source", "place"],

@@ -38,6 +38,7 @@ import { inventory } from "./0033-inventory.ts";
 import { drills } from "./0034-drills.ts";
 import { dnsClients } from "./0036-dns-clients.ts";
 import { nameServerTotals } from "./0039-name-server-totals.ts";
+import { horizon } from "./0042-horizon.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Migration>> = {
@@ -76,6 +77,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Mi
   "0034-drills": drills,
   "0036-dns-clients": (_, vault) => dnsClients(vault),
   "0039-name-server-totals": nameServerTotals,
+  "0042-horizon": horizon,
 };
 
 /** How many migrations this release knows. */

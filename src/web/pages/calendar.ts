@@ -1,6 +1,7 @@
 import { html } from "hono/html";
 import { freezesOf, WEEKS, type Week, weeklyLoad, weeksOf } from "../../reports/calendar.ts";
 import type { PageFacts } from "./facts.ts";
+import { horizonPanel } from "./horizon.ts";
 import { heading, layout } from "./layout.ts";
 import { count, foreign, formatNumber, type Html, NOTHING, plural } from "./parts/markup.ts";
 import { day, instant } from "./parts/time.ts";
@@ -9,7 +10,7 @@ const BAR = 20;
 const HEIGHT = 100;
 
 /** How many renewals each week brings, and how many it would with shorter lifetimes. */
-export function calendarPage(facts: PageFacts): Html {
+export async function calendarPage(facts: PageFacts): Promise<Html> {
   const { snapshot, web, now } = facts;
   const freezes = freezesOf(web.estate().certificates, now);
   const weeks = weeksOf(snapshot.certificates, freezes, now);
@@ -29,7 +30,8 @@ export function calendarPage(facts: PageFacts): Html {
           }</p>
       </section>
       ${readiness(facts)}
-      <div class="columns">${table(weeks)}${freezeList(freezes)}</div>`,
+      <div class="columns">${table(weeks)}${freezeList(freezes)}</div>
+      ${await horizonPanel(facts)}`,
   });
 }
 

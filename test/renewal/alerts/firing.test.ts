@@ -117,6 +117,11 @@ const SCENARIOS: Readonly<Record<AlertRule, Scenario>> = {
     } as const;
     return bench.store.health.beat([heartbeat({ beatAt: bench.now, problems: [problem] })]);
   },
+  horizon: ({ bench }) => {
+    const of = { kind: "token", subject: "target vault", what: "token", owner: null, runbook: null } as const;
+    const ends = { ends: bench.now + 10 * DAY_MS, begins: bench.now - 90 * DAY_MS, note: null };
+    return bench.store.horizon.replace("target vault", [{ ...of, ...ends, checkedAt: bench.now, problem: null }]);
+  },
   accountReplaced: happens("account.replaced", { issuer: "ca", from: "1", to: "2", why: "deactivated" }),
   historyLost: happens("store.rolledBack", { number: 7 }),
   windowDistrusted: happens("renewalInfo.ignored", { distrusted: true, message: "x" }, { certificate: "fails" }),

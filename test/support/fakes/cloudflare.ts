@@ -31,6 +31,8 @@ export interface CloudflareFake extends ApiFake {
   edit(id: string, change: Partial<Pick<CloudflareEntry, "certificate" | "privateKey" | "bundleMethod">>): void;
   /** Most certificates a plan allows. */
   quota: number;
+  /** When the token ends, RFC 3339; null: never, and then it is left out. */
+  tokenExpires: string | null;
 }
 
 const DAY_MS = 86_400_000;
@@ -59,7 +61,7 @@ export async function startCloudflareFake({ zoneName = "test", pageSize = 50 } =
   const zone = randomBytes(16).toString("hex");
   const token = `cf-${randomBytes(20).toString("hex")}`;
   const entries = new Map<string, CloudflareEntry>();
-  const state = { quota: 10 };
+  const state: Pick<CloudflareFake, "quota" | "tokenExpires"> = { quota: 10, tokenExpires: null };
 
   function check(
     { certificate, private_key: privateKey, ...rest }: z.infer<typeof upload>,
@@ -108,6 +110,11 @@ export async function startCloudflareFake({ zoneName = "test", pageSize = 50 } =
     const authorization = String(headers.authorization ?? "");
     if (!/^Bearer [A-Za-z0-9_-]{20,}$/.test(authorization)) throw new Fault(400, 6003, "Invalid request headers");
     if (authorization !== `Bearer ${token}`) throw new Fault(403, 10000, "Authentication error");
+    // …/api/resources/user/subresources/tokens/methods/verify/
+    if (method === "GET" && path === "/client/v4/user/tokens/verify") {
+      const expires = state.tokenExpires === null ? {} : { expires_on: state.tokenExpires };
+      return { id: randomBytes(16).toString("hex"), status: "active", ...expires };
+    }
     const [, zoneId, id] = /^\/client\/v4\/zones\/([^/]+)\/custom_certificates(?:\/([^/]+))?$/.exec(path) ?? [];
     if (zoneId !== zone) throw new Fault(403, 9109, "Unauthorized to access requested resource");
     const held = id === undefined ? null : (entries.get(id) ?? null);

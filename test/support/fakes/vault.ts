@@ -16,6 +16,8 @@ export interface VaultFakeOptions {
   readonly granted?: Readonly<Record<string, readonly string[]>>;
   /** The token lacks the policy `default`, so it may not ask what it may do. */
   readonly mute?: boolean;
+  /** Of the token, in seconds since epoch; `expires` null: never. Left out: it never expires. */
+  readonly times?: { readonly created: number; readonly renewed?: number; readonly expires: number | null };
 }
 
 interface KvVersion {
@@ -148,6 +150,12 @@ export async function startVaultFake(options: VaultFakeOptions = {}): Promise<Va
     if (login !== null) return login;
     const token = String(headers["x-vault-token"] ?? "");
     if (token !== rootToken && !openTokens.has(token)) return failed(403, "permission denied");
+    if (method === "GET" && path === "/v1/auth/token/lookup-self") {
+      const { created = 0, renewed, expires = null } = options.times ?? {};
+      const expire_time = expires === null ? null : new Date(expires * 1_000).toISOString();
+      const last = renewed === undefined ? {} : { last_renewal_time: renewed };
+      return { status: 200, body: { data: { creation_time: created, expire_time, renewable: true, ...last } } };
+    }
     if (method === "POST" && path === "/v1/auth/token/revoke-self")
       return openTokens.delete(token) ? { status: 204 } : failed(400, "not revoked");
     const mount = /^\/v1\/sys\/internal\/ui\/mounts\/(.+)$/.exec(path)?.[1];

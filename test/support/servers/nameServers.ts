@@ -45,6 +45,8 @@ export interface ZoneOptions {
   readonly zones?: Readonly<Record<string, readonly string[]>>;
   /** BIND: also by HTTPS (RFC 8484) at `/dns-query`, with this pair. */
   readonly https?: { readonly port: number; readonly certificate: string; readonly key: string };
+  /** The server signs the zone itself; Knot: with signatures that last this long. */
+  readonly signed?: { readonly lifetime: string };
 }
 
 const READY_MS = 20_000;
@@ -73,6 +75,7 @@ async function bind(placed: Placed): Promise<TsigServer> {
     recursion = false,
     resolveMaxMs,
     transfer,
+    signed,
     zones = {},
     https,
     ...rest
@@ -98,7 +101,7 @@ options {
 };
 controls { };
 key "${KEY_NAME}" { algorithm hmac-sha256; secret "${secret}"; };
-zone "${zone}" { type primary; file "zone"; ${transferText(transfer)} update-policy { grant ${KEY_NAME} zonesub TXT; }; };
+zone "${zone}" { type primary; file "zone"; ${signed ? "dnssec-policy default; inline-signing yes; " : ""}${transferText(transfer)} update-policy { grant ${KEY_NAME} zonesub TXT; }; };
 ${others.map(([name], i) => `zone "${name}" { type primary; file "zone${i}"; update-policy { grant ${KEY_NAME} zonesub TXT; }; };`).join("\n")}
 `;
   await writeFile(join(home, "named.conf"), configuration);
@@ -110,7 +113,7 @@ function transferText(transfer: ZoneOptions["transfer"]): string {
   return `allow-transfer { ${transfer === "key" ? `key ${KEY_NAME}` : "any"}; };`;
 }
 
-async function knot({ address = "127.0.0.1", port, zone, ...rest }: Placed): Promise<TsigServer> {
+async function knot({ address = "127.0.0.1", port, zone, signed, ...rest }: Placed): Promise<TsigServer> {
   const home = await mkdtemp(join(tmpdir(), "renewd-knot-"));
   const secret = randomBytes(32).toString("base64");
   await writeFile(join(home, `${zone}.zone`), zoneFile({ zone, address, ...rest }));
@@ -136,9 +139,11 @@ acl:
 template:
   - id: default
     storage: "${home}"
+${signed ? `policy:\n  - id: short\n    rrsig-lifetime: ${signed.lifetime}\n    rrsig-refresh: 2h\n    zone-max-ttl: 1` : ""}
 zone:
   - domain: ${zone}
     acl: update
+${signed ? "    dnssec-signing: on\n    dnssec-policy: short" : ""}
 `;
   await writeFile(join(home, "knot.conf"), configuration);
   return run(["knotd", "-c", join(home, "knot.conf")], { home, address, port, zone, secret });

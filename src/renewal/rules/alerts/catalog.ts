@@ -35,6 +35,10 @@ export const ALERT_RULE_TEXTS: Readonly<Record<AlertRule, RuleText>> = {
   plannerPart: { when: "a part of the planner fails", severity: "page" },
   channel: { when: "a channel fails again and again, or failed its self-test", severity: "page" },
   heartbeat: { when: "the heartbeat's URL does not answer", severity: "page" },
+  horizon: {
+    when: "a token, domain, signature or anything else that renewals need nears its end, or has ended",
+    severity: "page",
+  },
   accountReplaced: { when: "a CA no longer accepts an account", severity: "page" },
   historyLost: { when: "the history was put back, deleted or altered behind renewd's back", severity: "page" },
   windowDistrusted: { when: "a CA's renewal windows make no sense and are ignored", severity: "page" },

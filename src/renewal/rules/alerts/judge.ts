@@ -15,7 +15,7 @@ export interface Judgement {
 }
 
 /** Judged whole each time, so that they are over when they are not named. */
-const STANDING: readonly AlertRule[] = ["channel", "heartbeat"];
+const STANDING: readonly AlertRule[] = ["channel", "heartbeat", "horizon"];
 /** A cause that is only reported, and again every few hours while it lasts, is over after this. */
 const SILENT_MS = DAY_MS;
 
@@ -60,8 +60,10 @@ function mergeFaults({ open, judged, faults, origins, newId, now }: JudgeInput):
 /** An alert never gets milder while it lasts: what was a page stays one until it is over. */
 function worsened(alert: Alert, found: readonly Fault[], now: number): Alert {
   const worst = found.toSorted((a, b) => rank(b.severity) - rank(a.severity) || b.level - a.level)[0];
-  const level = Math.max(0, ...alert.members.map((member) => member.level));
-  const isLast = alert.members.some((member) => member.isLast);
+  // What is about renewd itself has a level and no member.
+  const levels = [...alert.members, ...found.filter(({ certificate }) => certificate === null)];
+  const level = Math.max(0, ...levels.map((each) => each.level));
+  const isLast = levels.some((each) => each.isLast);
   const affected = alert.members.length === 0 ? alert.affected : namesOf(alert.members);
   if (worst === undefined) return alert.members.length === 0 ? alert : { ...alert, level, isLast, affected };
   const severity = rank(worst.severity) > rank(alert.severity) ? worst.severity : alert.severity;

@@ -9,6 +9,10 @@ const CREDENTIAL_CODES = new Set([6003, 6111, 9106, 9107, 9109, 10000]);
 const listed = z.object({ id: z.string(), name: z.string(), content: z.string() });
 const pageInfo = z.object({ page: z.number(), total_pages: z.number() });
 const hasNext = (info: z.infer<typeof pageInfo>): boolean => info.page < info.total_pages;
+/** https://developers.cloudflare.com/api/resources/user/subresources/tokens/methods/verify/ */
+const verified = z.object({
+  result: z.object({ status: z.string(), expires_on: z.iso.datetime({ offset: true }).nullish() }),
+});
 const rights = z.object({ result: z.object({ permissions: z.array(z.string()).default([]) }) });
 
 export const cloudflare = defineRestProvider({
@@ -70,6 +74,11 @@ export const cloudflare = defineRestProvider({
     // Not every kind of token is shown its rights: no list says nothing.
     const mayEdit = result.permissions.length === 0 || result.permissions.includes("#dns_records:edit");
     return mayEdit ? [] : [`The token lacks Zone › DNS › Edit for ${zone.name}.`];
+  },
+  async credentials(api, signal) {
+    const { result } = await api.call(get(path`/user/tokens/verify`), verified, signal);
+    const ends = result.expires_on == null ? null : Date.parse(result.expires_on);
+    return [{ what: "API token", ends, begins: null, note: `Cloudflare says: ${result.status}` }];
   },
   // A free zone takes no less than 60 (1 means "automatic").
   traits: { ttlMinS: 60, propagationMaxMs: 120_000, rateLimit: { requests: 1_200, perMs: 300_000 } },

@@ -1,5 +1,6 @@
 import { domainToASCII } from "node:url";
 import { z } from "zod";
+import type { CredentialEnd } from "../../../domain/horizon.ts";
 import { CLEAR_TEXT_REFUSED, isClearText } from "../../../domain/loopback.ts";
 import type { Secret } from "../../../domain/secret.ts";
 import type { SecretReference } from "../../../domain/secretReference.ts";
@@ -121,6 +122,8 @@ interface Described<Names extends string, Shape extends z.ZodRawShape> {
     readonly read: z.ZodType<Page<{ readonly name: string; readonly type: string }>>;
   };
   readonly missingRights?: (api: RestApi, zone: Zone | null, signal: AbortSignal) => Promise<readonly string[]>;
+  /** When the credentials end, for APIs that tell. */
+  readonly credentials?: (api: RestApi, signal: AbortSignal) => Promise<readonly CredentialEnd[]>;
   readonly traits?: ProviderTraits;
 }
 
@@ -167,7 +170,7 @@ function createProvider<Names extends string, Shape extends z.ZodRawShape>(
 ): DnsProvider {
   const values: Values = options;
   const open: OpenApi = (signal) => openApi(spec, options, dependencies, signal);
-  const { missingRights, records } = spec;
+  const { missingRights, credentials, records } = spec;
   return {
     ...((typeof spec.zones !== "function" || spec.listsAllZones === true) && { listsAllZones: true }),
     async zones(name, signal) {
@@ -189,6 +192,9 @@ function createProvider<Names extends string, Shape extends z.ZodRawShape>(
     }),
     ...(missingRights !== undefined && {
       missingRights: async (zone, signal) => missingRights(await open(signal), zone, signal),
+    }),
+    ...(credentials !== undefined && {
+      credentials: async (signal) => credentials(await open(signal), signal),
     }),
   };
 }

@@ -6,6 +6,7 @@ import { checkOperations } from "./checks.ts";
 import { documentOperations } from "./documents.ts";
 import { drillOperations } from "./drills.ts";
 import { historyOperations } from "./history.ts";
+import { horizonOperations } from "./horizon.ts";
 import { inquiryOperations } from "./inquiries.ts";
 import { inventoryOperations } from "./inventory.ts";
 import { placeOperations } from "./places.ts";
@@ -22,6 +23,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...inquiryOperations,
   ...actionOperations,
   ...drillOperations,
+  ...horizonOperations,
   ...alertOperations,
   ...inventoryOperations,
   ...checkOperations,
