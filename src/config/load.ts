@@ -111,11 +111,10 @@ async function build(
   const alerts = section("alerts", raw, problems);
   const heartbeat = section("heartbeat", raw, problems);
   const canary = section("canary", raw, problems);
-  const horizon = section("horizon", raw, problems);
+  const horizon = resolveHorizon(section("horizon", raw, problems));
   const masterKey = await resolveMasterKey(section("masterKey", raw, problems), dataDir, resources);
   const store = storeSection && (await resolveStore(storeSection, dataDir, resources));
   const redis = await resolveRedis(section("redis", raw, problems), resources);
-
   const issuerEntries = entries("issuers", issuerSchema, raw, problems);
   const solvers = solverEntries(registries.solvers, raw, problems);
   const responsibility = {
@@ -159,8 +158,7 @@ async function build(
     !rehearsal ||
     !retry ||
     !log ||
-    !alerts ||
-    !horizon
+    !alerts
   )
     return undefined;
   const digest = (draft: Draft): string => digestOf(definitions(draft, { issuers, issuerEntries, solvers, targets }));
@@ -195,7 +193,7 @@ async function build(
     targets: valuesOf(targets),
     notifications: valuesOf(notifications),
     alerts: resolveAlerts(alerts, canary, heartbeat !== undefined),
-    horizon: resolveHorizon(horizon),
+    horizon,
     heartbeat: heartbeat === undefined ? null : { ...heartbeat, everyMs: heartbeat.every },
     certificates: drafts.map((draft): Certificate => {
       const issuerDirectories = [draft.issuer, ...draft.fallbacks].map((name) => issuers.get(name)?.directory ?? "");

@@ -127,7 +127,9 @@ export async function resolveRedis(
   return { ...access, kind: "sentinel", sentinels, name, ...sentinelAccess };
 }
 
-export function resolveHorizon({ declared, rdap, signatures }: FileSection<"horizon">): Config["horizon"] {
+/** undefined: the section has a mistake, which is reported already. */
+export function resolveHorizon(section: FileSection<"horizon"> | undefined): Config["horizon"] {
+  const { declared = [], rdap, signatures = false } = section ?? {};
   return {
     declared: declared.map(({ name, ends, owner, runbook }) => ({
       ...{ name, endsAt: ends, owner: owner ?? null, runbook: runbook ?? null },

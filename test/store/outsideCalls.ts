@@ -31,9 +31,18 @@ const WATCHED: WatchDefinition = {
 const LOOK = { at: NOW, state: "good", problem: null, expiresAt: NOW, since: NOW, addresses: [] } as const;
 
 /** What is outside renewd: found, watched and served, and what others ask renewd. */
-export function ofOutside({ drills, inventory, watched, served, nameServerTotals }: Store) {
+export function ofOutside({ drills, horizon, inventory, watched, served, nameServerTotals }: Store) {
   return {
     drills: { save: () => drills.save(DRILL), list: () => drills.list(9), running: () => drills.running() },
+    horizon: {
+      replace: async () => {
+        const of = { kind: "token", subject: "target lb", owner: null, runbook: null } as const;
+        const ends = { what: "token", ends: NOW, begins: null, note: null, checkedAt: NOW, problem: null };
+        await horizon.replace("target lb", [{ ...of, ...ends }]);
+      },
+      list: () => horizon.list(),
+      keep: () => horizon.keep([]),
+    },
     inventory: {
       record: () => inventory.record([{ certificate: FOUND, place: AT_PLACE }], NOW),
       list: async () => {
