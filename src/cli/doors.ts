@@ -17,6 +17,7 @@ export const horizonReport = late(async () => (await import("../reports/horizon.
 export const planReport = late(async () => (await import("../reports/plan.ts")).planReport);
 export const replacementReport = late(async () => (await import("../reports/replacements.ts")).replacementReport);
 export const showReport = late(async () => (await import("../reports/renewal.ts")).showReport);
+export const watchedReport = late(async () => (await import("../reports/watched.ts")).watchedReport);
 export const statusReport = late(async () => (await import("../reports/status.ts")).statusReport);
 
 export const acknowledge = late(async () => (await import("../actions/acknowledge.ts")).acknowledge);

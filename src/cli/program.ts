@@ -41,9 +41,11 @@ import { addRevoke } from "./commands/revoke.ts";
 import { addRollback } from "./commands/rollback.ts";
 import { addRun, addWorker } from "./commands/run.ts";
 import { addScan } from "./commands/scan.ts";
+import { addDiff, addServed } from "./commands/served.ts";
 import { addShow } from "./commands/show.ts";
 import { addStatus } from "./commands/status.ts";
 import { addStore } from "./commands/store.ts";
+import { addWatched } from "./commands/watched.ts";
 import { EXIT, exitOf } from "./exit.ts";
 import { inertJson } from "./terminal/text.ts";
 
@@ -63,6 +65,9 @@ const COMMANDS = [
       addDial,
       addDoctor,
       addScan,
+      addServed,
+      addDiff,
+      addWatched,
       addInventory,
       addChallenges,
       addOpen,

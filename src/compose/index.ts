@@ -32,6 +32,8 @@ export const checkSurroundings = late(async () => (await import("./surroundings.
 
 export const discover = late(async () => (await import("./discovery.ts")).discover);
 export const discoverRequest = late(async () => (await import("./discoveryRequest.ts")).discoverRequest);
+export const servedReport = late(async () => (await import("./served.ts")).servedReport);
+export const servedDiff = late(async () => (await import("./served.ts")).servedDiff);
 export const scan = late(async () => (await import("./scan.ts")).scan);
 export const examine = late(async () => (await import("./doctor/index.ts")).examine);
 

@@ -129,6 +129,8 @@ function inquiriesOf({ store, services, clock }: Context, config: () => Config):
       return (await load()).leftoversReport({ store: tx }, await forgetLeftovers({ store: tx, services, clock }));
     },
     account: async (issuer, signal) => (await load()).accountReport(source(), issuer, signal),
+    served: async (of) => (await import("./served.ts")).servedReport(store, of, clock.now()),
+    servedDiff: async (of) => (await import("./served.ts")).servedDiff(store, of, clock.now()),
   };
 }
 

@@ -31,6 +31,7 @@ import { isQuarantined, needsPerson, type Problem } from "./problems.ts";
 import { byExpiry, type Examined, type Summary, summaryOf } from "./summary.ts";
 import { unmanaged } from "./unmanaged.ts";
 import { atWork, roleOf, waitingOf } from "./waiting.ts";
+import { watchedNotices } from "./watched.ts";
 
 const LOAD_EVENTS_MAX = 200;
 
@@ -167,6 +168,7 @@ export async function statusOf(
   await add(...noticesOf(fleet, now));
   await add(...slowedWorkers(await store.events.list({ types: LOAD_EVENTS, limit: LOAD_EVENTS_MAX }), now));
   await add(...leftTargets(await store.leftTargets.list()), ...(await unmanaged(store, certificates, now)));
+  await add(...(await watchedNotices(store, now)));
   await add(...silentChannels(await store.cursors.list()));
   const notices = found.flatMap((each) =>
     each === null ? [] : [acknowledgedNotice(each, acknowledgements.get(each.id))],

@@ -11,6 +11,7 @@ import type { ChallengesReport } from "../reports/challenges.ts";
 import type { CheckReport } from "../reports/check.ts";
 import type { DoctorReport } from "../reports/doctor.ts";
 import type { LeftoversReport } from "../reports/leftovers.ts";
+import type { ServedDiffReport, ServedReport } from "../reports/served.ts";
 import type { Actor } from "./auth/actor.ts";
 import type { EventFeed } from "./eventFeed.ts";
 import type { ReaderGate } from "./readerGate.ts";
@@ -31,6 +32,9 @@ export interface Inquiries {
   leftovers(): Promise<LeftoversReport>;
   forgetLeftovers(store: Store): Promise<LeftoversReport>;
   account(issuer: string, signal: AbortSignal): Promise<AccountReport>;
+  /** `at` null: every change. */
+  served(of: { readonly address: string; readonly at: string | null }): Promise<ServedReport>;
+  servedDiff(of: { readonly one: string; readonly other: string }): Promise<ServedDiffReport>;
 }
 
 /** What the web role works with; compose fills it. Pages, API and metrics get the same. */

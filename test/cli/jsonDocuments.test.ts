@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { jsonDocuments } from "../../scripts/jsonDocuments.ts";
 import { createProgram } from "../../src/cli/program.ts";
+import { fillWatched } from "../store/watchedTests.ts";
 import { alert, renewal, sighting, version } from "../support/model/facts.ts";
 import { configText, createInstallation, type Installation } from "../support/system/installation.ts";
 
@@ -38,6 +39,7 @@ beforeEach(async () => {
   await installation.issue(version({ certificate: "www" }));
   await installation.store.alerts.save(alert());
   await installation.store.inventory.record([sighting({ fingerprint: "abcdef".padEnd(64, "0") })], Date.now());
+  await fillWatched(installation.store);
   await installation.store.renewals.insert(
     renewal({ id: "aaaaaaaa-1", certificate: "api", state: "issuing", errorCode: "acme.dns", errorMessage: "no" }),
   );
@@ -72,6 +74,9 @@ describe("what --json prints", () => {
     ["AdoptReport", ["inventory", "adopt", "abcdef"]],
     ["IgnoreReport", ["inventory", "ignore", "abcdef", "--until", "9d", "--reason", "x"]],
     ["DiscoverReport", ["discover", "files"]],
+    ["WatchedReport", ["watched"]],
+    ["ServedReport", ["served", "192.0.2.1"]],
+    ["ServedDiffReport", ["diff", "192.0.2.1", "192.0.2.1@1d"]],
     ["ErrorsReport", ["errors"]],
     ["AlertsReport", ["alerts", "list"]],
     ["LeftoversReport", ["leftovers"]],

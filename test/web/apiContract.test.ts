@@ -2,7 +2,8 @@ import { Validator } from "@seriousme/openapi-schema-validator";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { apiDocument, type DocumentedOperation } from "../../src/web/api/document.ts";
-import { alert, NOW, renewal, sighting, version } from "../support/model/facts.ts";
+import { fillWatched } from "../store/watchedTests.ts";
+import { alert, alert, NOW, NOW, renewal, renewal, sighting, version, version } from "../support/model/facts.ts";
 import { createWebEstate, type WebEstate } from "../support/system/webEstate.ts";
 
 const document = apiDocument("0.0.0");
@@ -53,6 +54,8 @@ const NEEDS: Readonly<Record<string, { query?: string; body?: object; refused?: 
   startDrill: { body: { certificates: ["www"], dryRun: true } },
   getRenewalDocument: { query: "?of=aaaaaaaa" },
   draftRevocation: { query: "?of=www" },
+  getServedDocument: { query: "?address=192.0.2.1" },
+  getServedDiffDocument: { query: "?one=192.0.2.1%401d&other=192.0.2.1" },
   removeForeignChallenges: { body: { certificate: "www", value: "all" }, refused: true },
 
   getAccount: { refused: true },
@@ -84,6 +87,7 @@ beforeAll(async () => {
   await estate.store.renewals.insert(renewal({ id: HELD, certificate: "api", state: "issuing" }));
   await estate.store.alerts.save(alert({ notifiedAt: NOW }));
   await estate.store.inventory.record([sighting()], NOW);
+  await fillWatched(estate.store);
   const event = { at: NOW, certificate: "api", renewalId: HELD, target: null };
   await estate.store.events.append({ ...event, type: "order.created", detail: { names: ["a", "b"] } });
 });

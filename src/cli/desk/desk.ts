@@ -28,7 +28,9 @@ import type { NotifyReport } from "../../reports/notifyTest.ts";
 import type { PlanReport } from "../../reports/plan.ts";
 import type { ShowReport } from "../../reports/renewal.ts";
 import type { ReplacementReport } from "../../reports/replacements.ts";
+import type { ServedDiffReport, ServedReport } from "../../reports/served.ts";
 import type { StatusReport } from "../../reports/status.ts";
+import type { WatchedReport } from "../../reports/watched.ts";
 
 /** What commands ask and have done: on this machine, or by a renewd elsewhere. */
 export interface Desk extends AsyncDisposable {
@@ -86,6 +88,10 @@ export interface Desk extends AsyncDisposable {
   adoptFound(fingerprint: string): Promise<AdoptReport>;
   /** `until` null: it is ignored no longer. */
   ignoreFound(fingerprint: string, until: string | null, reason: string | null): Promise<IgnoreReport>;
+  watched(): Promise<WatchedReport>;
+  /** `at` null: every change. */
+  served(of: { readonly address: string; readonly at: string | null }): Promise<ServedReport>;
+  servedDiff(of: { readonly one: string; readonly other: string }): Promise<ServedDiffReport>;
   /** Where a renewal can be followed. */
   followed(): Promise<Followed>;
 }

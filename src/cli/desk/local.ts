@@ -13,6 +13,8 @@ import {
   openViewer,
   removeForeign,
   requestRenewals,
+  servedDiff,
+  servedReport,
   type Viewer,
 } from "../../compose/index.ts";
 import { suggestion } from "../../config/read/suggestions.ts";
@@ -54,6 +56,7 @@ import {
   statusReport,
   testAlertRule,
   testChannels,
+  watchedReport,
   withdrawAcknowledgement,
   withdrawAlertAcknowledgement,
 } from "../doors.ts";
@@ -166,6 +169,9 @@ export function localDesk(configFile: string, note: (text: string) => void): Des
     },
     ignoreFound: (fingerprint, until, reason) =>
       act((context) => ignoreInventory(context, { fingerprint, until }, decision(reason))),
+    watched: () => view(({ store, clock }) => watchedReport(store, clock.now())),
+    served: (of) => view(({ store, clock }) => servedReport(store, of, clock.now())),
+    servedDiff: (of) => view(({ store, clock }) => servedDiff(store, of, clock.now())),
     followed: () => app(),
     async [Symbol.asyncDispose]() {
       await (await viewing?.catch(() => null))?.[Symbol.asyncDispose]();

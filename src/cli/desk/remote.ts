@@ -25,6 +25,7 @@ import { document, type eventSchema, eventsSchema, search } from "./documents.ts
 import { inquiriesAt } from "./inquiries.ts";
 import { inventoryAt } from "./inventory.ts";
 import { rehearsed } from "./rehearsal.ts";
+import { watchedAt } from "./watched.ts";
 
 /** A renewd elsewhere, through its HTTP API. */
 export function remoteDesk(at: Server): Desk {
@@ -79,6 +80,7 @@ export function remoteDesk(at: Server): Desk {
     ...inquiriesAt(server),
     ...alertsAt(server),
     ...inventoryAt(server),
+    ...watchedAt(server),
     checkTarget: (target, reason) =>
       server.post(`/targets/${encodeURIComponent(target)}/check`, said(reason), document<TargetCheckReport>(1)),
     followed: async () => followedAt(server),

@@ -25,6 +25,7 @@ export async function applyRetention(context: RetentionContext, signal: AbortSig
   if (events < BATCH_ROWS * BATCHES_MAX) await reportStuck(context, before, now);
   const renewals = await batches(() => store.retention.pruneRenewals(before, BATCH_ROWS), signal);
   const versions = await batches(() => store.retention.pruneVersions(before, BATCH_ROWS), signal);
+  await batches(() => store.served.forget(before, BATCH_ROWS), signal);
   await store.alerts.forget(before);
   await store.inventory.forget(before);
   if (keys + events + renewals + versions === 0) return;

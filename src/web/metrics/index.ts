@@ -7,6 +7,7 @@ import { textStream } from "../textStream.ts";
 import { certificateMetrics, observationMetrics, seconds } from "./certificates.ts";
 import { ownProcess } from "./ownProcess.ts";
 import { createScrape, labels } from "./registry.ts";
+import { WATCHED_MAX, watchedMetrics } from "./watched.ts";
 import {
   alertMetrics,
   budgetMetrics,
@@ -55,6 +56,7 @@ export async function metricsLines(web: WebContext, signal: AbortSignal): Promis
   ]);
   certificateMetrics(scrape, snapshot);
   observationMetrics(scrape, snapshot);
+  watchedMetrics(scrape, await store.watched.list({ limit: WATCHED_MAX }));
   workMetrics(scrape, snapshot);
   totalMetrics(scrape, totals);
   queueMetrics(scrape, queues);

@@ -14,6 +14,7 @@ import { isAnswered, responsible } from "./parts/responsibility.ts";
 import { ENDPOINT_LOOK, pill } from "./parts/state.ts";
 import { strip } from "./parts/strip.ts";
 import { relative } from "./parts/time.ts";
+import { servedPanel } from "./watched.ts";
 
 const PROOFS_MAX = 2_000;
 
@@ -62,7 +63,7 @@ export async function endpointPage(facts: PageFacts, certificate: string, endpoi
           }</dd></div>
           <div><dt>Served from</dt><dd>${target === null ? "any of its targets" : foreign(target)}</dd></div>
         </dl></section>
-      ${addresses(observed, versions, row, now)}`,
+      ${addresses(observed, versions, row, now)} ${await servedPanel(facts, row.definition)}`,
   });
 }
 

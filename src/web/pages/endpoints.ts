@@ -12,6 +12,7 @@ import { certificateHref, foreign, formatNumber, type Html, NOTHING, pathOf } fr
 import { ENDPOINT_LOOK, pill } from "./parts/state.ts";
 import { relative } from "./parts/time.ts";
 import { savedViews } from "./savedViews.ts";
+import { watchedPanel } from "./watched.ts";
 
 const WORDS = {
   state: Object.fromEntries(Object.entries(ENDPOINT_LOOK).map(([state, { word }]) => [state, word])),
@@ -32,7 +33,7 @@ export async function endpointsPage(facts: PageFacts): Promise<Html> {
     body: html`${heading("Endpoints")} ${savedViews(facts, "endpoints", writeQuery(endpointList, query))}
       ${toolbar(view, "Host, server name or certificate")}
       <div class="with-facets">${facetPanel(view)}<div>${pager(view, "endpoints")}${table(view, facts)}
-        ${await adoptable(facts)}
+        ${await watchedPanel(facts)} ${await adoptable(facts)}
       </div></div>`,
   });
 }

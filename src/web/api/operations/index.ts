@@ -11,6 +11,7 @@ import { inquiryOperations } from "./inquiries.ts";
 import { inventoryOperations } from "./inventory.ts";
 import { placeOperations } from "./places.ts";
 import { stateOperations } from "./state.ts";
+import { watchedOperations } from "./watched.ts";
 
 /** All of `/api/v1`. */
 export const OPERATIONS: readonly Operation[] = [
@@ -26,5 +27,6 @@ export const OPERATIONS: readonly Operation[] = [
   ...horizonOperations,
   ...alertOperations,
   ...inventoryOperations,
+  ...watchedOperations,
   ...checkOperations,
 ];

@@ -39,6 +39,7 @@ export const FINDING_WORDS: Readonly<Record<NoticeKind | ProblemKind, string>> =
   leftovers: "leftovers",
   unmanaged: "not managed",
   heartbeat: "heartbeat",
+  watched: "watched endpoints",
 };
 
 const KINDS: readonly string[] = [...NOTICE_KINDS, ...PROBLEM_KINDS];

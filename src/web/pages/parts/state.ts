@@ -1,5 +1,6 @@
 import { html } from "hono/html";
 import type { RenewalState } from "../../../domain/renewal.ts";
+import type { WatchState } from "../../../domain/watched.ts";
 import type { CertificateState } from "../../../reports/certificates.ts";
 import type { DeploymentState } from "../../../reports/lists/deploymentList.ts";
 import type { EndpointState } from "../../../reports/lists/endpointList.ts";
@@ -48,6 +49,19 @@ export const ENDPOINT_LOOK: Readonly<Record<EndpointState, Look>> = {
   unseen: { word: "not dialled yet", icon: "○", tone: "quiet" },
   proving: { word: "being proved", icon: "↻", tone: "busy" },
   proved: { word: "proved", icon: "✓", tone: "good" },
+};
+
+/** Green only what a look has just found well. */
+export const WATCH_LOOK: Readonly<Record<WatchState, Look>> = {
+  notValid: { word: "not valid", icon: "✗", tone: "bad" },
+  wrongCertificate: { word: "wrong certificate", icon: "✗", tone: "bad" },
+  badChain: { word: "bad chain", icon: "✗", tone: "bad" },
+  stale: { word: "stale", icon: "!", tone: "bad" },
+  unreachable: { word: "unreachable", icon: "✗", tone: "bad" },
+  ending: { word: "ends soon", icon: "!", tone: "warn" },
+  unverifiable: { word: "not verifiable", icon: "?", tone: "warn" },
+  unseen: { word: "not looked at", icon: "○", tone: "quiet" },
+  good: { word: "good", icon: "✓", tone: "good" },
 };
 
 /** Green belongs to handshakes: a target that accepted a pair is current, not proved. */
