@@ -3,7 +3,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { apiDocument, type DocumentedOperation } from "../../src/web/api/document.ts";
 import { fillWatched } from "../store/watchedTests.ts";
-import { alert, alert, NOW, NOW, renewal, renewal, sighting, version, version } from "../support/model/facts.ts";
+import { alert, NOW, renewal, sighting, version } from "../support/model/facts.ts";
 import { createWebEstate, type WebEstate } from "../support/system/webEstate.ts";
 
 const document = apiDocument("0.0.0");

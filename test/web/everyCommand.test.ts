@@ -8,6 +8,7 @@ import type { Command } from "commander";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createProgram } from "../../src/cli/program.ts";
 import { nodeListener } from "../../src/web/nodeListener.ts";
+import { fillWatched } from "../store/watchedTests.ts";
 import { alert, NOW, renewal, sighting, version } from "../support/model/facts.ts";
 import { runCaptured } from "../support/system/installation.ts";
 import { createWebEstate, type WebEstate } from "../support/system/webEstate.ts";
@@ -27,6 +28,7 @@ async function create(): Promise<WebEstate> {
   await store.alerts.save(alert({ notifiedAt: NOW, channels: ["shell"] }));
   await store.inventory.record([sighting()], NOW);
   const receipt = { keyFile: "/nonexistent/old.pem" };
+  await fillWatched(store);
   await store.leftTargets.add({ certificate: "www", target: "old", receipt, leftAt: 1_700_000_000_000 });
   return estate;
 }
@@ -89,6 +91,12 @@ const ANYWHERE: readonly (readonly string[])[] = [
   ["challenges", "list", "--own"],
   ["challenges", "list"],
   ["challenges", "list", "www", "--remove", "nothing"],
+  ["watched"],
+  ["watched", "nobody"],
+  ["served", "192.0.2.1"],
+  ["served", "192.0.2.1", "--at", "1d"],
+  ["served", "nobody"],
+  ["diff", "192.0.2.1", "192.0.2.1@1d"],
   ["leftovers"],
   ["leftovers", "--forget"],
   ["check", "www"],

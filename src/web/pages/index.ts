@@ -44,6 +44,7 @@ export function pageRoutes(web: WebContext): WebRoutes {
   page("/inventory", async (facts) => (await import("./inventory.ts")).inventoryPage(facts));
   page("/inventory/:fingerprint", async (facts, request) =>
     (await import("./inventory.ts")).foundPage(facts, request.req.param("fingerprint") ?? ""),
+  );
   page("/watched/:key", async (facts, request) =>
     (await import("./watched.ts")).watchedPage(facts, request.req.param("key") ?? ""),
   );
