@@ -63,24 +63,34 @@ function askSoa({ name, addresses }: NameServer, zone: string, signal: AbortSign
   });
 }
 
-/** A resolver that answers only when it need not check signatures has found them broken (RFC 4035 §5.5). */
+/** What a CA asks of every name, whatever the challenge. */
+const SIGNED_TYPES = ["SOA", "CAA"] as const;
+
+/**
+ * A resolver that answers only when it need not check signatures has found them broken (RFC 4035 §5.5). Asked once
+ * more, as its first answer may have failed for another reason: this alone refuses an order. A resolver that checks
+ * nothing finds nothing.
+ */
 async function brokenSignatures(lookup: Lookup, name: string, signal: AbortSignal): Promise<Concern | null> {
-  const question = { name, type: "SOA" } as const;
-  try {
-    await lookup.resolve(question, signal);
-    return null;
-  } catch (error) {
-    signal.throwIfAborted();
-    if (!(error instanceof RenewalError) || error.code !== "dns.unreachable") throw error;
-  }
-  try {
-    await lookup.resolve(question, signal, { checkingDisabled: true });
-    const message = `the DNSSEC signatures of ${name} are broken: resolvers that check them answer SERVFAIL`;
+  const answers = async (type: "SOA" | "CAA", checkingDisabled: boolean): Promise<boolean> => {
+    try {
+      await lookup.resolve({ name, type }, signal, checkingDisabled ? { checkingDisabled } : {});
+      return true;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof RenewalError) || error.code !== "dns.unreachable") throw error;
+      return false;
+    }
+  };
+  for (const type of SIGNED_TYPES) {
+    if (await answers(type, false)) continue;
+    // Nobody answers at all: the next type would wait as long for the same.
+    if (!(await answers(type, true))) return null;
+    if (await answers(type, false)) continue;
+    const message = `the DNSSEC signatures of ${name} are broken (${type}): resolvers that check them answer SERVFAIL`;
     return { check: "dnssec", message, fatal: true };
-  } catch {
-    signal.throwIfAborted();
-    return null;
   }
+  return null;
 }
 
 /** What DNS says of a zone that a provider says it serves. */

@@ -12,6 +12,7 @@ import { sign } from "../../../src/solvers/dns/providers/tsig.ts";
 import { encodeTxtUpdate } from "../../../src/solvers/dns/providers/updateMessage.ts";
 import { until } from "../until.ts";
 import { onFreePort } from "./serverProcess.ts";
+import { signZone } from "./signedZone.ts";
 
 export interface TsigServer extends AsyncDisposable {
   readonly address: string;
@@ -25,6 +26,8 @@ export interface TsigServer extends AsyncDisposable {
   /** As another client with the same key does. */
   add(name: string, value: string): Promise<void>;
   output(): string;
+  /** With `signatures`: the zone's key as a trust anchor. */
+  readonly anchor: string | null;
 }
 
 export interface ZoneOptions {
@@ -45,6 +48,10 @@ export interface ZoneOptions {
   readonly zones?: Readonly<Record<string, readonly string[]>>;
   /** BIND: also by HTTPS (RFC 8484) at `/dns-query`, with this pair. */
   readonly https?: { readonly port: number; readonly certificate: string; readonly key: string };
+  /** BIND: a zone that was signed once, with signatures that are over already or not. */
+  readonly signatures?: "sound" | "expired";
+  /** BIND, with `recursion`: asks these servers for these zones, and checks their signatures. */
+  readonly validates?: readonly { readonly zone: string; readonly anchor: string | null; readonly port: number }[];
   /** The server signs the zone itself; Knot: with signatures that last this long. */
   readonly signed?: { readonly lifetime: string };
 }
@@ -78,11 +85,18 @@ async function bind(placed: Placed): Promise<TsigServer> {
     signed,
     zones = {},
     https,
+    signatures,
+    validates = [],
     ...rest
   } = placed;
   const home = await mkdtemp(join(tmpdir(), "renewd-bind-"));
   const secret = randomBytes(32).toString("base64");
   await writeFile(join(home, "zone"), zoneFile({ zone, address, ...rest }));
+  const anchor = signatures === undefined ? null : await signZone(home, zone, signatures);
+  const forwarded = validates.map(
+    (each) => `zone "${each.zone}" { type forward; forward only; forwarders { 127.0.0.1 port ${each.port}; }; };
+trust-anchors { "${each.zone}" ${each.anchor}; };`,
+  );
   const others = Object.entries(zones);
   for (const [i, [name, records]] of others.entries())
     await writeFile(join(home, `zone${i}`), zoneFile({ zone: name, address, records }));
@@ -97,15 +111,17 @@ ${doh?.blocks ?? ""}
 options {
   directory "${home}"; session-keyfile "${home}/session.key"; pid-file none; lock-file none;
   listen-on port ${port} { ${address}; }; listen-on-v6 { none; }; ${doh?.listen ?? ""}
-  recursion ${recursion ? "yes; allow-recursion { any; }; allow-query-cache { any; }" : "no"}; ${patience} dnssec-validation no; notify no; allow-query { any; };
+  recursion ${recursion ? "yes; allow-recursion { any; }; allow-query-cache { any; }" : "no"}; ${patience} dnssec-validation ${validates.length > 0 ? "yes" : "no"}; notify no; allow-query { any; };
 };
 controls { };
 key "${KEY_NAME}" { algorithm hmac-sha256; secret "${secret}"; };
-zone "${zone}" { type primary; file "zone"; ${signed ? "dnssec-policy default; inline-signing yes; " : ""}${transferText(transfer)} update-policy { grant ${KEY_NAME} zonesub TXT; }; };
+zone "${zone}" { type primary; file "${anchor === null ? "zone" : "zone.signed"}"; ${signed ? "dnssec-policy default; inline-signing yes; " : ""}${transferText(transfer)} update-policy { grant ${KEY_NAME} zonesub TXT; }; };
 ${others.map(([name], i) => `zone "${name}" { type primary; file "zone${i}"; update-policy { grant ${KEY_NAME} zonesub TXT; }; };`).join("\n")}
+${forwarded.join("\n")}
 `;
   await writeFile(join(home, "named.conf"), configuration);
-  return run(["named", "-g", "-n", "1", "-c", join(home, "named.conf")], { home, address, port, zone, secret });
+  const argv = ["named", "-g", "-n", "1", "-c", join(home, "named.conf")] as const;
+  return { ...(await run(argv, { home, address, port, zone, secret })), anchor };
 }
 
 function transferText(transfer: ZoneOptions["transfer"]): string {
@@ -217,6 +233,7 @@ async function run(
     },
     txt: async (name) => txtValues((await ask(place, { name, type: "TXT" }, { recurse: false }, signal)).answers),
     output: () => printed,
+    anchor: null,
     [Symbol.asyncDispose]: stop,
   };
 }
