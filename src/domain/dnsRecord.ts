@@ -126,6 +126,8 @@ export interface ClientAnswer {
   readonly value: string;
   /** What `value` is the digest of; null: the client did not say. */
   readonly keyAuthorization: string | null;
+  /** Whether it may publish at this name, to which a CNAME leads: else an alias would lead out of what it is given. */
+  mayPublish(name: string): boolean;
 }
 
 export interface DnsPlace {

@@ -11,6 +11,8 @@ import { HttpProblem, problemFrom, sendProblem } from "./problem.ts";
 
 /** lego waits 30 s by default; what takes longer is finished, so that the next attempt finds it. */
 const CHANGE_MAX_MS = 60_000;
+/** 100 at once, as for a certificate with 50 names. */
+const RATE = { everyMs: 200, burst: 100 };
 const LABEL = "_acme-challenge.";
 const name = z.string().min(1).max(255);
 /** Default mode, and RAW. Further members are ignored. */
@@ -54,6 +56,7 @@ async function answer(web: WebContext, request: Request<WebEnv>, work: Work): Pr
     await recordRefusal(web, "httpreq");
     throw new HttpProblem(401, "user name or password is not valid", { action: ADVICE });
   }
+  await takeTurn(web, client);
   // Another site's page cannot send this type without asking first, which is never answered.
   if (!/^application\/json *(?:;|$)/i.test(request.req.header("content-type") ?? ""))
     throw new HttpProblem(415, "the body must be application/json", { action: ADVICE });
@@ -73,6 +76,20 @@ async function answer(web: WebContext, request: Request<WebEnv>, work: Work): Pr
   }
 }
 
+/** However often a client asks: neither the history nor what the DNS provider allows is used up by it. */
+async function takeTurn({ renewal: { store, clock } }: WebContext, { name }: KnownClient): Promise<void> {
+  const now = clock.now();
+  const at = await store.dns.rates.turn(`httpreq client ${name}`, RATE, { now, latest: now });
+  if (at > now)
+    throw new HttpProblem(503, `${name} asks more often than once in ${RATE.everyMs} ms`, {
+      ...{
+        code: "dns.rateLimited",
+        action: "Wait as long as Retry-After says.",
+        retryAfterS: Math.ceil((at - now) / 1_000),
+      },
+    });
+}
+
 /** Throws what is wrong with the message, or with the client's wish. */
 async function answerIn(request: Request<WebEnv>, client: KnownClient): Promise<ClientAnswer> {
   const given: unknown = await request.req.json().catch(() => null);
@@ -84,16 +101,19 @@ async function answerIn(request: Request<WebEnv>, client: KnownClient): Promise<
   const isRaw = "keyAuth" in data;
   if (isRaw && !data.keyAuth.startsWith(`${data.token}.`))
     throw new HttpProblem(400, "the key authorization is not of this token (RFC 8555 §8.1)", { action: ADVICE });
-  const at = plain(isRaw ? `${LABEL}${data.domain.replace(/^\*\./, "")}` : data.fqdn);
+  const at = plainName(isRaw ? `${LABEL}${data.domain.replace(/^\*\./, "")}` : data.fqdn);
   if (!mayPublish(client, at))
     throw new HttpProblem(403, `${client.name} may not publish at ${sanitize(at, 253)}`, {
       action: `Add the zone to \`web.httpreq.${client.name}.zones\`, or correct the name.`,
     });
   const value = isRaw ? createHash("sha256").update(data.keyAuth).digest("base64url") : data.value;
-  return { client: client.name, name: at, value, keyAuthorization: isRaw ? data.keyAuth : null };
+  return {
+    ...{ client: client.name, name: at, value, keyAuthorization: isRaw ? data.keyAuth : null },
+    mayPublish: (other) => mayPublish(client, other),
+  };
 }
 
-const plain = (written: string): string => written.toLowerCase().replace(/\.$/, "");
+const plainName = (written: string): string => written.toLowerCase().replace(/\.$/, "");
 
 function mayPublish({ zones, delegated }: KnownClient, at: string): boolean {
   if (delegated.includes(at)) return true;

@@ -146,6 +146,17 @@ describe("lego's httpreq contract, served", () => {
     expect(await rows()).toEqual([]);
   });
 
+  it("refuses who asks too often for a while, before anything is done", async () => {
+    const wish = { user: "other", password: `other-${PASSWORD}` };
+    const all = await Promise.all(
+      Array.from({ length: 200 }, () => post("cleanup", { fqdn: FQDN, value: VALUE }, wish)),
+    );
+    const refused = all.filter(({ status }) => status === 503);
+    expect(refused.length).toBeGreaterThan(0);
+    expect(Number(refused[0]?.headers.get("retry-after"))).toBeGreaterThan(0);
+    expect((await post("cleanup", { fqdn: FQDN, value: VALUE })).status).toBe(204);
+  });
+
   it("takes no form that another site's page could send", async () => {
     const body = JSON.stringify({ fqdn: FQDN, value: VALUE });
     expect((await post("present", body, { type: "text/plain" })).status).toBe(415);

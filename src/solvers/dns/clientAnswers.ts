@@ -13,6 +13,10 @@ interface ClientPublisher extends Publisher {
   placeAt(name: string, signal: AbortSignal): Promise<{ readonly name: string; readonly zone: Zone }>;
 }
 
+const RECORDS_MAX = 10_000;
+/** Of one client at a time. */
+const VALUES_MAX = 200;
+const BUSY_MS = 15_000;
 const DIGEST = /^[A-Za-z0-9_-]{43}$/;
 
 /**
@@ -33,7 +37,13 @@ export function clientAnswers(engine: ClientPublisher): ClientAnswers {
       if (known?.state === "published")
         return dns.records.update(known.id, { expiresAt: now() + lifetimeMs, nextAttemptAt: null });
       const { client, value, keyAuthorization } = answer;
+      await assertRoom(engine, client);
       const { name, zone } = await engine.placeAt(answer.name, signal);
+      if (name !== answer.name && !answer.mayPublish(name))
+        throw new RenewalError(
+          "dns.delegation",
+          `${answer.name} is an alias of ${name}, where ${client} may not publish: list it in \`delegated\`.`,
+        );
       const publication = { identifier: identifierOf(answer), zone, name, value, client, keyAuthorization };
       try {
         await pace.keep(() => publish(engine, { ...publication, certificate: null, renewalId: null }, signal));
@@ -52,6 +62,18 @@ export function clientAnswers(engine: ClientPublisher): ClientAnswers {
       return record !== null;
     },
   };
+}
+
+async function assertRoom({ dns, now }: ClientPublisher, client: string): Promise<void> {
+  const own = (await dns.records.list(RECORDS_MAX)).filter((record) => record.client === client);
+  if (own.length < VALUES_MAX) return;
+  throw new RenewalError(
+    "dns.busy",
+    `${client} has ${VALUES_MAX} values in DNS, and no more fit until one is removed.`,
+    {
+      retryAt: now() + BUSY_MS,
+    },
+  );
 }
 
 /** Nothing else reaches a provider, a URL or a command; and no record but an answer (RFC 8555 §8.4) is published. */

@@ -6,19 +6,24 @@ import { challengeValue } from "../../../src/solvers/dns/challenge.ts";
 import { dnsSolver } from "../../../src/solvers/dns/solver.ts";
 import { challengeOf } from "../../conformance/dnsProvider.ts";
 import { memoryDns, solverDependencies } from "../../support/dns/dependencies.ts";
+import { type NameServer, startNameServer } from "../../support/dns/nameServer.ts";
 import { type MemoryProvider, memoryProvider } from "../../support/dns/provider.ts";
 
 const ZONE = "example.org";
 const NAME = `_acme-challenge.www.${ZONE}`;
 const signal = (): AbortSignal => new AbortController().signal;
 const answer = (change: Partial<ClientAnswer> = {}): ClientAnswer => ({
-  ...{ client: "lego", name: NAME, value: "V".repeat(43), keyAuthorization: null },
+  ...{ client: "lego", name: NAME, value: "V".repeat(43), keyAuthorization: null, mayPublish: () => false },
   ...change,
 });
 
-function bench(provider: MemoryProvider = memoryProvider("rrset", [{ id: "z", name: ZONE }])) {
+function bench(provider: MemoryProvider = memoryProvider("rrset", [{ id: "z", name: ZONE }]), server?: NameServer) {
   const dns = memoryDns();
-  const solver: Solver = dnsSolver(provider.kind).create({ follow: "never" }, solverDependencies({ dns }));
+  const options =
+    server === undefined
+      ? { follow: "never" }
+      : { resolvers: [{ kind: "dns" as const, address: server.address, port: server.port }] };
+  const solver: Solver = dnsSolver(provider.kind).create(options, solverDependencies({ dns }));
   const clients = solver.dns?.forClients;
   if (clients === undefined) throw new Error("it publishes for no clients");
   return { provider, dns, solver, clients };
@@ -91,6 +96,33 @@ it("says that a solver in RAW mode needs what only clients in RAW mode send", as
   expect(dns.rows.size).toBe(0);
   await clients.publish(answer({ keyAuthorization: "token.thumbprint" }), signal());
   expect([...dns.rows.values()]).toMatchObject([{ providerId: "token.thumbprint" }]);
+});
+
+it("follows a CNAME only where the client may publish, so that it leads out of nothing", async () => {
+  const bank = `_acme-challenge.bank.${ZONE}`;
+  await using server = await startNameServer(
+    [ZONE],
+    [
+      { name: ZONE, type: "NS", data: "ns1.example.org" },
+      { name: NAME, type: "CNAME", data: bank },
+    ],
+  );
+  const { provider, dns, clients } = bench(memoryProvider("rrset", [{ id: "z", name: ZONE }]), server);
+  await expect(clients.publish(answer(), signal())).rejects.toMatchObject({
+    code: "dns.delegation",
+    message: expect.stringContaining(bank),
+  });
+  expect([provider.values(bank), dns.rows.size]).toEqual([[], 0]);
+  await clients.publish(answer({ mayPublish: (name) => name === bank }), signal());
+  expect(provider.values(bank)).toEqual(["V".repeat(43)]);
+});
+
+it("holds a bounded number of values for one client", async () => {
+  const { dns, clients } = bench();
+  for (let i = 0; i < 200; i++) await clients.publish(answer({ value: String(i).padStart(43, "0") }), signal());
+  await expect(clients.publish(answer(), signal())).rejects.toMatchObject({ code: "dns.busy" });
+  expect(dns.rows.size).toBe(200);
+  await clients.publish(answer({ client: "other" }), signal());
 });
 
 it("is cancelled before it changes anything", async () => {
