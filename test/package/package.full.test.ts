@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -25,6 +25,41 @@ beforeAll(async () => {
   await run("npm", ["install", ...QUIET, join(directory, `renewd-${version}.tgz`)], { env, cwd: directory });
 }, INSTALL_MAX_MS);
 afterAll(() => rm(directory, { recursive: true, force: true }));
+
+/** A plug-in's own test: one solver that keeps its promises, and one that never cleans up. */
+const PLUG_IN = `
+import { describeSolver, solverDependencies, memoryDns, challengeOf, describeDnsSolver } from "renewd/conformance";
+if ([solverDependencies, memoryDns, challengeOf, describeDnsSolver].some((each) => typeof each !== "function")) throw new Error();
+const start = (cleans) => async () => {
+  const held = new Map();
+  const check = ({ token }) => {
+    if (!/^[A-Za-z0-9_-]{1,256}$/.test(token))
+      throw Object.assign(new Error("no token"), { name: "RenewalError", code: "solver.failed" });
+  };
+  const solver = {
+    challengeType: "http-01",
+    async present(challenge, signal) {
+      signal.throwIfAborted();
+      check(challenge);
+      held.set(challenge.token, challenge.keyAuthorization);
+    },
+    async cleanUp(challenge, signal) {
+      signal.throwIfAborted();
+      check(challenge);
+      if (cleans) held.delete(challenge.token);
+    },
+  };
+  return {
+    solver,
+    published: async ({ token }) => held.get(token) ?? null,
+    expected: ({ keyAuthorization }) => keyAuthorization,
+    occupy: null,
+    [Symbol.asyncDispose]: async () => {},
+  };
+};
+describeSolver("mine", start(true));
+describeSolver("forgetful", start(false));
+`;
 
 const ENDPOINT = { host: "127.0.0.1", port: 1, sni: "www.example.org" };
 const config = (port: number) => ({
@@ -71,18 +106,20 @@ describe("the package, installed into an empty directory", () => {
     expect(await readFile(join(dist, "solvers.d.ts"), "utf8")).toContain("describeDnsSolver");
     const suite = await readFile(join(dist, "solvers.js"), "utf8");
     expect(suite).toMatch(/from "vitest"/);
-    // A stand-in for vitest: what is tried is the way from the package to its tests.
-    await mkdir(join(directory, "node_modules/vitest"), { recursive: true });
-    await writeFile(
-      join(directory, "node_modules/vitest/package.json"),
-      JSON.stringify({ name: "vitest", type: "module", exports: "./index.js" }),
-    );
-    const names = "describe = (name) => console.log(name), it = { each: () => () => {} }, expect = () => {}";
-    await writeFile(join(directory, "node_modules/vitest/index.js"), `export const ${names};`);
-    const script = 'import { describeSolver } from "renewd/conformance"; describeSolver("mine", async () => {});';
-    const { stdout } = await run(process.execPath, ["--input-type=module", "-e", script], { env, cwd: directory });
-    expect(stdout).toBe("solver mine\n");
-    await rm(join(directory, "node_modules/vitest"), { recursive: true });
+    // Vitest as the author of a plug-in has it, beside renewd.
+    await symlink(join(ROOT, "node_modules/vitest"), join(directory, "node_modules/vitest"));
+    await writeFile(join(directory, "mine.test.mjs"), PLUG_IN);
+    const args = [join(ROOT, "node_modules/vitest/vitest.mjs"), "run", "--reporter=json", "--outputFile=tried.json"];
+    const alone = { ...env, RENEWD_TESTS: "", VITEST: "" };
+    // One of its solvers breaks a promise on purpose.
+    await expect(run(process.execPath, args, { env: alone, cwd: directory })).rejects.toMatchObject({ code: 1 });
+    const { testResults } = JSON.parse(await readFile(join(directory, "tried.json"), "utf8"));
+    const tried: { ancestorTitles: string[]; title: string; status: string }[] = testResults[0].assertionResults;
+    const failed = tried.filter(({ status }) => status === "failed");
+    expect([...new Set(failed.map(({ ancestorTitles: [suite] }) => suite))]).toEqual(["solver forgetful"]);
+    expect(failed.map(({ title }) => title)).toContain("publishes what the CA looks for, and takes it away again");
+    expect(tried.filter(({ status }) => status === "passed").length).toBeGreaterThan(failed.length);
+    await rm(join(directory, "node_modules/vitest"));
   });
 
   it("holds the licence of each package that is bundled into it", async () => {
