@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Certificate } from "../domain/certificate.ts";
 import { DAY_MS } from "../domain/time.ts";
+import type { HorizonReportEntry } from "./horizon.ts";
 import type { CertificateRow } from "./lists/certificateRow.ts";
 import { weekOf, weekStart } from "./lists/week.ts";
 
@@ -72,28 +73,49 @@ export function freezesOf(certificates: readonly Certificate[], now: number): Fr
 }
 
 const ENTRIES_MAX = 20_000;
-const LINE_MAX = 60;
+/** Octets of a line, without its end (RFC 5545 §3.1). */
+const LINE_BYTES_MAX = 75;
+const HOUR_MS = DAY_MS / 24;
+
+/** What a calendar shows. */
+export interface CalendarContent {
+  readonly rows: readonly CertificateRow[];
+  readonly freezes: readonly Freezing[];
+  readonly ends: readonly Pick<HorizonReportEntry, "subject" | "what" | "endsAt">[];
+}
 
 /**
- * Planned renewals and freezes for calendars (RFC 5545), entry by entry. Only dates: what they are about is seen in
- * renewd.
+ * Planned renewals, expiries, freezes and what else ends, for calendars (RFC 5545), entry by entry. Only dates: what
+ * they are about is seen in renewd. An entry keeps its UID while it moves, so that a calendar moves it too.
  */
-export function* icalendar(
-  rows: readonly CertificateRow[],
-  freezes: readonly Freezing[],
-  now: number,
-): Generator<string> {
+export function* icalendar({ rows, freezes, ends }: CalendarContent, now: number): Generator<string> {
   const stamp = utc(now);
   const planned = rows.filter(({ next }) => next.at !== null).sort((a, b) => (a.next.at ?? 0) - (b.next.at ?? 0));
-  yield lines(["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//renewd//EN"]);
-  for (const { certificate, next } of planned.slice(0, ENTRIES_MAX)) {
-    const from = next.at ?? now;
-    const uid = `renewal-${createHash("sha256").update(certificate).digest("hex")}`;
-    yield entry({ uid, from, until: from + DAY_MS / 24, text: `${certificate}: ${next.what}` }, stamp);
+  yield lines(["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//renewd//EN", "X-WR-CALNAME:renewd"]);
+  for (const { certificate, next } of planned.slice(0, ENTRIES_MAX))
+    yield entry(hourFrom("renewal", certificate, next.at ?? now, `${certificate}: ${next.what}`), stamp);
+  for (const { certificate, expiresAt } of rows.slice(0, ENTRIES_MAX)) {
+    if (expiresAt === null) continue;
+    yield entry(hourFrom("expiry", certificate, expiresAt, `${certificate}: expires unless renewed`), stamp);
   }
-  for (const [index, { from, until, reason }] of freezes.entries())
-    yield entry({ uid: `freeze-${from}-${index}`, from, until, text: `Freeze: ${reason}` }, stamp);
+  for (const { from, until, reason } of freezes)
+    yield entry(
+      { uid: `freeze-${digest(`${from} ${until} ${reason}`)}`, from, until, text: `Freeze: ${reason}` },
+      stamp,
+    );
+  for (const { subject, what, endsAt } of ends) {
+    if (endsAt === null) continue;
+    yield entry(hourFrom("end", `${subject} ${what}`, Date.parse(endsAt), `${subject}: ${what} ends`), stamp);
+  }
   yield lines(["END:VCALENDAR"]);
+}
+
+function hourFrom(kind: string, of: string, from: number, text: string): Entry {
+  return { uid: `${kind}-${digest(of)}`, from, until: from + HOUR_MS, text };
+}
+
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }
 
 interface Entry {
@@ -124,12 +146,22 @@ function utc(at: number): string {
 }
 
 function escaped(text: string): string {
-  return text.replace(/[\\;,]/g, "\\$&").replace(/\p{Cc}/gu, " ");
+  return text
+    .toWellFormed()
+    .replace(/[\\;,]/g, "\\$&")
+    .replace(/\p{Cc}/gu, " ");
 }
 
+/** By octets, never within a character; each further line begins with a space (RFC 5545 §3.1). */
 function folded(line: string): string[] {
   const parts: string[] = [];
-  for (let rest = line; rest !== ""; rest = rest.slice(LINE_MAX))
-    parts.push(`${parts.length === 0 ? "" : " "}${rest.slice(0, LINE_MAX)}`);
-  return parts;
+  let part = "";
+  for (const character of line) {
+    if (Buffer.byteLength(part + character) > LINE_BYTES_MAX) {
+      parts.push(part);
+      part = " ";
+    }
+    part += character;
+  }
+  return [...parts, part];
 }

@@ -7,6 +7,7 @@ import { checkHost, guard } from "./auth/guard.ts";
 import { isForClients } from "./auth/httpreqClient.ts";
 import { signInRoutes } from "./auth/signIn.ts";
 import { limitBody } from "./bodyLimit.ts";
+import { calendarFeedRoutes } from "./calendarFeed.ts";
 import type { WebContext, WebEnv } from "./context.ts";
 import { healthRoutes } from "./health.ts";
 import { httpreqRoutes } from "./httpreq.ts";
@@ -65,6 +66,7 @@ export function createApp(web: WebContext): Hono<WebEnv> {
   app.route("/", assetRoutes(web));
   app.route("/", signInRoutes(web));
   app.route("/", acknowledgeRoutes(web));
+  app.route("/", calendarFeedRoutes(web));
   app.route("/", metricsRoutes(web));
   app.route("/", httpreqRoutes(web));
   app.route("/api/v1", apiRoutes(web));

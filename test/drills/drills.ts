@@ -1,4 +1,5 @@
 // The catalogue, in the order it is run.
+import { ALERT_DRILLS } from "./alertDrills.ts";
 import { API_DRILLS } from "./apiDrills.ts";
 import { BUSY_DRILLS } from "./busyDrills.ts";
 import { CA_DRILLS } from "./caDrills.ts";
@@ -37,5 +38,6 @@ export const DRILLS: readonly Drill[] = [
   ...NIGHT_DRILLS,
   ...LOAD_DRILLS,
   ...API_DRILLS,
+  ...ALERT_DRILLS,
   ...KEY_ECHO_DRILLS,
 ];

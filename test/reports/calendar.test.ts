@@ -13,12 +13,18 @@ test("a calendar file has a line for each renewal, folded and escaped; shorter l
   }).read();
   const freeze = { from: NOW, until: NOW + DAY_MS, reason: "quarter's end; all,\nteams \u0007 ".repeat(5) };
   const freezes = freezesOf([certificate({ maintenance: { windows: [], freezes: [freeze] } })], NOW);
-  const text = [...icalendar(certificates, freezes, NOW)].join("");
-  expect(text.match(/BEGIN:VEVENT/g)).toHaveLength(2);
+  const ends = [
+    { subject: "domain exämple.org", what: "registration 🗓️".repeat(9), endsAt: new Date(NOW).toISOString() },
+    { subject: "issuer ca", what: "account", endsAt: null },
+  ];
+  const text = [...icalendar({ rows: certificates, freezes, ends }, NOW)].join("");
+  expect(text.match(/BEGIN:VEVENT/g)).toHaveLength(4);
+  expect(text).toContain("SUMMARY:www: expires unless renewed\r\n");
+  expect(text.replaceAll("\r\n ", "")).toContain(`SUMMARY:domain exämple.org: ${"registration 🗓️".repeat(9)} ends\r\n`);
   expect(text.startsWith("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n") && text.endsWith("END:VCALENDAR\r\n")).toBe(true);
   expect(text).toContain("SUMMARY:www: renews\r\n");
   expect(text).toContain("quarter's end\\; all\\, teams");
-  expect(text.split("\r\n").every((line) => line.length <= 75)).toBe(true);
+  expect(text.split("\r\n").every((line) => Buffer.byteLength(line) <= 75)).toBe(true);
   expect(text).not.toMatch(/(?!\r|\n)\p{Cc}/u);
   expect(weeklyLoad(certificates, 47)).toBeCloseTo(7 / ((47 * 2) / 3), 5);
   expect(weeklyLoad(certificates, 10_000)).toBeCloseTo(7 / 60, 5);

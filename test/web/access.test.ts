@@ -51,6 +51,22 @@ describe("who is let in:", () => {
     expect((await bare("/", { headers: { cookie } })).status).toBe(401);
   });
 
+  test("a calendar program with the address that the page shows, to read dates and nothing else", async () => {
+    const page = await (await estate.ask("/calendar")).text();
+    const [feed = ""] = /\/calendar\/feed\.ics\?token=[\w-]+/.exec(page) ?? [];
+    const response = await bare(feed);
+    expect([response.status, response.headers.get("content-type")]).toEqual([200, "text/calendar; charset=utf-8"]);
+    expect(await response.text()).toMatch(/^BEGIN:VCALENDAR\r\n/);
+    for (const path of [
+      "/calendar/feed.ics",
+      "/calendar/feed.ics?token=guess",
+      feed.replace("/calendar/feed.ics", "/"),
+    ])
+      expect((await bare(path)).status, path).toBe(401);
+    expect((await estate.ask("/calendar.ics")).status).toBe(200);
+    expect((await bare("/calendar.ics")).status).toBe(401);
+  });
+
   test("whoever asks whether it lives", async () => {
     expect((await bare("/healthz")).status).toBe(200);
     expect((await bare("/assets/renewd.css")).headers.get("content-type")).toBe("text/css; charset=utf-8");

@@ -8,10 +8,10 @@ import { HttpProblem } from "../problem.ts";
 import { identify } from "./actor.ts";
 import { isForClients } from "./httpreqClient.ts";
 import { recordRefusal } from "./refusals.ts";
-import { ACKNOWLEDGE_PATH, SIGN_IN_PATH } from "./session.ts";
+import { ACKNOWLEDGE_PATH, CALENDAR_FEED_PATH, SIGN_IN_PATH } from "./session.ts";
 
 /** They go without a token: probes have none, and the way in cannot need what it gives. */
-const OPEN_PATHS = new Set(["/healthz", "/readyz", SIGN_IN_PATH, ACKNOWLEDGE_PATH, "/favicon.ico"]);
+const OPEN_PATHS = new Set(["/healthz", "/readyz", SIGN_IN_PATH, ACKNOWLEDGE_PATH, CALENDAR_FEED_PATH, "/favicon.ico"]);
 const OPEN_PREFIX = "/assets/";
 const SAFE_METHODS = new Set(["GET", "HEAD"]);
 

@@ -10,6 +10,7 @@ export const LINK_MS = 5 * MINUTE_MS;
 export const SESSION_MS = 7 * DAY_MS;
 /** The link in a message: what it carries says what it may do. */
 export const ACKNOWLEDGE_PATH = "/acknowledge";
+export const CALENDAR_FEED_PATH = "/calendar/feed.ics";
 export const SIGN_IN_PATH = "/sign-in";
 
 interface SignIn {

@@ -1,5 +1,7 @@
 import { html } from "hono/html";
 import { freezesOf, WEEKS, type Week, weeklyLoad, weeksOf } from "../../reports/calendar.ts";
+import { CALENDAR_FEED_PATH } from "../auth/session.ts";
+import { calendarToken } from "../calendarFeed.ts";
 import type { PageFacts } from "./facts.ts";
 import { horizonPanel } from "./horizon.ts";
 import { heading, layout } from "./layout.ts";
@@ -21,7 +23,8 @@ export async function calendarPage(facts: PageFacts): Promise<Html> {
       "Calendar",
       `What the next ${WEEKS} weeks bring.`,
       html`<a class="button plain"
-      href="/calendar.ics" download>Calendar file</a>`,
+      href="/calendar.ics" download>Calendar file</a>
+      <a class="button plain" href="${CALENDAR_FEED_PATH}?token=${calendarToken(web)}">Feed to subscribe to</a>`,
     )}
       <section class="panel">${picture(weeks, weekly)}
         <p class="legend quiet"><span class="pill busy">renewals</span> <span

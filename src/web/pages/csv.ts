@@ -3,7 +3,6 @@ import { listInventory } from "../../actions/inventory.ts";
 import type { HistoryEvent } from "../../domain/event.ts";
 import type { HistoryFilter, HistoryPosition } from "../../domain/historySearch.ts";
 import type { Renewal } from "../../domain/renewal.ts";
-import { freezesOf, icalendar } from "../../reports/calendar.ts";
 import { eventSentence } from "../../reports/eventSentence.ts";
 import { iso } from "../../reports/instant.ts";
 import { alertList } from "../../reports/lists/alertList.ts";
@@ -55,14 +54,6 @@ export function csvRoutes(web: WebContext): WebRoutes {
     const query = readQuery(inventoryList, new URL(request.req.url).searchParams);
     const { columns } = inventoryList;
     return send(request, "inventory", [csvHead(columns), csvLines(columns, allOf(inventoryList, certificates, query))]);
-  });
-  routes.get("/calendar.ics", async (request) => {
-    const { certificates, at } = await fleetOf(web).read();
-    const entries = icalendar(certificates, freezesOf(web.estate().certificates, at), at);
-    return request.body(await textStream(entries), 200, {
-      "content-type": "text/calendar; charset=utf-8",
-      "content-disposition": 'attachment; filename="renewd.ics"',
-    });
   });
   routes.get("/history.csv", async (request) => {
     const { search } = web.renewal.store;
