@@ -48,7 +48,8 @@ export async function expectNoPiece({ type, pairs, deploy, repeats }: KeyEcho): 
   // A peer that broke on the way repeats nothing: then these tests would show nothing.
   if (codes.size > 1) expect([...codes], type).not.toContain("deploy.unreachable");
   expect([...codes], type).not.toContain("deploy.timeout");
-  if (REPORT !== undefined) await appendFile(REPORT, `${type} ${pairs.length} keys, ${tried} cases: ${[...codes].join(", ")}\n`);
+  if (REPORT !== undefined)
+    await appendFile(REPORT, `${type} ${pairs.length} keys, ${tried} cases: ${[...codes].join(", ")}\n`);
 }
 
 interface Case {
