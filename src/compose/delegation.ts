@@ -1,42 +1,46 @@
 import { isIPv4 } from "node:net";
+import { z } from "zod";
 import type { Config } from "../config/config.ts";
 import { RenewalError } from "../domain/errors.ts";
 import { sanitize } from "../domain/text.ts";
 import type { DelegationRecord, DelegationReport } from "../reports/delegation.ts";
 import { challengeName } from "../solvers/dns/challenge.ts";
 import { createLookup, type Lookup } from "../solvers/dns/lookup.ts";
-import { DNS_NAME } from "../solvers/dns/options.ts";
+import { DNS_NAME, type ResolverOption } from "../solvers/dns/options.ts";
 import { delegatedName, dnsServer, servedZones } from "../solvers/dns/server/kind.ts";
 import { type ServedZone, zoneFor } from "../solvers/dns/server/zone.ts";
 import { plainName } from "../solvers/dns/zone.ts";
 import { loadConfigOrExplain } from "./reader.ts";
 
 const CHECK_TIMEOUT_MS = 20_000;
+const DNS_PORT = 53;
 
 /**
  * The CNAME and NS records that let renewd's own name server answer for a certificate's names, or for one name.
- * `lookup`: another one than the system's resolvers.
+ * `given`: another one than the solver's `resolvers`, or the system's.
  */
 export async function delegationReport(
   configFile: string,
   subject: string,
   signal: AbortSignal,
-  lookup: Lookup = createLookup(),
+  given?: Lookup,
 ): Promise<DelegationReport> {
   const config = await loadConfigOrExplain(configFile);
   const { solver, zones, names } = subjectOf(config, subject);
+  const { resolvers = [] } = asked.parse(config.solvers.get(solver)?.options);
+  const lookup = given ?? createLookup({ resolvers, port: DNS_PORT });
   const [first] = zones;
   if (first === undefined) throw new RenewalError("request.invalid", `solver "${solver}" serves no zone`);
   const bounded = AbortSignal.any([signal, AbortSignal.timeout(CHECK_TIMEOUT_MS)]);
   const used = new Map<string, ServedZone>();
   const aliases: Wanted[] = [];
   for (const name of names) {
-    const asked = challengeName({ identifier: { type: "dns", value: name } });
-    const direct = zoneFor(zones, asked);
+    const challenge = challengeName({ identifier: { type: "dns", value: name } });
+    const direct = zoneFor(zones, challenge);
     // A zone of the challenge's own name needs no alias: the NS records are at that name.
     const zone = direct ?? first;
     used.set(zone.name, zone);
-    if (direct === null) aliases.push({ name: asked, type: "CNAME", value: delegatedName(name, zone.name) });
+    if (direct === null) aliases.push({ name: challenge, type: "CNAME", value: delegatedName(name, zone.name) });
   }
   return {
     version: 1,
@@ -45,6 +49,9 @@ export async function delegationReport(
     delegation: await checked(lookup, once([...used.values()].flatMap(recordsOf)), bounded),
   };
 }
+
+/** Already parsed with the configuration. */
+const asked = z.object({ resolvers: z.array(z.custom<ResolverOption>()).optional() });
 
 type Wanted = Pick<DelegationRecord, "name" | "type" | "value">;
 

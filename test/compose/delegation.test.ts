@@ -75,6 +75,14 @@ it("says that nothing was checked where no resolver answers", async () => {
   expect(aliases.map(({ name, state }) => [name, state])).toEqual([["_acme-challenge.other.example.org", "unknown"]]);
 });
 
+it("asks the solver's own resolvers", async () => {
+  using resolver = await resolverWith([{ name: "_acme-challenge.www.example.org", type: "CNAME", data: ALIAS }]);
+  const [chosen] = resolver.lookup.resolvers;
+  const at = chosen?.kind === "dns" ? `${chosen.address}:${chosen.port}` : "";
+  await writeFile(file, CONFIG.replace("ns.example.net: [] } }", `ns.example.net: [] }, resolvers: ["${at}"] }`));
+  expect((await delegationReport(file, "www", signal())).aliases).toMatchObject([{ state: "right" }]);
+});
+
 it("refuses what is neither a certificate nor a name", async () => {
   await expect(delegationReport(file, "nothing", signal())).rejects.toMatchObject({ code: "request.invalid" });
 });

@@ -30,7 +30,9 @@ export const CHALLENGE_ERRORS = {
   "dns.noZone": {
     class: "configuration",
     retry: "never",
-    action: "Use credentials that own the zone, list a solver that does, or delegate `_acme-challenge` into its zone.",
+    action:
+      "Use credentials that own the zone, list a solver that does, or delegate `_acme-challenge` into its zone; " +
+      "`renewd challenges delegate NAME` prints the records for renewd's own name server.",
   },
   "dns.ambiguousZone": {
     class: "configuration",
