@@ -78,6 +78,48 @@ it("a worker killed after it published leaves nothing: the next one finishes the
   expect(await bind.txt(`_acme-challenge.${ZONE}`)).toEqual([]);
 });
 
+it("a provider that takes long holds no worker: others are issued by the only one meanwhile", {
+  timeout: 120_000,
+}, async () => {
+  await using bind = await startBind({ zone: ZONE });
+  const at = `127.0.0.1:${bind.port}`;
+  const quick = {
+    type: "rfc2136",
+    server: at,
+    keyName: bind.keyName,
+    secret: `file:${bind.secretFile}`,
+    resolvers: [at],
+  };
+  const certificate = (name: string, solver: string): object => ({
+    ...{ names: [`*.${name}.${ZONE}`], solver, targets: ["store"], endpoints: [] },
+  });
+  await using system = await startSystem({
+    pebble: { dnsServer: at },
+    sections: {
+      solvers: {
+        quick: { ...quick, propagation: { check: "resolvers" } },
+        // Longer than a worker waits for any answer.
+        slow: { ...quick, propagation: { check: "resolvers", delay: "14s" } },
+      },
+      defaults: { issuer: "ca", solver: "quick" },
+      workers: { issue: 1 },
+    },
+    targets: { store: { type: "files", directory: "/nonexistent", bundle: "{certificate}.pem", served: false } },
+    certificates: { a: certificate("a", "slow"), b: certificate("b", "quick"), c: certificate("c", "quick") },
+  });
+  system.worker("planner");
+  system.worker("acme");
+  const { seq: presented } = await system.event("challenge.presented", "a");
+  const issued = await Promise.all(["a", "b", "c"].map((name) => system.event("version.issued", name)));
+  const [slow = 0, ...others] = issued.map(({ seq }) => seq);
+  expect(others.every((seq) => presented < seq && seq < slow)).toBe(true);
+  const { detail } = await system.event("challenge.waiting", "a");
+  expect(detail.why).toBe("the configured delay has not passed");
+  const [renewal] = await system.store.renewals.list({ certificate: "a", limit: 1 });
+  expect(renewal).toMatchObject({ attempts: 0, errorCode: null });
+  expect(system.orders()).toBe(3);
+});
+
 type Options = NonNullable<Parameters<typeof startSystem>[0]>;
 
 function estate(

@@ -23,12 +23,13 @@ const PARENT = "delegated.example";
 const ZONE = `acme.${PARENT}`;
 /** Resolvers dial port 53: each process has an address of its own. */
 const HOSTS = ["127.0.53.1", "127.0.53.2"] as const;
-const ORDERS = 100;
+/** A hundred, with two whole processes of renewd: the drill `kill-name-server`. */
+const ORDERS = 20;
 /** Pebble stops for ever with more than four requests in flight. */
 const AT_ONCE = 3;
 const NAMES = Array.from({ length: ORDERS }, (_, index) => `w${index}.${PARENT}`);
 
-it("100 of 100 wildcards are issued while one of two name servers is killed in mid-validation", {
+it("all wildcards are issued while one of two name servers is killed in mid-validation", {
   timeout: 300_000,
 }, async () => {
   await using stack = new AsyncDisposableStack();
@@ -59,8 +60,6 @@ it("100 of 100 wildcards are issued while one of two name servers is killed in m
     domains: [ZONE],
     nameServers: Object.fromEntries(nameServers.map(({ name, addresses }) => [name, addresses])),
     resolvers: [resolver],
-    // The killed one cannot be asked any more: after this time the other's answer is enough.
-    propagation: { unknown: "1s" },
   });
   const secret = async (): Promise<Secret> => new Secret("none is needed");
   const solver = plugin.create(options, { solver: "own", dns: store.dns, secret, now: Date.now });
