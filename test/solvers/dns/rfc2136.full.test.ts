@@ -69,6 +69,12 @@ describe.each([
     const late = { now: () => Date.now() - 3_600_000 };
     expect(await refusal(solverAt(server, {}, late))).toContain("BADTIME");
     expect(await server.txt(NAME)).toEqual([]);
+    // Preflight finds it before a CA is asked, and changes nothing.
+    const identifier = { type: "dns", value: `www.${ZONE}` } as const;
+    const unfit = { check: "dns.credentials", fatal: true };
+    for (const solver of [solverAt(server, { keyName: "other-key" }), solverAt(server, {}, late)])
+      expect(await solver.preflight?.(identifier, signal())).toMatchObject([unfit]);
+    expect(await solverAt(server).preflight?.(identifier, signal())).toEqual([]);
   });
 
   it("has no zone for a name that is not the server's", async () => {

@@ -11,7 +11,7 @@ import type { DnsProvider, DnsProviderKind, ProviderDependencies, Zone } from ".
 import { transferNames } from "../transfer.ts";
 import { plainName } from "../zone.ts";
 import { findTsig, isSignedAnswer, sign, TSIG_ALGORITHMS, type TsigKey } from "./tsig.ts";
-import { encodeTxtUpdate, type TxtUpdate } from "./updateMessage.ts";
+import { encodeTxtUpdate, encodeUpdate, type TxtUpdate } from "./updateMessage.ts";
 
 const DNS_PORT = 53;
 const TIMEOUT_DEFAULT = "10s";
@@ -54,7 +54,13 @@ export const rfc2136: DnsProviderKind<Options> = {
 };
 
 function create(chosen: Options, dependencies: ProviderDependencies): DnsProvider {
-  const update = (change: TxtUpdate, signal: AbortSignal): Promise<void> => send(chosen, dependencies, change, signal);
+  const update = (change: TxtUpdate, signal: AbortSignal): Promise<void> =>
+    send(
+      chosen,
+      dependencies,
+      { message: encodeTxtUpdate(change), what: `change ${change.name} in zone ${change.zone}` },
+      signal,
+    );
   return {
     zones: (name, signal) => zonesAt(chosen, dependencies, name, signal),
     async names({ name: zone }, signal) {
@@ -63,6 +69,13 @@ function create(chosen: Options, dependencies: ProviderDependencies): DnsProvide
       await dependencies.turn(signal);
       const signed = (message: Buffer): Buffer => sign(message, key, dependencies.now()).message;
       return transferNames({ server, zone, sign: signed }, signal);
+    },
+    /** Refuses a wrong key and a wrong clock. What the key may change is known only when it does. */
+    async missingRights(zone, signal) {
+      if (zone === null) return [];
+      const nothing = { message: encodeUpdate(zone.name, []), what: `take updates of zone ${zone.name}` };
+      await send(chosen, dependencies, nothing, signal);
+      return [];
     },
     txt: {
       model: "record",
@@ -122,15 +135,15 @@ async function query(
 async function send(
   { server, keyName, algorithm, secret: reference, timeout }: Options,
   { turn, secret, now }: ProviderDependencies,
-  change: TxtUpdate,
+  { message, what: wanted }: { readonly message: Buffer; readonly what: string },
   signal: AbortSignal,
 ): Promise<void> {
   const key: TsigKey = { name: keyName, algorithm, secret: await secret(reference) };
   await turn(signal);
-  const request = sign(encodeTxtUpdate(change), key, now());
+  const request = sign(message, key, now());
   const answer = await exchange(server, request.message, timeout, signal);
   const rcode = answer.length < 12 ? -1 : answer.readUInt16BE(2) & 0xf;
-  const what = `${shown(server)} refused to change ${change.name} in zone ${change.zone} with key "${keyName}"`;
+  const what = `${shown(server)} refused to ${wanted} with key "${keyName}"`;
   if (rcode !== 0) throw refusal(what, rcode, findTsig(answer)?.error ?? 0);
   if (!isSignedAnswer(answer, request, key))
     throw new RenewalError(

@@ -19,15 +19,20 @@ export interface TxtUpdate {
 }
 
 export function encodeTxtUpdate({ zone, name, value, ttlS }: TxtUpdate): Buffer {
-  const header = Buffer.concat([u16(randomInt(65_536)), u16(OPCODE_UPDATE), u16(1), u16(0), u16(1), u16(0)]);
-  const zoneSection = Buffer.concat([nameBytes(zone), u16(TYPE_SOA), u16(CLASS_IN)]);
   const ttl = Buffer.alloc(4);
   ttl.writeUInt32BE(ttlS ?? 0);
   const data = txtData(value);
   const record = Buffer.concat([
     ...[nameBytes(name), u16(TYPE_TXT), u16(ttlS === null ? CLASS_NONE : CLASS_IN), ttl, u16(data.length), data],
   ]);
-  return Buffer.concat([header, zoneSection, record]);
+  return encodeUpdate(zone, [record]);
+}
+
+/** Without records it changes nothing: the server only says whether it takes the signature (RFC 2136 §3). */
+export function encodeUpdate(zone: string, records: readonly Buffer[]): Buffer {
+  const counts = [u16(1), u16(0), u16(records.length), u16(0)];
+  const header = Buffer.concat([u16(randomInt(65_536)), u16(OPCODE_UPDATE), ...counts]);
+  return Buffer.concat([header, nameBytes(zone), u16(TYPE_SOA), u16(CLASS_IN), ...records]);
 }
 
 function txtData(value: string): Buffer {
