@@ -1,13 +1,12 @@
 import { isIPv4 } from "node:net";
-import { z } from "zod";
 import type { Config } from "../config/config.ts";
 import { RenewalError } from "../domain/errors.ts";
 import { sanitize } from "../domain/text.ts";
 import type { DelegationRecord, DelegationReport } from "../reports/delegation.ts";
 import { challengeName } from "../solvers/dns/challenge.ts";
 import { createLookup, type Lookup } from "../solvers/dns/lookup.ts";
-import { DNS_NAME, type ResolverOption } from "../solvers/dns/options.ts";
-import { delegatedName, dnsServer, servedZones } from "../solvers/dns/server/kind.ts";
+import { DNS_NAME } from "../solvers/dns/options.ts";
+import { delegatedName, dnsServer, resolversOf, servedZones } from "../solvers/dns/server/kind.ts";
 import { type ServedZone, zoneFor } from "../solvers/dns/server/zone.ts";
 import { plainName } from "../solvers/dns/zone.ts";
 import { loadConfigOrExplain } from "./reader.ts";
@@ -27,7 +26,7 @@ export async function delegationReport(
 ): Promise<DelegationReport> {
   const config = await loadConfigOrExplain(configFile);
   const { solver, zones, names } = subjectOf(config, subject);
-  const { resolvers = [] } = asked.parse(config.solvers.get(solver)?.options);
+  const resolvers = resolversOf(config.solvers.get(solver)?.options);
   const lookup = given ?? createLookup({ resolvers, port: DNS_PORT });
   const [first] = zones;
   if (first === undefined) throw new RenewalError("request.invalid", `solver "${solver}" serves no zone`);
@@ -49,9 +48,6 @@ export async function delegationReport(
     delegation: await checked(lookup, once([...used.values()].flatMap(recordsOf)), bounded),
   };
 }
-
-/** Already parsed with the configuration. */
-const asked = z.object({ resolvers: z.array(z.custom<ResolverOption>()).optional() });
 
 type Wanted = Pick<DelegationRecord, "name" | "type" | "value">;
 

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { z } from "zod";
+import { optionalPackage } from "../../src/solvers/dns/optionalPackage.ts";
 import { SOLVERS } from "../../src/solvers/index.ts";
 import { solverDependencies } from "../support/dns/dependencies.ts";
 
@@ -18,4 +19,13 @@ it("a solver is made from options its own schema accepted", () => {
   const plugin = SOLVERS.find(({ type }) => type === "webroot");
   const solver = plugin?.create(plugin.options.parse({ directory: "/srv/www" }), solverDependencies());
   expect(solver?.challengeType).toBe("http-01");
+});
+
+it("a solver whose package is not installed says how to install it, and spoils no other", async () => {
+  const load = () => import(String("@renewd/no-such-sdk"));
+  await expect(optionalPackage("@renewd/no-such-sdk", load)).rejects.toMatchObject({
+    code: "dns.missingPackage",
+    message: expect.stringContaining("npm install @renewd/no-such-sdk"),
+  });
+  await expect(optionalPackage("zod", () => import("zod"))).resolves.toHaveProperty("z");
 });

@@ -274,6 +274,19 @@ describe("the zone", () => {
 });
 
 describe("the TTL and the rate", () => {
+  it.each<[string, number | undefined, number | undefined, number]>([
+    ["60 s where nothing says otherwise", undefined, undefined, 60],
+    ["as configured", 30, undefined, 30],
+    ["raised to the provider's least", 30, 300, 300],
+    ["raised from the default as well", undefined, 600, 600],
+    ["as configured above the least", 900, 300, 900],
+  ])("is %s", async (_, ttl, ttlMinS, expected) => {
+    const provider = memoryProvider("record", [{ id: "z", name: ZONE }], ttlMinS === undefined ? {} : { ttlMinS });
+    const solver = solverOf(provider, { follow: "never", ...(ttl !== undefined && { ttl }) });
+    await solver.present(challengeOf(`www.${ZONE}`), signal());
+    expect(provider.ttls).toEqual([expected]);
+  });
+
   it("keeps a rate over all solvers of one credential, and gives the slot back when the wait is long", async () => {
     const traits: ProviderTraits = { rateLimit: { requests: 2, perMs: 3_600_000 } };
     const provider = memoryProvider("record", [{ id: "z", name: ZONE }], traits);

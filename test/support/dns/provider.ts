@@ -10,6 +10,8 @@ export interface MemoryProvider {
   readonly zones: Zone[];
   /** `name value` of each TXT record, with its id. */
   readonly held: { name: string; value: string; id: string }[];
+  /** Of each record that was created by itself, in seconds. */
+  readonly ttls: number[];
   /** Every call, such as `create _acme-challenge.example.org`. */
   readonly calls: string[];
   /** Called before each change; throwing is the provider's refusal. */
@@ -45,8 +47,9 @@ export function memoryProvider(model: Model, zones: readonly Zone[], traits: Pro
     record: {
       model: "record",
       list: async (_zone, name) => list(name).map(({ id, value }) => ({ id, value })),
-      async create(_zone, { name }, value) {
+      async create(_zone, { name, ttlS }, value) {
         let id = "";
+        provider.ttls.push(ttlS);
         await change(`create ${name}`, () => {
           id = add(name, value);
         });
@@ -94,6 +97,7 @@ export function memoryProvider(model: Model, zones: readonly Zone[], traits: Pro
   const provider: MemoryProvider = {
     zones: [...zones],
     held: [],
+    ttls: [],
     calls: [],
     beforeChange: () => undefined,
     afterChange: () => undefined,

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { isIP } from "node:net";
 import { z } from "zod";
 import type { DnsRecordStore } from "../../../domain/dnsRecord.ts";
-import { DNS_NAME } from "../options.ts";
+import { DNS_NAME, type ResolverOption } from "../options.ts";
 import type { DnsProviderKind, ProviderTraits } from "../provider.ts";
 import type { LookUp } from "./answer.ts";
 import type { ServedZone } from "./zone.ts";
@@ -80,6 +80,13 @@ export function servedZones(given: unknown): ServedZone[] {
   const { domains, nameServers, caa } = parsed.parse(given);
   const servers = Object.entries(nameServers).map(([name, addresses]) => ({ name, addresses }));
   return domains.map((name) => ({ name, nameServers: servers, caa }));
+}
+
+const parsedResolvers = z.object({ resolvers: z.array(z.custom<ResolverOption>()).default([]) });
+
+/** Of a configured solver; empty: the system's. */
+export function resolversOf(given: unknown): readonly ResolverOption[] {
+  return parsedResolvers.parse(given).resolvers;
 }
 
 /** Answers from what any process published: a value is served from the moment its row exists until it is removed. */
