@@ -18,6 +18,7 @@ import { NIGHT_DRILLS } from "./nightDrills.ts";
 import { REDIS_DRILLS } from "./redisDrills.ts";
 import { RENEWAL_INFO_DRILLS } from "./renewalInfoDrills.ts";
 import { SWAP_DRILLS } from "./swapDrills.ts";
+import { WATCH_DRILLS } from "./watchDrills.ts";
 import { WORKER_DRILLS } from "./workerDrills.ts";
 
 export const DRILLS: readonly Drill[] = [
@@ -40,4 +41,5 @@ export const DRILLS: readonly Drill[] = [
   ...API_DRILLS,
   ...ALERT_DRILLS,
   ...KEY_ECHO_DRILLS,
+  ...WATCH_DRILLS,
 ];
