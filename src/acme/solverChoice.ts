@@ -60,7 +60,15 @@ async function fits(
   signal: AbortSignal,
 ): Promise<boolean> {
   if (standing === null || solver.standing === undefined) return (await solver.owns?.(name, signal)) ?? true;
-  const account = standingOfChallenge(await session.directory(), standing, session.account());
-  const { kind } = await solver.standing(standingName(name), account, signal);
-  return kind === "valid" || kind === "unknown";
+  const directory = await session.directory();
+  try {
+    const account = standingOfChallenge(directory, standing, session.account());
+    const { kind } = await solver.standing(standingName(name), account, signal);
+    return kind === "valid" || kind === "unknown";
+  } catch (error) {
+    signal.throwIfAborted();
+    // Where no other fits, its own error says what is wrong.
+    if (error instanceof RenewalError) return false;
+    throw error;
+  }
 }

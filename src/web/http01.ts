@@ -1,10 +1,9 @@
-import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { CHALLENGE_PATH, IDENTITY_PATH } from "../domain/challengeToken.ts";
 import type { ChallengeResponses } from "../domain/issuer.ts";
 import type { Log } from "../domain/log.ts";
-import { type ConnectionLimits, limitConnections } from "./connectionLimits.ts";
-import { type Listener, type ListenerWords, type ListeningAddress, listen } from "./listen.ts";
+import type { ConnectionLimits } from "./connectionLimits.ts";
+import { type Listener, type ListenerWords, type ListeningAddress, serve } from "./listen.ts";
 
 /** base64url (RFC 8555 §8.3). The bound keeps rubbish away from the database. */
 const TOKEN = /^[A-Za-z0-9_-]{16,256}$/;
@@ -56,19 +55,9 @@ export async function startHttp01Responder(options: Http01ResponderOptions): Pro
         .catch((err: unknown) => options.log?.error({ err }, "http-01 answer could not be sent"));
     },
   );
-  limitConnections(server, LIMITS);
-  const port = await listen(server, options, WORDS);
-  server.on("error", (err) => options.log?.error({ err }, "http-01 responder failed"));
-  return {
-    port,
-    async close() {
-      if (!server.listening) return;
-      const closed = once(server, "close");
-      server.close();
-      server.closeAllConnections();
-      await closed;
-    },
-  };
+  const { host, port, log } = options;
+  const dropConnections = (): void => server.closeAllConnections();
+  return serve(server, { host, port, log, words: WORDS, limits: LIMITS, dropConnections });
 }
 
 interface Reply {

@@ -1,6 +1,8 @@
 import { once } from "node:events";
 import type { Server } from "node:net";
 import { RenewalError } from "../domain/errors.ts";
+import type { Log } from "../domain/log.ts";
+import { type ConnectionLimits, limitConnections } from "./connectionLimits.ts";
 
 /** Connections that the kernel keeps while we accept others; it takes no more than net.core.somaxconn. */
 export const BACKLOG = 4_096;
@@ -31,11 +33,39 @@ export interface ListenerWords {
   readonly sharing: string;
 }
 
+export interface Serving extends ListeningAddress {
+  readonly words: ListenerWords;
+  readonly limits: ConnectionLimits;
+  readonly log?: Log | undefined;
+  /** Ends the connections that are open when it closes. */
+  dropConnections(): void;
+}
+
+/** A server that faces the Internet, within its limits, until it is closed. Throws `words.code` when it cannot listen. */
+export async function serve(
+  server: Server,
+  { words, limits, log, dropConnections, ...at }: Serving,
+): Promise<Listener> {
+  limitConnections(server, limits);
+  const port = await listen(server, at, words);
+  server.on("error", (err) => log?.error({ err }, `${words.name} failed`));
+  return {
+    port,
+    async close() {
+      if (!server.listening) return;
+      const closed = once(server, "close");
+      server.close();
+      dropConnections();
+      await closed;
+    },
+  };
+}
+
 /**
  * `::` also takes IPv4 connections; a machine without IPv6 listens on all IPv4 addresses instead. Returns the port.
  * Throws `words.code` when it cannot listen.
  */
-export async function listen(server: Server, { host, port }: ListeningAddress, words: ListenerWords): Promise<number> {
+async function listen(server: Server, { host, port }: ListeningAddress, words: ListenerWords): Promise<number> {
   try {
     return await listenAt(server, { host, port });
   } catch (error) {

@@ -1,5 +1,4 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
-import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { createSecureContext, TLSSocket } from "node:tls";
 import type { Identifier } from "../domain/identifier.ts";
@@ -8,8 +7,8 @@ import type { Log } from "../domain/log.ts";
 import { ACME_TLS, INSTALLATION_NAME, tlsAlpnPlace, validatedBy } from "../domain/tlsAlpn.ts";
 import { createTlsAlpnCertificate } from "../x509/tlsAlpn.ts";
 import { type ClientHello, readClientHello } from "./clientHello.ts";
-import { type ConnectionLimits, limitConnections } from "./connectionLimits.ts";
-import { type Listener, type ListenerWords, type ListeningAddress, listen } from "./listen.ts";
+import type { ConnectionLimits } from "./connectionLimits.ts";
+import { type Listener, type ListenerWords, type ListeningAddress, serve } from "./listen.ts";
 
 const CONNECTION_MAX_MS = 10_000;
 const LIMITS: ConnectionLimits = {
@@ -60,19 +59,11 @@ export async function startTlsAlpn01Responder(options: TlsAlpn01ResponderOptions
       });
     });
   });
-  limitConnections(server, LIMITS);
-  const port = await listen(server, options, WORDS);
-  server.on("error", (err) => options.log?.error({ err }, "tls-alpn-01 responder failed"));
-  return {
-    port,
-    async close() {
-      if (!server.listening) return;
-      const closed = once(server, "close");
-      server.close();
-      for (const socket of open) socket.destroy();
-      await closed;
-    },
+  const { host, port, log } = options;
+  const dropConnections = (): void => {
+    for (const socket of open) socket.destroy();
   };
+  return serve(server, { host, port, log, words: WORDS, limits: LIMITS, dropConnections });
 }
 
 /** Leaves the message in the socket: the handshake needs it. */

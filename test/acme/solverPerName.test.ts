@@ -141,13 +141,13 @@ describe("an answer that is slow to appear", () => {
 
 describe("a dns-persist-01 challenge", () => {
   /** The CA offers it beside what it really has. */
-  async function offering<T>(issuerDomainNames: readonly string[], work: () => Promise<T>): Promise<T> {
+  async function offering<T>(names: object, work: () => Promise<T>): Promise<T> {
     ca.proxy.intercept = async ({ path }, forward) => {
       const answer = await forward();
       if (!path.startsWith("/authZ/") || answer.status !== 200) return answer;
       const authorization = JSON.parse(answer.body);
       const url = `${authorization.challenges[0].url}-persist`;
-      const persist = { type: "dns-persist-01", url, status: "pending", "issuer-domain-names": issuerDomainNames };
+      const persist = { type: "dns-persist-01", url, status: "pending", ...names };
       const challenges = [persist, ...authorization.challenges];
       return { ...answer, body: JSON.stringify({ ...authorization, challenges }) };
     };
@@ -168,7 +168,7 @@ describe("a dns-persist-01 challenge", () => {
 
   it("that cannot be used is no obstacle beside one that is answered", async () => {
     // Draft -02 §3.1: clients reject a challenge without names.
-    await offering([], async () => {
+    await offering({ issuerDomainNames: [] }, async () => {
       const solvers = [named(persist("unknown"), [], "persist"), named(ca.solver, [], "web")];
       const { leaf } = await issue("persist.example.org", solvers);
       expect(leaf.identifiers).toEqual([{ type: "dns", value: "persist.example.org" }]);
@@ -179,10 +179,22 @@ describe("a dns-persist-01 challenge", () => {
   });
 
   it("whose record does not stand leaves the name to the next solver", async () => {
-    await offering(["ca.example"], async () => {
+    await offering({ "issuer-domain-names": ["ca.example"] }, async () => {
       const solvers = [named(persist("missing"), [], "persist"), named(ca.solver, [], "web")];
       const { leaf } = await issue("persist-3.example.org", solvers);
       expect(leaf.identifiers).toEqual([{ type: "dns", value: "persist-3.example.org" }]);
+    });
+  });
+
+  it("that does not agree with the CA's directory does so too, and alone says why", async () => {
+    // Draft -02 §4.1: its directory has to say `accountHashPrefix`.
+    await offering({ issuerDomainNames: ["ca.example"] }, async () => {
+      const solvers = [named(persist("unknown"), [], "persist"), named(ca.solver, [], "web")];
+      const { leaf } = await issue("persist-4.example.org", solvers);
+      expect(leaf.identifiers).toEqual([{ type: "dns", value: "persist-4.example.org" }]);
+      await expect(issue("persist-5.example.org", solvers.slice(0, 1))).rejects.toMatchObject({
+        ...{ code: "acme.server", message: expect.stringContaining("`accountHashPrefix`") },
+      });
     });
   });
 });
