@@ -9,6 +9,7 @@ import { DISK_DRILLS } from "./diskDrills.ts";
 import { DNS_DRILLS } from "./dnsDrills.ts";
 import type { Drill } from "./drill.ts";
 import { FILE_DRIFT_DRILLS } from "./fileDriftDrills.ts";
+import { HISTORY_DRILLS } from "./historyDrill.ts";
 import { KEY_ECHO_DRILLS } from "./keyEchoDrill.ts";
 import { KILL_DRILLS } from "./killDrills.ts";
 import { LOAD_DRILLS } from "./loadDrills.ts";
@@ -40,6 +41,7 @@ export const DRILLS: readonly Drill[] = [
   ...LOAD_DRILLS,
   ...API_DRILLS,
   ...ALERT_DRILLS,
+  ...HISTORY_DRILLS,
   ...KEY_ECHO_DRILLS,
   ...WATCH_DRILLS,
 ];
