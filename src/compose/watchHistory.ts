@@ -51,7 +51,7 @@ export async function noteHistory(
   // For `renewd audit verify`, which knows nothing of this process.
   if (gone.seal !== written?.seal) await writeMark(dataDir, gone);
   const lost = { number: gone.seq, seal: gone.seal };
-  const told = await store.events.list({ types: ["store.rolledBack"], limit: 100 });
+  const told = await store.events.list({ types: ["store.rolledBack"], limit: 100, sealed: true });
   if (told.some(({ detail }) => detail.seal === lost.seal)) return null;
   log.error(lost, "the history was put back or deleted: an event that this machine has seen is gone");
   const of = { certificate: null, renewalId: null, target: null };
@@ -69,6 +69,6 @@ async function firstGone(
 
 /** Somebody knows that the noted event is gone: `renewd audit accept`. */
 async function isAccepted(events: Context["store"]["events"], noted: string): Promise<boolean> {
-  const accepted = await events.list({ types: ["history.accepted"], limit: 100 });
+  const accepted = await events.list({ types: ["history.accepted"], limit: 100, sealed: true });
   return accepted.some(({ detail: { heads } }) => Array.isArray(heads) && heads.includes(noted));
 }

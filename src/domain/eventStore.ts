@@ -7,6 +7,8 @@ export interface EventFilter {
   readonly since?: number;
   /** Only events after this sequence number. */
   readonly afterSeq?: number;
+  /** Only events that renewd wrote: for whoever acts on what they say. Others are shown, and audits name them. */
+  readonly sealed?: true;
   readonly limit: number;
 }
 

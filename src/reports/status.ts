@@ -163,7 +163,8 @@ export async function statusOf(
   await add(...health.filter(({ kind }) => kind !== "disk" || !seesDisk));
   if (!missing.some(({ role }) => role === "planner")) await add(...planningNotices(fleet, now));
   await add(staleProofs(fleet, observeMs, now));
-  await add(...alteredHistory(await store.events.list({ types: HISTORY_EVENTS, limit: PART_EVENTS_MAX })));
+  const aboutHistory = { types: HISTORY_EVENTS, limit: PART_EVENTS_MAX, sealed: true } as const;
+  await add(...alteredHistory(await store.events.list(aboutHistory)));
   await add(...failingParts(await store.events.list({ types: PART_EVENTS, limit: PART_EVENTS_MAX })));
   await add(...noticesOf(fleet, now));
   await add(...slowedWorkers(await store.events.list({ types: LOAD_EVENTS, limit: LOAD_EVENTS_MAX }), now));

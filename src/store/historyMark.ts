@@ -63,6 +63,6 @@ export async function stillHolds(
   if ((await events.mark(noted.seq))?.seal === noted.seal) return true;
   if (noted.seq <= (await events.prunedTo())) return true;
   if (noted.at === undefined) return false;
-  const restored = await events.list({ types: ["store.restored"], since: noted.at, limit: 1 });
+  const restored = await events.list({ types: ["store.restored"], since: noted.at, limit: 1, sealed: true });
   return restored.length > 0;
 }

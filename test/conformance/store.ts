@@ -15,6 +15,7 @@ import { historyTests } from "../store/historyTests.ts";
 import { inventoryTests } from "../store/inventoryTests.ts";
 import { ledgerTests } from "../store/ledgerTests.ts";
 import { processTests } from "../store/processTests.ts";
+import { putBackTests } from "../store/putBackTests.ts";
 import { renewalInfoTests } from "../store/renewalInfoTests.ts";
 import { renewalTests } from "../store/renewalTests.ts";
 import { replacementTests } from "../store/replacementTests.ts";
@@ -86,6 +87,7 @@ export function storeConformance(dialect: string, createBackend: (directory: str
     historyTests(bench);
     auditTests(bench, dialect);
     auditRowTests(bench, dialect);
+    putBackTests(bench);
     ledgerTests(bench);
     historySearchTests(bench);
     replacementTests(bench);

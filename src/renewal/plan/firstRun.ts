@@ -47,7 +47,7 @@ export async function undecided({ store }: Pick<Context, "store">, pairs: readon
   for (const pair of pairs) {
     const { certificate } = pair;
     const renewals = await store.renewals.list({ certificate, limit: 1 });
-    const resumes = await store.events.list({ types: ["certificate.resumed"], certificate, limit: 1 });
+    const resumes = await store.events.list({ types: ["certificate.resumed"], certificate, limit: 1, sealed: true });
     if (renewals.length === 0 && resumes.length === 0) open.push(pair);
   }
   return open;

@@ -76,7 +76,7 @@ export async function askPlanner(tx: Store, name: string, now: number): Promise<
 
 async function recordOnce(tx: Store, name: string, error: RenewalError, now: number): Promise<void> {
   const types = ["certificate.unplannable", "certificate.plannable"] as const;
-  const [last] = await tx.events.list({ certificate: name, types, limit: 1 });
+  const [last] = await tx.events.list({ certificate: name, types, limit: 1, sealed: true });
   if (last?.type === "certificate.unplannable" && last.detail.code === error.code) return;
   await tx.events.append(unplannableEvent(name, error, now));
 }

@@ -55,7 +55,8 @@ export async function ownRequest(
  * reused.
  */
 async function loadCompromisedKeys(store: Store, certificate: string): Promise<Secret[]> {
-  const events = await store.events.list({ certificate, types: ["version.revoked"], limit: REVOCATIONS_MAX });
+  const revoked = { certificate, types: ["version.revoked"], limit: REVOCATIONS_MAX, sealed: true } as const;
+  const events = await store.events.list(revoked);
   const generations = new Set(
     events.filter(({ detail }) => detail.reason === "keyCompromise").map(({ detail }) => detail.generation),
   );

@@ -6,6 +6,7 @@ import { DAY_MS, HOUR_MS } from "../../domain/time.ts";
 import { IMPORTED, type Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { missedWarningAt, nextCheckMaxAt, waitMaxMs } from "../rules/instantBounds.ts";
+import { endPutBackPause } from "./putBack.ts";
 import { addMissingRecords, isRemoved, trustedRecord } from "./restoreRecords.ts";
 
 /** The observer comes back within minutes. */
@@ -79,7 +80,7 @@ async function boundOne(
     if (record.removedAt !== null && (await isRemoved(tx, name))) return false;
     const waitMs = waitMaxMs(certificate, latest, settings, now);
     const active = await tx.renewals.active(name);
-    const fields = [...fromHistory];
+    const fields = [...fromHistory, ...(await endPutBackPause(tx, record, now))];
     fields.push(
       ...(active === null
         ? await boundCheck(tx, record, nextCheckMaxAt(certificate, latest, waitMs, now), now)

@@ -38,7 +38,7 @@ export async function openRequests({ events }: Pick<Store, "events">, now: numbe
   const since = now - REQUEST_KEPT_MS;
   const types = ["certificate.rehearsalRequested", "certificate.rehearsed"] as const;
   const open = new Map<string, HistoryEvent>();
-  for (const event of await events.list({ types, since, limit: REQUESTS_MAX })) {
+  for (const event of await events.list({ types, since, limit: REQUESTS_MAX, sealed: true })) {
     if (event.certificate === null) continue;
     if (event.type === "certificate.rehearsalRequested") open.set(event.certificate, event);
     else open.delete(event.certificate);

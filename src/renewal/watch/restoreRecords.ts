@@ -50,5 +50,5 @@ export async function isRemoved(tx: Store, certificate: string): Promise<boolean
 
 async function newestConfiguration(tx: Store, certificate: string): Promise<HistoryEvent | undefined> {
   const types = ["certificate.configured", "certificate.removed"] as const;
-  return (await tx.events.list({ certificate, types, limit: 1 }))[0];
+  return (await tx.events.list({ certificate, types, limit: 1, sealed: true }))[0];
 }

@@ -40,7 +40,7 @@ export async function applyRetention(context: RetentionContext, signal: AbortSig
 async function reportStuck({ store }: RetentionContext, before: number, now: number): Promise<void> {
   const number = await store.retention.stuckAt(before);
   if (number === null) return;
-  const [last] = await store.events.list({ types: ["history.pruneStopped"], limit: 1 });
+  const [last] = await store.events.list({ types: ["history.pruneStopped"], limit: 1, sealed: true });
   if (last?.detail.number === number) return;
   const of = { certificate: null, renewalId: null, target: null };
   await store.events.append({ at: now, type: "history.pruneStopped", ...of, detail: { number } });

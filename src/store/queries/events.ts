@@ -2,7 +2,7 @@ import { type Selectable, sql } from "kysely";
 import type { EventDetail, HistoryEvent, HistoryMark, NewEvent } from "../../domain/event.ts";
 import type { EventFilter, EventStore } from "../../domain/store.ts";
 import { inertLine } from "../../domain/text.ts";
-import { readHead, sealOf, takeNumbers } from "../historySeal.ts";
+import { headSealOf, readHead, sealOf, takeNumbers } from "../historySeal.ts";
 import { atomically, type Db, type Dialect, type Schema } from "../schema.ts";
 import type { Vault } from "../vault.ts";
 import { readEach } from "./eachRow.ts";
@@ -31,7 +31,7 @@ export interface EventWriter {
 export function eventStore(db: Db, writer: EventWriter): EventStore {
   return {
     append: (event) => atomically(db, (trx) => write(trx, writer, [event])),
-    list: (filter) => list(db, filter),
+    list: (filter) => list(db, filter, writer.vault),
     lastOf: (renewalIds) => lastOf(db, renewalIds),
     mark: (seq) => mark(db, seq),
     prunedTo: () => prunedTo(db),
@@ -53,7 +53,7 @@ export function eventStoreInside(trx: Db, writer: EventWriter): { events: EventS
     },
     async list(filter) {
       await flush();
-      return list(trx, filter);
+      return list(trx, filter, writer.vault);
     },
     async lastOf(renewalIds) {
       await flush();
@@ -130,16 +130,49 @@ async function mark(db: Db, seq?: number): Promise<HistoryMark | null> {
   return row === undefined || row.seal === null ? null : { seq: row.seq, at: row.at, seal: row.seal };
 }
 
-async function list(db: Db, filter: EventFilter): Promise<HistoryEvent[]> {
+async function list(db: Db, filter: EventFilter, vault: Vault): Promise<HistoryEvent[]> {
   const { types, afterSeq, limit } = filter;
   if (types?.length === 0) return [];
   const order = afterSeq === undefined ? "desc" : "asc";
-  const rows = await inOrder(db, filter, order).limit(limit).execute();
+  const rows =
+    filter.sealed === undefined || vault.isBlind === true
+      ? await inOrder(db, filter, order).limit(limit).execute()
+      : await sealedOnes(db, filter, vault, order);
   return (order === "desc" ? rows.reverse() : rows).map(toEvent);
 }
 
+/** Pages of events of somebody else's in front of renewd's own: more of them do not stop whoever asks. */
+const FOREIGN_PAGES_MAX = 100;
+const PAGE_ROWS = 100;
+
+/** The first in the order that renewd wrote, past what it did not write. What an older release wrote has no seal. */
+async function sealedOnes(db: Db, filter: EventFilter, vault: Vault, order: "asc" | "desc"): Promise<EventRow[]> {
+  const rows: EventRow[] = [];
+  let seen: EventRow | undefined;
+  for (let page = 0; page < FOREIGN_PAGES_MAX; page += 1) {
+    const past = { ...filter, ...(seen && { [order === "asc" ? "afterSeq" : "beforeSeq"]: seen.seq }) };
+    const limit = Math.max(filter.limit, page === 0 ? 1 : PAGE_ROWS);
+    const found = await inOrder(db, { ...past, limit }, order)
+      .limit(limit)
+      .execute();
+    const firstSealed = found.some(({ seal }) => seal === null) ? await firstSealedOf(db, vault) : 0;
+    const ours = ({ seal, ...row }: EventRow): boolean =>
+      seal === null ? row.seq < firstSealed : seal === sealOf(vault, row);
+    rows.push(...found.filter(ours));
+    seen = found.at(-1);
+    if (rows.length >= filter.limit || found.length < limit) break;
+  }
+  return rows.slice(0, filter.limit);
+}
+
+/** 0: nothing that somebody may have changed says that there are older events. */
+async function firstSealedOf(db: Db, vault: Vault): Promise<number> {
+  const head = await readHead(db);
+  return head !== null && head.seal === headSealOf(vault, head) ? head.firstSealed : 0;
+}
+
 /** Of several types, an index gives the first of each; together it would give all there are, to be sorted. */
-function inOrder(db: Db, { types, ...filter }: EventFilter, order: "asc" | "desc") {
+function inOrder(db: Db, { types, ...filter }: Part, order: "asc" | "desc") {
   const all = matching(db, filter).orderBy("seq", order);
   if (types === undefined) return all;
   // No index of types is taken for an expression: one renewal has few events, of all types.
@@ -153,12 +186,17 @@ function inOrder(db: Db, { types, ...filter }: EventFilter, order: "asc" | "desc
     .orderBy("seq", order);
 }
 
-function matching(db: Db, { certificate, renewalId, since, afterSeq }: EventFilter) {
+/** `beforeSeq`: only events before this one. */
+type Part = EventFilter & { readonly beforeSeq?: number };
+type EventRow = Selectable<Schema["events"]>;
+
+function matching(db: Db, { certificate, renewalId, since, afterSeq, beforeSeq }: Part) {
   let query = db.selectFrom("events").selectAll();
   if (certificate !== undefined) query = query.where("certificate", "=", certificate);
   if (renewalId !== undefined) query = query.where("renewalId", "=", renewalId);
   if (since !== undefined) query = query.where("at", ">=", since);
   if (afterSeq !== undefined) query = query.where("seq", ">", afterSeq);
+  if (beforeSeq !== undefined) query = query.where("seq", "<", beforeSeq);
   return query;
 }
 
@@ -178,6 +216,6 @@ async function lastOf(db: Db, renewalIds: readonly string[]): Promise<Map<string
   return new Map(rows.flatMap(({ renewalId, at }) => (renewalId === null ? [] : [[renewalId, at] as const])));
 }
 
-export function toEvent({ seal: _, ...row }: Selectable<Schema["events"]>): HistoryEvent {
+export function toEvent({ seal: _, ...row }: EventRow): HistoryEvent {
   return { ...row, detail: detailOf(row) };
 }

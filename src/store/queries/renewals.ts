@@ -7,6 +7,7 @@ import type { RenewalStore } from "../../domain/store.ts";
 import { isIntact, patchSealed, SEALED, withSeal } from "../rowSeal.ts";
 import { atomically, type Db, type Dialect } from "../schema.ts";
 import { recordIdentity, type Vault } from "../vault.ts";
+import { type EventWriter, eventStore } from "./events.ts";
 import { lockCertificates } from "./lockCertificates.ts";
 import { dueRenewals, IS_ACTIVE, listRenewals, RENEWAL_COLUMNS } from "./renewalLists.ts";
 
@@ -62,7 +63,7 @@ export function renewalStore(db: Db, dialect: Dialect, vault: Vault): RenewalSto
         .execute();
     },
     due: (now, page) => dueRenewals(db, now, page).execute(),
-    claim: (id, now, leaseMs) => claim({ db, vault }, id, now, leaseMs),
+    claim: (id, now, leaseMs) => claim({ db, dialect, vault }, id, now, leaseMs),
     update(id, fence, patch) {
       const write = async (to: Db, seal: { readonly seal?: string } = {}): Promise<boolean> => {
         const result = await to
@@ -99,7 +100,7 @@ export function renewalStore(db: Db, dialect: Dialect, vault: Vault): RenewalSto
 
 /** Compare-and-set: one claimant gets the row. The sweep returns when the lease ends, as the claimant may die. */
 async function claim(
-  { db, vault }: { readonly db: Db; readonly vault: Vault },
+  { db, dialect, vault }: { readonly db: Db; readonly dialect: Dialect; readonly vault: Vault },
   id: string,
   now: number,
   leaseMs: number,
@@ -107,7 +108,8 @@ async function claim(
   const leaseUntil = now + leaseMs;
   const seen = await db.selectFrom("renewals").selectAll().where("id", "=", id).where(IS_ACTIVE).executeTakeFirst();
   if (seen === undefined || !isClaimable(seen, id, now, leaseMs)) return null;
-  if (!isIntact(vault, "renewals", seen)) {
+  // A row of before, put back after its end, has the seal that it had then: what it asked for was done.
+  if (!isIntact(vault, "renewals", seen) || (await hasEnded(db, { dialect, vault }, id))) {
     await cancelAltered(db, seen, now);
     return null;
   }
@@ -126,6 +128,14 @@ async function claim(
     .returning(RENEWAL_COLUMNS)
     .executeTakeFirst();
   return row ?? null;
+}
+
+const ENDS = ["renewal.succeeded", "renewal.failed", "renewal.cancelled", "renewal.rolledBack"] as const;
+
+/** As the history says. A renewal that has ended never goes on. */
+async function hasEnded(db: Db, writer: Omit<EventWriter, "worker">, id: string): Promise<boolean> {
+  const { list } = eventStore(db, { ...writer, worker: "" });
+  return (await list({ renewalId: id, types: ENDS, limit: 1, sealed: true })).length > 0;
 }
 
 /** A scope is never released: the state of its holder says whether it is still in use. */

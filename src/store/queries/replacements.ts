@@ -3,6 +3,7 @@ import type { ReplacementMembership, ReplacementStore } from "../../domain/repla
 import { changeSealed, isIntact, withSeal } from "../rowSeal.ts";
 import { atomically, type Db, type Dialect, type Schema } from "../schema.ts";
 import type { Vault } from "../vault.ts";
+import { type EventWriter, eventStore } from "./events.ts";
 import { lockCertificates } from "./lockCertificates.ts";
 
 /** SQLite takes 32,766 parameters in one statement. */
@@ -46,11 +47,12 @@ export function replacementStore(db: Db, dialect: Dialect, vault: Vault): Replac
         .select((row) => earlierLeft(row).as("waitsFor"))
         .where("certificate", "=", certificate)
         .execute();
-      return intact(vault, rows).map(toMembership)[0] ?? null;
+      return (await obeyed(db, { dialect, vault }, rows)).map(toMembership)[0] ?? null;
     },
     async memberships() {
       const left = await leftByWave(db);
-      return intact(vault, await open(db).execute()).map((row) =>
+      const rows = await obeyed(db, { dialect, vault }, await open(db).execute());
+      return rows.map((row) =>
         toMembership({ ...row, waitsFor: leftBefore(left.get(row.replacement) ?? [], row.wave) }),
       );
     },
@@ -181,6 +183,22 @@ function isLeft({
 }
 
 type OpenMember = Awaited<ReturnType<ReturnType<typeof open>["execute"]>>[number];
+
+const CANCELLED_MAX = 10_000;
+
+/** Those with seals that nobody has cancelled: a row of before, put back after that, has the seal that it had then. */
+async function obeyed<Row extends OpenMember>(
+  db: Db,
+  { dialect, vault }: Omit<EventWriter, "worker">,
+  rows: readonly Row[],
+): Promise<Row[]> {
+  const sealed = intact(vault, rows);
+  if (sealed.length === 0) return [];
+  const { list } = eventStore(db, { dialect, vault, worker: "" });
+  const events = await list({ types: ["replacement.cancelled"], limit: CANCELLED_MAX, sealed: true });
+  const cancelled = new Set(events.map(({ detail }) => detail.replacement));
+  return sealed.filter(({ replacement }) => !cancelled.has(replacement));
+}
 
 /** Without the seals that `create` wrote nobody asked for the replacement. */
 function intact<Row extends OpenMember>(vault: Vault, rows: readonly Row[]): Row[] {

@@ -1,5 +1,6 @@
 // A writer of the database without the master key keeps no pair from where it belongs.
 import { expect, it } from "vitest";
+import { pause, resume } from "../../../src/renewal/operator/pause.ts";
 import { redeploy } from "../../../src/renewal/operator/redeploy.ts";
 import { planDue } from "../../../src/renewal/plan/plan.ts";
 import { requestRenewal } from "../../../src/renewal/plan/request.ts";
@@ -135,4 +136,21 @@ it("a target that was put right is inspected as soon as its renewal ends, not a 
   await bench.work();
   expect(await bench.renewal("www")).toMatchObject({ reason: "drift", state: "succeeded" });
   expect(await inspections()).toHaveLength(1);
+});
+
+it("a pause that a person has ended, put back with its seal, is ended again within the hour", async () => {
+  await using bench = await live();
+  await pause(bench.store, { certificate: "www", reason: "moving", until: null }, bench.now);
+  bench.sql("create table kept as select * from certificates");
+  await resume(bench.store, "www", bench.now);
+  bench.sql("delete from certificates; insert into certificates select * from kept; drop table kept");
+  expect(await bench.store.certificates.get("www")).toMatchObject({ pausedReason: "moving" });
+  expect(await boundInstants(bench.context, NO_SIGNAL)).toBe(1);
+  expect(await bench.store.certificates.get("www")).toMatchObject({ pausedAt: null, nextCheckAt: bench.now });
+  // A pause that holds stays, whatever events somebody else wrote.
+  await pause(bench.store, { certificate: "www", reason: "moving", until: null }, bench.now);
+  bench.sql(`insert into events (seq, at, type, certificate, worker, detail)
+    select max(seq) + 1, max(at), 'certificate.resumed', 'www', 'w', '{}' from events`);
+  expect(await boundInstants(bench.context, NO_SIGNAL)).toBe(0);
+  expect(await bench.store.certificates.get("www")).toMatchObject({ pausedReason: "moving" });
 });
