@@ -10,12 +10,14 @@ export function putBackTests(bench: () => StoreBench): void {
   const keep = (table: string): Promise<void> => bench().backend.run(`create table kept as select * from ${table}`);
   const putBack = (table: string): Promise<void> =>
     bench().backend.run(`delete from ${table}; insert into ${table} select * from kept; drop table kept`);
-  /** Without the master key nobody can make a seal. */
-  const forge = (seq: number, type: string, seal = "'x'"): Promise<void> =>
+  const forged = (seq: number, type: string, seal: string): string =>
+    `(${seq}, ${NOW}, '${type}', 'www', 'w', '{}', ${seal})`;
+  const insert = (rows: readonly string[]): Promise<void> =>
     bench().backend.run(
-      `insert into events (seq, at, type, certificate, worker, detail, seal)
-       values (${seq}, ${NOW}, '${type}', 'www', 'w', '{}', ${seal})`,
+      `insert into events (seq, at, type, certificate, worker, detail, seal) values ${rows.join(", ")}`,
     );
+  /** Without the master key nobody can make a seal. */
+  const forge = (seq: number, type: string): Promise<void> => insert([forged(seq, type, "'x'")]);
 
   describe("what was put back", () => {
     test("a renewal that has ended is not begun again", async () => {
@@ -61,7 +63,8 @@ export function putBackTests(bench: () => StoreBench): void {
     test("is shown, and instructs nobody", async () => {
       const { store } = bench();
       await store.events.append({ ...of, type: "certificate.paused", detail: {} });
-      for (let seq = 2; seq < 250; seq += 1) await forge(seq, "certificate.resumed", seq % 2 ? "'x'" : "null");
+      const many = Array.from({ length: 248 }, (_, n) => forged(n + 2, "certificate.resumed", n % 2 ? "'x'" : "null"));
+      await insert(many);
       const types = ["certificate.paused", "certificate.resumed"] as const;
       const asked = { certificate: "www", types, limit: 1 };
       expect(await store.events.list(asked)).toMatchObject([{ seq: 249, type: "certificate.resumed" }]);
