@@ -1,5 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { DnsRecord } from "../../src/domain/dnsRecord.ts";
+import { openDatabase } from "../../src/store/database.ts";
+import { dnsClients } from "../../src/store/migrations/0036-dns-clients.ts";
+import { SEALED, sealOfRow } from "../../src/store/rowSeal.ts";
 import type { StoreBench } from "../conformance/store.ts";
 import { NOW, renewal } from "../support/model/facts.ts";
 
@@ -56,6 +59,22 @@ export function dnsTests(bench: () => StoreBench): void {
         "2-given-up",
         "3-over",
       ]);
+    });
+
+    test("of a release that knew no clients keep their seals when it is upgraded, but for what was altered", async () => {
+      const { store, another, backend, vault } = bench();
+      for (const id of ["a", "b"]) await store.dns.records.insert(record({ id }));
+      const { db } = await openDatabase(backend.options, vault);
+      const columns = SEALED.dnsRecords.columns.filter((column) => column !== "client");
+      for (const row of await db.selectFrom("dnsRecords").selectAll().execute()) {
+        const seal = sealOfRow(vault, "dnsRecords", row, columns);
+        await db.updateTable("dnsRecords").set({ seal }).where("id", "=", row.id).execute();
+      }
+      await backend.run("update dns_records set zone_id = 'victim' where id = 'b'");
+      await db.schema.alterTable("dnsRecords").dropColumn("client").execute();
+      await dnsClients(vault).up(db);
+      await db.destroy();
+      expect(await (await another()).dns.records.list(9)).toEqual([record({ id: "a" })]);
     });
 
     test.each([
