@@ -116,17 +116,11 @@ describe("propagation", () => {
     expect(await readiness(solver)).toMatchObject({ ready: true, note });
   });
 
-  it("leaves a server that says nothing soon after another of one source has answered, and no sooner", async () => {
+  it("waits for a server of one source that contradicts the others", async () => {
     const solver = solverOf({}, { oneSource: true });
     await solver.present(WWW, signal());
     first.records.push(txt());
-    second.fault = { silent: true };
-    const startedAt = performance.now();
-    expect(await readiness(solver)).toMatchObject({ ready: true, note: expect.stringContaining("no answer yet") });
-    // Alone it would be asked for 7 s, over UDP and TCP.
-    expect(performance.now() - startedAt).toBeLessThan(6_000);
-    second.fault = {};
-    expect(await readiness(solver), "a contradiction counts").toMatchObject({
+    expect(await readiness(solver)).toMatchObject({
       ready: false,
       why: expect.stringMatching(/ns2.*does not have it/),
     });
