@@ -44,6 +44,18 @@ export function describeDnsSolver(type: string, start: () => Promise<DnsSolverUn
       expect(await subject.values(name)).toEqual([]);
     });
 
+    it("lists the names of its zones where it can, and none that only answers a challenge", async (context) => {
+      await using subject = await start();
+      const solver = subject.solver({ dns: memoryDns() });
+      if (solver.dns?.zoneNames === undefined) return context.skip("it cannot list");
+      await solver.present(challengeOf(`www.${subject.zone}`), signal());
+      const found = await solver.dns.zoneNames([`www.${subject.zone}`], signal());
+      const own = found.find(({ zone }) => zone === subject.zone);
+      expect(own?.names).not.toEqual([]);
+      expect(own?.names.filter((name) => name.startsWith("_acme-challenge"))).toEqual([]);
+      expect(own?.names.every((name) => name === subject.zone || name.endsWith(`.${subject.zone}`))).toBe(true);
+    });
+
     it("loses no value when two orders publish at one name at once", async (context) => {
       await using subject = await start();
       if (subject.valuesPerName === 1) return context.skip("one value at a time");

@@ -36,7 +36,6 @@ beforeAll(async () => {
     startBind({
       zone: "inv.test",
       records: ["www A 192.0.2.1", "alias CNAME www", "@ TXT x", "* AAAA 2001:db8::1"],
-      transfer: "key",
     }),
   ]);
   installation = await createInstallation(configuration());

@@ -31,8 +31,8 @@ export interface TsigServer extends AsyncDisposable {
 }
 
 export interface ZoneOptions {
-  /** BIND: who may take the whole zone (AXFR); default: nobody may. */
-  readonly transfer?: "any" | "key";
+  /** BIND: who may take the whole zone (AXFR). Default: who has the key. */
+  readonly transfer?: "any";
   readonly zone: string;
   /** Lines of the zone file after SOA and NS. */
   readonly records?: readonly string[];
@@ -125,8 +125,7 @@ ${forwarded.join("\n")}
 }
 
 function transferText(transfer: ZoneOptions["transfer"]): string {
-  if (transfer === undefined) return "allow-transfer { none; };";
-  return `allow-transfer { ${transfer === "key" ? `key ${KEY_NAME}` : "any"}; };`;
+  return `allow-transfer { ${transfer ?? `key ${KEY_NAME}`}; };`;
 }
 
 async function knot({ address = "127.0.0.1", port, zone, signed, ...rest }: Placed): Promise<TsigServer> {
@@ -151,7 +150,7 @@ key:
 acl:
   - id: update
     key: ${KEY_NAME}
-    action: update
+    action: [update, transfer]
 template:
   - id: default
     storage: "${home}"

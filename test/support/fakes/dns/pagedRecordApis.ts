@@ -57,7 +57,8 @@ const cloudflare: Dialect = {
     if (records === undefined)
       return { status: 200, body: { success: true, result: { permissions: ["#zone:read", "#dns_records:read"] } } };
     if (method === "GET") {
-      const all = txtAt(zone, query.get("name"));
+      // Without a type, and so without a name: every record.
+      const all = query.get("type") === null ? zone.records : txtAt(zone, query.get("name"));
       const result = page(all, number(query)).map(({ value, ...rest }) => ({ ...rest, content: `"${value}"` }));
       return { status: 200, body: { success: true, result, result_info: info(all) } };
     }

@@ -48,6 +48,7 @@ export function route53Dialect(rules: Route53Rules): Dialect {
           `${inner}<DelegationSet><NameServers>${servers}</NameServers></DelegationSet>`,
         );
       }
+      if (method === "GET" && query.get("maxitems") === null) return allSets(zone, query.get("name"));
       if (method === "GET") return sets(zone, query.get("name") ?? "");
       return change(world, zone, decoded(body));
     },
@@ -66,6 +67,19 @@ function list({ zones }: World, start: number): ApiReply {
   const next = isTruncated ? `<NextMarker>${start + 2}</NextMarker>` : "";
   const inner = `<HostedZones>${shown.join("")}</HostedZones><IsTruncated>${isTruncated}</IsTruncated>${next}`;
   return xml("ListHostedZonesResponse", `${inner}<MaxItems>2</MaxItems>`);
+}
+
+/** One a page: the list may end before its greatest length. */
+function allSets(zone: FakeZone, start: string | null): ApiReply {
+  const from = start === null ? 0 : zone.records.findIndex(({ name }) => `${name}.` === start);
+  const [one, next] = zone.records.slice(from);
+  const set = one === undefined ? "" : `<Name>${one.name}.</Name><Type>${one.type}</Type><TTL>${one.ttl}</TTL>`;
+  const inner = `<ResourceRecordSets><ResourceRecordSet>${set}</ResourceRecordSet></ResourceRecordSets>`;
+  const more =
+    next === undefined
+      ? "<IsTruncated>false</IsTruncated>"
+      : `<IsTruncated>true</IsTruncated><NextRecordName>${next.name}.</NextRecordName><NextRecordType>${next.type}</NextRecordType>`;
+  return xml("ListResourceRecordSetsResponse", `${inner}${more}<MaxItems>300</MaxItems>`);
 }
 
 /** From a name on: the next set follows when there is none at the name. */

@@ -44,6 +44,16 @@ const hetzner: Dialect = {
       return all.length > 0 && all.every((value) => /^"[^"]*"$/.test(value)) ? all.map(unquoted) : null;
     };
     const invalid = { status: 422, body: { error: { code: "invalid_input", message: "invalid TXT value" } } };
+    if (label === undefined && method === "GET") {
+      const relative = (name: string): string => (name === zone.name ? "@" : name.slice(0, -zone.name.length - 1));
+      const rrsets = zone.records.map((one) => ({
+        id: one.id,
+        name: relative(one.name),
+        type: one.type,
+        zone: Number(id),
+      }));
+      return { status: 200, body: { rrsets, meta: { pagination: { page: 1, next_page: null } } } };
+    }
     if (label === undefined) {
       const body = json(request);
       const name = full(String(body.name), zone);
@@ -163,6 +173,10 @@ const powerdns: Dialect = {
     if (zone === undefined) return { status: 404, body: { error: "Not Found" } };
     if (method === "GET") {
       const found = at(zone, (query.get("rrset_name") ?? "").replace(/\.$/, ""));
+      if (query.get("rrset_name") === null) {
+        const rrsets = zone.records.map((one) => ({ name: `${one.name}.`, type: one.type, ttl: one.ttl, records: [] }));
+        return { status: 200, body: { id, rrsets } };
+      }
       const rrset = {
         name: query.get("rrset_name"),
         type: "TXT",
