@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { lstat, open, opendir } from "node:fs/promises";
+import { lstat, open, opendir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { DiscoveryReport, DiscoverySource } from "../domain/discovery.ts";
 import type { FoundTarget } from "../domain/inventory.ts";
@@ -54,7 +54,8 @@ async function* filesBelow(
   report: DiscoveryReport,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
-  const found = await lstat(path).catch((error: unknown) => {
+  // A path that somebody gave is followed, what lies below it is not.
+  const found = await stat(path).catch((error: unknown) => {
     report.problem(`${path} cannot be read (${codeOf(error)})`);
     return null;
   });

@@ -8,9 +8,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { discover } from "../../src/compose/discovery.ts";
 import { openReader } from "../../src/compose/index.ts";
 import { lemurSource } from "../../src/discovery/lemur.ts";
+import type { DiscoverySource } from "../../src/domain/discovery.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { managementBy } from "../../src/renewal/rules/unmanaged.ts";
-import { announceNews } from "../../src/renewal/watch/discover.ts";
+import { announceNews, discoverCertificates } from "../../src/renewal/watch/discover.ts";
 import type { DiscoverReport, InventoryReport } from "../../src/reports/inventory.ts";
 import { looked } from "../discovery/looked.ts";
 import { machineWith } from "../discovery/machine.ts";
@@ -101,6 +102,25 @@ describe("dialling", () => {
       `127.0.0.1:1: no handshake (ECONNREFUSED)`,
       expect.stringMatching(new RegExp(`^127\\.0\\.0\\.1:(${silent.port}|${hostile.port}): no `)),
       expect.stringMatching(new RegExp(`^127\\.0\\.0\\.1:(${silent.port}|${hostile.port}): no `)),
+    ]);
+  });
+
+  test("a run that is stopped keeps what it has found", async () => {
+    const stop = new AbortController();
+    const source: DiscoverySource = {
+      name: "networks",
+      async look(report, signal) {
+        report.found(sighting().certificate, sighting().place);
+        stop.abort(new Error("stopped"));
+        signal.throwIfAborted();
+      },
+    };
+    await using reader = await openReader(installation.configFile);
+    const settings = { expiringMs: DAY_MS, managementOf: managementBy([]) };
+    await expect(discoverCertificates(reader, [() => source], settings, stop.signal)).rejects.toThrow("stopped");
+    expect(await reader.store.inventory.list()).toHaveLength(1);
+    expect(await reader.store.inventory.runs()).toMatchObject([
+      { found: 1, problems: ["it was stopped before its end"] },
     ]);
   });
 
@@ -202,10 +222,10 @@ describe("news", () => {
     await tell(NOW);
     await tell(NOW + 1);
     expect(await news()).toEqual(["1 expiring in files", "30 unmanaged in hosts"]);
-    // Near its end each is told once more; and what is ignored no longer.
+    // What is ignored no longer is news; the end of what an endpoint serves is told of where it is watched.
     await tell(NOW + 51 * DAY_MS);
     await tell(NOW + 52 * DAY_MS);
-    expect(await news()).toEqual(["1 expiring in files", "30 unmanaged in hosts", "31 expiring in hosts"]);
+    expect(await news()).toEqual(["1 expiring in files", "1 unmanaged in hosts", "30 unmanaged in hosts"]);
   });
 
   test("is not what an endpoint of the configuration serves", async () => {
@@ -218,9 +238,14 @@ describe("news", () => {
 
   test("an ignored certificate is in the history with who, why and until when", async () => {
     await installation.store.inventory.record([sighting()], Date.now());
+    await run("discover", installation.directory);
+    expect((await installation.store.watched.list()).map(({ endpoint }) => endpoint.sni)).toEqual([
+      "stray.example.org",
+    ]);
     const digits = sighting().certificate.fingerprint.slice(0, 8);
     await run("inventory", "ignore", digits, "--reason", "the CDN renews it", "--until", "90d");
     const [event] = await installation.store.events.list({ types: ["inventory.ignored"], limit: 1 });
+    expect(await installation.store.watched.list()).toEqual([]);
     expect(event?.detail).toMatchObject({ reason: "the CDN renews it", name: "stray.example.org" });
     expect((await run<InventoryReport>("inventory", "--unmanaged")).certificates).toEqual([]);
     expect((await installation.run("inventory", "ignore", digits, "--until", "9d")).stderr).toMatch(/--reason/);

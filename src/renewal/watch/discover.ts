@@ -16,6 +16,8 @@ import type { Context } from "../context.ts";
 import { endsSoon, isNews, type ManagementOf, managementBy } from "../rules/unmanaged.ts";
 
 const SIGHTINGS_MAX = 200_000;
+/** Of all names together: a server may show another certificate with a thousand names at each handshake. */
+const NAMES_CHARACTERS_MAX = 64 * 1_048_576;
 const CANDIDATES_MAX = 20_000;
 const PROBLEMS_MAX = 50;
 const PROBLEM_LENGTH_MAX = 300;
@@ -61,12 +63,14 @@ export async function discoverCertificates(
     const source = make({ sightings, candidates: [...candidates.values()] });
     const startedAt = context.clock.now();
     const gathered = gather(source.name, candidates);
-    await lookAt(source, gathered, signal);
-    sightings.push(...gathered.sightings.slice(0, SIGHTINGS_MAX - sightings.length));
-    const found = new Set(gathered.sightings.map(({ certificate }) => certificate.fingerprint));
-    const finishedAt = context.clock.now();
-    const run = { source: source.name, startedAt, finishedAt, found: found.size, problems: gathered.problems };
+    const stopped = await lookAt(source, gathered, signal);
+    for (const each of gathered.sightings) if (sightings.length < SIGHTINGS_MAX) sightings.push(each);
+    const found = new Set(gathered.sightings.map(({ certificate }) => certificate.fingerprint)).size;
+    const { problems } = gathered;
+    const run = { source: source.name, startedAt, finishedAt: context.clock.now(), found, problems };
+    // Also of a run that is stopped: a network may have taken hours.
     for (const each of await write(context, gathered.sightings, run)) fresh.add(each);
+    if (stopped) signal.throwIfAborted();
     runs.push(run);
   }
   await watchFound(context, settings);
@@ -74,13 +78,14 @@ export async function discoverCertificates(
   return { runs, fresh: [...fresh] };
 }
 
-async function lookAt(source: DiscoverySource, gathered: Gathered, signal: AbortSignal): Promise<void> {
+/** True: the signal has stopped it. */
+async function lookAt(source: DiscoverySource, gathered: Gathered, signal: AbortSignal): Promise<boolean> {
   try {
     await source.look(gathered.report, AbortSignal.any([signal, AbortSignal.timeout(SOURCE_TIMEOUT_MS)]));
   } catch (thrown) {
-    signal.throwIfAborted();
-    gathered.report.problem(toRenewalError(thrown).message);
+    gathered.report.problem(signal.aborted ? "it was stopped before its end" : toRenewalError(thrown).message);
   }
+  return signal.aborted;
 }
 
 interface Gathered {
@@ -94,6 +99,7 @@ function gather(source: DiscoverySourceName, candidates: Map<string, Candidate>)
   const sightings: Sighting[] = [];
   const problems: string[] = [];
   let isFull = false;
+  let characters = 0;
   const problem = (sentence: string): void => {
     const line = sanitize(sentence, PROBLEM_LENGTH_MAX);
     if (problems.length < PROBLEMS_MAX && !problems.includes(line)) problems.push(line);
@@ -105,12 +111,13 @@ function gather(source: DiscoverySourceName, candidates: Map<string, Candidate>)
       found(certificate, place) {
         const id = `${certificate.fingerprint} ${place.place}`;
         if (byPlace.has(id)) return;
-        if (sightings.length >= SIGHTINGS_MAX) {
-          if (!isFull) problem(`more than ${SIGHTINGS_MAX} places: the rest was left out`);
+        if (sightings.length >= SIGHTINGS_MAX || characters > NAMES_CHARACTERS_MAX) {
+          if (!isFull) problem(`after ${sightings.length} places no more was kept: name fewer at once`);
           isFull = true;
           return;
         }
         byPlace.add(id);
+        characters += certificate.names.reduce((sum, name) => sum + name.length, 0);
         sightings.push({ certificate, place: { ...place, source } });
       },
       candidate({ host, port }) {
@@ -162,7 +169,7 @@ const FOUND = {
 
 /**
  * One event for each source and cause: certificates that nobody manages, which were found for the first time; and those
- * that have come near their end. Each certificate is part of one such event of each kind in its life.
+ * that no endpoint serves and that have come near their end. Each certificate is part of one such event of each kind in its life.
  */
 export async function announceNews(
   { store, clock }: Part,
@@ -170,13 +177,14 @@ export async function announceNews(
 ): Promise<void> {
   const now = clock.now();
   const news = (await store.inventory.list()).filter((entry) => isNews(entry, managementOf, now));
-  for (const [announced, isPart] of [
-    [ANNOUNCED.expiring, (entry: InventoryEntry) => endsSoon(entry, expiringMs, now)],
-    [ANNOUNCED.unmanaged, () => true],
-  ] as const) {
-    const due = news.filter((entry) => entry.announced < announced && isPart(entry));
-    const rest = announced === ANNOUNCED.unmanaged ? due.filter((entry) => !endsSoon(entry, expiringMs, now)) : due;
-    for (const [source, entries] of Map.groupBy(rest, sourceOf))
+  // What an endpoint serves is watched from now on, and warned of there.
+  const isExpiring = (entry: InventoryEntry): boolean =>
+    entry.places.every(({ endpoint }) => endpoint === null) && endsSoon(entry, expiringMs, now);
+  for (const announced of [ANNOUNCED.unmanaged, ANNOUNCED.expiring]) {
+    const due = news.filter(
+      (entry) => entry.announced < announced && isExpiring(entry) === (announced === ANNOUNCED.expiring),
+    );
+    for (const [source, entries] of Map.groupBy(due, sourceOf))
       await announce(store, { source, entries, announced, now });
   }
 }
