@@ -109,10 +109,10 @@ describe("a PostgreSQL database", () => {
     try {
       const { rows } = await admin.query("select count(*)::int as tables from pg_tables where schemaname = 'public'");
       expect(rows).toEqual([{ tables: 0 }]);
-      await admin.query("create role reader login password 'reads'; revoke create on schema public from public");
-      const asReader = new URL(url.reveal());
-      Object.assign(asReader, { username: "reader", password: "reads" });
-      await expect(checkDatabaseServer({ kind: "postgresql", url: new Secret(asReader.href) })).rejects.toMatchObject({
+      await admin.query("create role looker login password 'reads'; revoke create on schema public from public");
+      const asLooker = new URL(url.reveal());
+      Object.assign(asLooker, { username: "looker", password: "reads" });
+      await expect(checkDatabaseServer({ kind: "postgresql", url: new Secret(asLooker.href) })).rejects.toMatchObject({
         code: "store.forbidden",
         message: expect.stringContaining("may not create tables in schema public"),
       });
