@@ -56,7 +56,7 @@ missing_packages() {
   if for_tests; then
     wanted+=(strace:strace faketime:faketime ip:iproute2 caddy:caddy keytool:default-jre-headless sshd:openssh-server)
     wanted+=(promtool:prometheus zsh:zsh fish:fish)
-    wanted+=(chromium:chromium)
+    wanted+=(chromium:chromium lego:lego certbot:certbot)
     wanted+=(apache2:apache2 postfix:postfix dovecot:dovecot-core mosquitto:mosquitto named:bind9 knotd:knot setfacl:acl setfattr:attr)
   fi
   local entry
