@@ -56,7 +56,7 @@ missing_packages() {
   if for_tests; then
     wanted+=(strace:strace faketime:faketime ip:iproute2 caddy:caddy keytool:default-jre-headless sshd:openssh-server)
     wanted+=(promtool:prometheus zsh:zsh fish:fish)
-    wanted+=(chromium:chromium lego:lego certbot:certbot)
+    wanted+=(chromium:chromium lego:lego certbot:certbot pdns_server:pdns-server)
     wanted+=(apache2:apache2 postfix:postfix dovecot:dovecot-core mosquitto:mosquitto named:bind9 knotd:knot setfacl:acl setfattr:attr)
   fi
   local entry
@@ -64,6 +64,7 @@ missing_packages() {
   # Dovecot's protocols are packages of their own, without a command.
   for_tests || return 0
   compgen -G '/usr/lib*/dovecot/imap-login' >/dev/null || compgen -G '/usr/libexec/dovecot/imap-login' >/dev/null || printf 'dovecot-imapd '
+  [ -e /usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql ] || printf 'pdns-backend-sqlite3 '
   # Debian keeps PostgreSQL's server programs off PATH, one directory per major version.
   compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || printf 'postgresql '
 }
