@@ -11,10 +11,11 @@ import { startRenewd } from "../support/system/renewd.ts";
 import { until } from "../support/until.ts";
 import { configured } from "./configured.ts";
 
-/** proc(5): whether the process has a handler for SIGHUP, which is signal 1. */
-function catchesHangUp(pid: number): boolean {
-  const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? "0";
-  return (BigInt(`0x${caught}`) & 1n) === 1n;
+/** proc(5): whether the process has a handler for SIGHUP, which is signal 1, or ignores it. */
+function catchesHangUp(pid: number, kinds = "SigCgt"): boolean {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const sets = [...status.matchAll(new RegExp(`^(?:${kinds}):\\s*([0-9a-f]+)$`, "gm"))];
+  return sets.some(([, set]) => (BigInt(`0x${set}`) & 1n) === 1n);
 }
 
 async function execReload(pid: number): Promise<void> {
@@ -75,6 +76,8 @@ it("SIGHUP at any moment while Node itself starts: bin/renewd stays, and hands o
 }, async () => {
   const { configFile } = await configured();
   await using starting = startRenewd(["run", "--config", configFile], {}, "bin/renewd");
+  // Before it reads its first line, nothing can keep a shell.
+  await until("the shell to read its first line", async () => catchesHangUp(starting.pid, "SigCgt|SigIgn") || null);
   let isRunning = false;
   const running = starting.logged("renewd is running").finally(() => {
     isRunning = true;
