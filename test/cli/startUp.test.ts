@@ -30,11 +30,12 @@ const TERMINAL = ["ansi-regex", "commander", "get-east-asian-width", "string-wid
 // dns-packet (30 kB) comes with the kinds of solvers, whose options the configuration is checked by.
 const CONFIGURATION = ["@leichtgewicht/ip-codec", "croner", "dns-packet", "tldts", "yaml", "zod"];
 
+/** Each command, kind, section and migration is a module: the bounds leave room for a few, not for a library. */
 describe("a command loads what it uses:", () => {
   test("--help, neither configuration, database nor queue", async () => {
     const { modules, packages } = await loadedBy("--help");
     expect(packages).toEqual(TERMINAL);
-    expect(modules).toBeLessThanOrEqual(130);
+    expect(modules).toBeLessThanOrEqual(140);
   });
 
   test("config check --offline, neither database nor queue", async () => {
@@ -46,6 +47,6 @@ describe("a command loads what it uses:", () => {
   test("status, neither the queue, the ACME client, the log nor the driver of another database", async () => {
     const { modules, packages } = await loadedBy("status");
     expect(packages).toEqual([...TERMINAL, ...CONFIGURATION, "kysely"].sort());
-    expect(modules).toBeLessThanOrEqual(1_000);
+    expect(modules).toBeLessThanOrEqual(1_040);
   });
 });

@@ -17,6 +17,7 @@ describe("the web role", () => {
       url: null,
       tls: null,
       metrics: { withoutToken: false },
+      httpreq: new Map(),
     });
   });
 

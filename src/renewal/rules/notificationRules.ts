@@ -166,7 +166,7 @@ function actionOf({ type, detail: { code } }: HistoryEvent): string | null {
     );
   if (type === "history.pruneStopped" || type === "store.rolledBack") return HISTORY_ACTION;
   if (type === "discovery.found")
-    return "See `renewd inventory --unmanaged`, then adopt or ignore each: `renewd inventory adopt|ignore FINGERPRINT`.";
+    return "See `renewd inventory list --unmanaged`, then adopt each (`renewd inventory adopt FINGERPRINT`) or ignore it.";
   if (type === "process.fault") return "Report this as a bug with the log of that process.";
   if (type === "clock.dissent") return ERRORS["acme.clock"].action;
   if (type === "clock.skewed") return ERRORS["clock.skewed"].action;
