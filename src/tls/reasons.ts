@@ -26,6 +26,8 @@ const REASONS: Readonly<Record<string, string>> = {
   ERR_SSL_EXCESSIVE_MESSAGE_SIZE: "it sends more than 100 kB of certificates",
   ERR_SSL_UNSUPPORTED_PROTOCOL: "it supports no TLS version newer than 1.1",
   ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: "it supports neither TLS 1.2 nor TLS 1.3",
+  ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL:
+    "it speaks none of the application protocols that `alpn` of the endpoint offers",
   ERR_SSL_TLSV1_UNRECOGNIZED_NAME: "it refuses this server name: no certificate is bound to it",
   ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR:
     "it ends the handshake with an internal error, often a missing certificate for this server name",
