@@ -4,7 +4,7 @@ import { request as httpsRequest } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
 import { raceAbort } from "../domain/abort.ts";
 import { RenewalError } from "../domain/errors.ts";
-import { type Reach, reachOf } from "./reach.ts";
+import { type Reach, reachOf } from "../domain/reach.ts";
 
 /** More than any service publishes. */
 const ADDRESSES_MAX = 16;

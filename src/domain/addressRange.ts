@@ -1,4 +1,5 @@
 import { BlockList, isIP } from "node:net";
+import { embeddedIn, reachOf } from "./reach.ts";
 
 /** Addresses of one network (RFC 4632, RFC 4291 §2.3). */
 export interface Network {
@@ -9,17 +10,6 @@ export interface Network {
 
 /** Larger networks take longer than anybody waits, and nobody means them. */
 export const NETWORK_ADDRESSES_MAX = 65_536;
-
-/**
- * Not for machines on the internet (RFC 6890): this machine, private, shared, link-local, documentation, multicast,
- * reserved. Clouds answer requests for credentials at link-local addresses.
- */
-const SPECIAL = [
-  ...["0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"],
-  ...["192.0.0.0/24", "192.0.2.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"],
-  ...["224.0.0.0/4", "240.0.0.0/4", "::/127", "64:ff9b:1::/48", "100::/64", "2001:db8::/32", "fc00::/7"],
-  ...["fe80::/10", "fec0::/10", "ff00::/8"],
-];
 
 /** null: no address, or one with a network's length. */
 export function parseNetwork(text: string): Network | null {
@@ -47,25 +37,21 @@ export function* addressesIn(network: Network): Generator<string, void> {
   for (let index = 0; index < size; index++) yield textOf(first + BigInt(index), network.family);
 }
 
-/** Whether an address may be dialled: those for special purposes only where `allow` has them. */
+/**
+ * Whether an address may be dialled: those in private networks, link-local ones and the like only where `allow` has
+ * them, or has the IPv4 address that packets to them end at.
+ */
 export function addressGate(allow: readonly Network[]): (address: string) => boolean {
-  const special = listOf(SPECIAL.flatMap((text) => parseNetwork(text) ?? []));
   const allowed = listOf(allow);
+  const isAllowed = (address: string): boolean => allowed.check(address, isIP(address) === 4 ? "ipv4" : "ipv6");
   return (address) => {
-    // `::ffff:10.0.0.1` is 10.0.0.1 to the kernel.
-    const plain = plainAddress(address);
+    const plain = address.replace(/%.*$/, "");
     const version = isIP(plain);
     if (version === 0) return false;
-    const family = version === 4 ? "ipv4" : "ipv6";
-    return allowed.check(plain, family) || !special.check(plain, family);
+    if (reachOf(address) === "public" || isAllowed(plain)) return true;
+    const inner = version === 6 ? embeddedIn(plain) : null;
+    return inner !== null && isAllowed(inner);
   };
-}
-
-function plainAddress(address: string): string {
-  const unzoned = address.replace(/%.*$/, "");
-  if (isIP(unzoned) !== 6) return unzoned;
-  const value = numberOf({ address: unzoned, prefix: 128, family: "ipv6" });
-  return value >> 32n === 0xffffn ? textOf(value & 0xffffffffn, "ipv4") : unzoned;
 }
 
 function listOf(networks: readonly Network[]): BlockList {

@@ -38,12 +38,17 @@ describe("addresses that may be dialled", () => {
   const SPECIAL = [
     ...["127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0"],
     ...["::1", "::", "fe80::1", "fd00:ec2::254", "::ffff:169.254.169.254", "::ffff:7f00:1", "224.0.0.1", "fe80::1%lo"],
+    // NAT64, 6to4 and the like lead to the IPv4 address that they contain.
+    ...["64:ff9b::10.0.0.1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::192.168.1.1", "2002:7f00:1::1", "::127.0.0.1"],
+    ...["::ffff:0:10.0.0.1", "100::1", "2001:db8::1", "fc00::1"],
+    // Clouds give credentials there, and the first two are no private addresses.
+    ...["168.63.129.16", "192.0.0.192", "100.100.100.200"],
   ];
   test.each(SPECIAL)("%s is not, unless it is allowed", (address) => {
     expect(addressGate([])(address)).toBe(false);
   });
 
-  test.each(["8.8.8.8", "172.32.0.1", "2606:4700::1111", "::ffff:8.8.8.8"])("%s is", (address) => {
+  test.each(["8.8.8.8", "172.32.0.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])("%s is", (address) => {
     expect(addressGate([])(address)).toBe(true);
   });
 
@@ -56,6 +61,11 @@ describe("addresses that may be dialled", () => {
       false,
       false,
     ]);
+  });
+
+  test("where an IPv4 network is allowed, so is what leads there by NAT64", () => {
+    const gate = addressGate([network("10.0.0.0/8")]);
+    expect(["64:ff9b::10.0.0.1", "64:ff9b::192.168.0.1"].map(gate)).toEqual([true, false]);
   });
 
   test("a name is no address", () => expect(addressGate([network("0.0.0.0/0")])("localhost")).toBe(false));

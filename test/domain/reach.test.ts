@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { type Reach, reachOf } from "../../src/acme/reach.ts";
+import { type Reach, reachOf } from "../../src/domain/reach.ts";
 
 it.each<[address: string, reach: Reach]>([
   ["192.0.43.8", "public"],
@@ -28,6 +28,10 @@ it.each<[address: string, reach: Reach]>([
   ["64:ff9b::169.254.169.254", "never"],
   ["64:ff9b::808:808", "public"],
   ["64:ff9b:1::169.254.169.254", "never"],
+  ["64:ff9b:1::8.8.8.8", "public"],
+  // 10.0.0.4 behind a prefix of 64 bits; the last 32 say 4.0.0.0.
+  ["64:ff9b:1:0:a:0:400:0", "private"],
+  ["100::1", "private"],
   ["::ffff:0:127.0.0.1", "private"],
   ["2002:a9fe:a9fe::1", "never"],
   ["2002:7f00:1::", "private"],

@@ -52,6 +52,7 @@ const PRIVATE_4: readonly Range[] = [
 ];
 const PRIVATE_6: readonly Range[] = [
   ["::1", 128],
+  ["100::", 64],
   ["fc00::", 7],
   ["fec0::", 10],
   ["2001:db8::", 32],
@@ -67,6 +68,8 @@ const EMBEDDING: readonly Range[] = [
   ["64:ff9b::", 96],
   ["64:ff9b:1::", 48],
 ];
+/** For networks' own use: where in it the IPv4 address is, each network decides (RFC 6052 §2.2, RFC 8215 §5). */
+const LOCAL_NAT64 = listOf([["64:ff9b:1::", 48]], "ipv6");
 const SIX_TO_FOUR = listOf([["2002::", 16]], "ipv6");
 
 const [NEVER_V4, PRIVATE_V4] = [listOf(NEVER_4, "ipv4"), listOf(PRIVATE_4, "ipv4")];
@@ -89,11 +92,19 @@ export function reachOf(address: string): Reach {
   if (address.includes("%") || NEVER_V6.check(address, "ipv6")) return "never";
   if (PRIVATE_V6.check(address, "ipv6")) return "private";
   const inner = embeddedIn(address);
-  return inner === null ? "public" : reachOf(inner);
+  if (inner === null) return "public";
+  const reach = reachOf(inner);
+  // Only behind a prefix of 96 bits is it the last 32.
+  const isElsewhere =
+    LOCAL_NAT64.check(address, "ipv6") &&
+    groupsOf(address)
+      .slice(4, 6)
+      .some((group) => group > 0);
+  return reach === "public" && isElsewhere ? "private" : reach;
 }
 
-/** The IPv4 address that packets to this one end at; null: none. */
-function embeddedIn(address: string): string | null {
+/** The IPv4 address that packets to this IPv6 one end at; null: none. */
+export function embeddedIn(address: string): string | null {
   const isSixToFour = SIX_TO_FOUR.check(address, "ipv6");
   if (!isSixToFour && !EMBEDDED.check(address, "ipv6")) return null;
   const groups = groupsOf(address);
