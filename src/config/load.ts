@@ -1,9 +1,8 @@
 import { basename, dirname, resolve } from "node:path";
 import type { Certificate } from "../domain/certificate.ts";
-import { type Draft, draftCertificates } from "./check/certificates.ts";
+import { draftCertificates } from "./check/certificates.ts";
 import { checkOldNames } from "./check/oldNames.ts";
 import { checkReferences } from "./check/references.ts";
-import { TARGET_RESPONSIBILITY_KEYS } from "./check/responsibility.ts";
 import { checkRules } from "./check/rules.ts";
 import {
   channelEntries,
@@ -18,7 +17,7 @@ import {
 } from "./check/sections.ts";
 import { watchDefinitions } from "./check/watch.ts";
 import type { Config, IssuerConfig } from "./config.ts";
-import { digestOf } from "./read/digest.ts";
+import { digestsOf } from "./digests.ts";
 import { parseYaml } from "./read/document.ts";
 import { type Environment, processEnvironment } from "./read/environment.ts";
 import { createResources, type SecretsNeeded } from "./read/files.ts";
@@ -161,7 +160,7 @@ async function build(
     !alerts
   )
     return undefined;
-  const digest = (draft: Draft): string => digestOf(definitions(draft, { issuers, issuerEntries, solvers, targets }));
+  const defined = { issuers, issuerEntries, solvers, targets };
   return {
     file,
     dataDir,
@@ -197,102 +196,10 @@ async function build(
     heartbeat: heartbeat === undefined ? null : { ...heartbeat, everyMs: heartbeat.every },
     certificates: drafts.map((draft): Certificate => {
       const issuerDirectories = [draft.issuer, ...draft.fallbacks].map((name) => issuers.get(name)?.directory ?? "");
-      return {
-        ...draft,
-        issuerDirectories,
-        digest: digest(draft),
-        issueDigest: digestOf(whatIsIssued(draft, issuerDirectories[0])),
-        targetDigests: targetDigests(draft, targets),
-      };
+      return { ...draft, issuerDirectories, ...digestsOf(draft, defined) };
     }),
     notes: problems.notes(),
   };
-}
-
-interface Definitions {
-  readonly issuers: ReadonlyMap<string, IssuerConfig>;
-  readonly issuerEntries: ReadonlyMap<string, Entry<unknown>>;
-  readonly solvers: ReadonlyMap<string, Entry<unknown>>;
-  readonly targets: ReadonlyMap<string, Entry<unknown>>;
-}
-
-/**
- * All that decides how a certificate is renewed. The definitions enter as written, so secrets only as their references;
- * the trust file enters with its content, because mending it is a reason to try again.
- */
-function definitions(
-  // When a certificate may be renewed, and in which steps, changes nothing about it: a freeze that is added must not
-  // deploy the fleet anew.
-  {
-    registeredDomains: _domains,
-    maintenance: _maintenance,
-    waves: _waves,
-    onWaveFailure: _policy,
-    fallbacks,
-    dropDeadNames,
-    csr,
-    mode,
-    responsibility: _responsibility,
-    // Which issuers are distrusted enters by their definitions.
-    allDistrusted: _allDistrusted,
-    solvers: [solver = "", ...otherSolvers],
-    ...draft
-  }: Draft,
-  { issuers, issuerEntries, solvers, targets }: Definitions,
-): unknown {
-  return {
-    certificate: {
-      ...draft,
-      solver,
-      identifiers: draft.identifiers.map(({ type, value }) => `${type}:${value}`).sort(),
-    },
-    issuer: withoutPath(issuerEntries.get(draft.issuer)),
-    ...(dropDeadNames && { dropDeadNames }),
-    ...(csr !== null && { csr }),
-    ...(mode !== "renew" && { mode }),
-    ...(fallbacks.length > 0 && {
-      fallbacks: fallbacks.map((name) => ({
-        name,
-        definition: withoutPath(issuerEntries.get(name)),
-        trust: issuers.get(name)?.trustPem,
-      })),
-    }),
-    trust: issuers.get(draft.issuer)?.trustPem ?? null,
-    solver: solvers.get(solver)?.raw,
-    ...(otherSolvers.length > 0 && {
-      otherSolvers: otherSolvers.map((name) => ({ name, definition: solvers.get(name)?.raw })),
-    }),
-    targets: draft.targets.map((target) => withoutKeys(targets.get(target)?.raw, TARGET_RESPONSIBILITY_KEYS)),
-  };
-}
-
-/** The trust file enters by its content: written relative or absolute, it is the same. */
-function withoutPath(issuer: Entry<unknown> | undefined): unknown {
-  return withoutKeys(issuer?.raw ?? {}, ["trust"]);
-}
-
-function withoutKeys(raw: unknown, keys: readonly string[]): unknown {
-  if (typeof raw !== "object" || raw === null) return raw;
-  return Object.fromEntries(Object.entries(raw).filter(([key]) => !keys.includes(key)));
-}
-
-/** The issuer only by its directory: its name, account and limits change nothing about what it issues. */
-function whatIsIssued(
-  { identifiers, keyType, profile, preferredChain, reuseKey, dropDeadNames, csr }: Draft,
-  directory: string | undefined,
-): unknown {
-  const names = identifiers.map(({ type, value }) => `${type}:${value}`).sort();
-  return { names, keyType, profile, preferredChain, reuseKey, dropDeadNames, csr, directory };
-}
-
-/** What a target accepts, and who deploys to it, does not change what it holds. */
-const NOT_DEPLOYED: readonly string[] = ["takes", "agent", "served", ...TARGET_RESPONSIBILITY_KEYS];
-
-function targetDigests(draft: Draft, targets: ReadonlyMap<string, Entry<unknown>>): Record<string, string> {
-  const digests = draft.targets.map((target): [string, string] => {
-    return [target, digestOf(withoutKeys(targets.get(target)?.raw ?? {}, NOT_DEPLOYED))];
-  });
-  return Object.fromEntries(digests);
 }
 
 function valuesOf<Value>(found: ReadonlyMap<string, Entry<Value>>): ReadonlyMap<string, Value> {
