@@ -4,7 +4,7 @@ export interface RetentionStore {
   eraseKeys(expiredBefore: number, limit: number): Promise<number>;
   /** The oldest events, up to the first that is younger or that an audit would name, unless a person accepted that. */
   pruneEvents(before: number, now: number, limit: number): Promise<number>;
-  /** The oldest event if it is older than that, which after pruning means that an audit names it; null: it is not. */
+  /** The oldest event if it is older than that after pruning, or if an audit names it; null: neither. */
   stuckAt(before: number): Promise<number | null>;
   /** Ended renewals that are older and of which no event is left. */
   pruneRenewals(before: number, limit: number): Promise<number>;

@@ -89,7 +89,7 @@ export class AcceptedEvents implements AcceptedNumbers {
 }
 
 function rangeOf(text: string): Range[] {
-  const [, from, to] = /^(\d{1,15})-(\d{1,15}) /.exec(text) ?? [];
+  const [, from, to] = /^(-?\d{1,16})-(-?\d{1,16}) /.exec(text) ?? [];
   return from === undefined || to === undefined ? [] : [{ from: Number(from), to: Number(to) }];
 }
 

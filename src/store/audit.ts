@@ -5,7 +5,7 @@ import { AcceptedEvents, type AcceptedFaults, type HistoryFault, readAccepted, r
 import { auditRows, HistoryClaims, type RowFault } from "./auditRows.ts";
 import type { Database } from "./database.ts";
 import { markText, stillHolds } from "./historyMark.ts";
-import { type HistoryHead, headSealOf, readHead, sealOf } from "./historySeal.ts";
+import { type HistoryHead, headSealOf, isBeforeSealing, readHead, sealOf } from "./historySeal.ts";
 import { eventStore } from "./queries/events.ts";
 import type { Db, Schema } from "./schema.ts";
 import type { Vault } from "./vault.ts";
@@ -103,7 +103,8 @@ export async function auditHistory(
 }
 
 async function* everyEvent(reader: Db, signal: AbortSignal): AsyncGenerator<Schema["events"]> {
-  for (let after = 0, full = true; full; ) {
+  // Numbers begin with 1, for renewd.
+  for (let after = Number.MIN_SAFE_INTEGER, full = true; full; ) {
     signal.throwIfAborted();
     const rows = await reader
       .selectFrom("events")
@@ -121,7 +122,7 @@ async function* everyEvent(reader: Db, signal: AbortSignal): AsyncGenerator<Sche
 }
 
 function isOlder({ seq, seal }: Schema["events"], head: HistoryHead | null): boolean {
-  return seal === null && (head === null || (seq < head.firstSealed && seq > head.prunedTo));
+  return seal === null && (head === null || isBeforeSealing(head, seq));
 }
 
 function faultOf(row: Schema["events"], head: HistoryHead | null, vault: Vault): HistoryFault["kind"] | null {

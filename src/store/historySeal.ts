@@ -85,11 +85,8 @@ export async function extendPruned(
   if (head === null || head.seal !== headSealOf(vault, head)) return null;
   const taken: EventRow[] = [];
   for (const row of rows) {
-    const wanted = Math.max((taken.at(-1)?.seq ?? head.prunedTo) + 1, head.firstSealed);
-    const isOlder = row.seq < head.firstSealed;
-    const sound = isOlder ? row.seal === null : row.seq >= wanted && row.seal === sealOf(vault, row);
-    const follows = isOlder || accepted.hasAll(wanted, row.seq - 1);
-    if (!follows || !(sound || accepted.has(row.seq)) || row.seq >= head.last) break;
+    const after = Math.max(head.prunedTo, taken.at(-1)?.seq ?? 0);
+    if (!follows(vault, { head, after, accepted }, row) || row.seq >= head.last) break;
     taken.push(row);
   }
   const lastTaken = taken.at(-1)?.seq;
@@ -99,6 +96,34 @@ export async function extendPruned(
   const digest = vault.authenticate(`pruned ${JSON.stringify([head.prunedDigest, ...taken.map(({ seal }) => seal)])}`);
   await writeHead(trx, vault, head, { ...head, prunedTo, prunedAt: Math.ceil(now), prunedDigest: digest });
   return prunedTo;
+}
+
+/** Whether a release that sealed nothing may have written it. Numbers begin with 1, and none is taken again. */
+export function isBeforeSealing({ firstSealed, prunedTo }: Head, seq: number): boolean {
+  return seq > prunedTo && seq < firstSealed;
+}
+
+/** Whether an event is as renewd wrote it and the next after `after`, as far as a person has not accepted otherwise. */
+function follows(
+  vault: Vault,
+  { head, after, accepted }: { readonly head: Head; readonly after: number; readonly accepted: AcceptedNumbers },
+  row: EventRow,
+): boolean {
+  const wanted = Math.max(after + 1, head.firstSealed);
+  const isOlder = isBeforeSealing(head, row.seq);
+  const sound = isOlder ? row.seal === null : row.seq >= wanted && row.seal === sealOf(vault, row);
+  return (isOlder || accepted.hasAll(wanted, row.seq - 1)) && (sound || accepted.has(row.seq));
+}
+
+/** Whether retention may take the oldest event, once it is old enough. */
+export async function isSound(
+  db: Db,
+  vault: Vault,
+  { row, accepted }: { readonly row: EventRow; readonly accepted: AcceptedNumbers },
+): Promise<boolean> {
+  const head = await readHead(db);
+  if (head === null || head.seal !== headSealOf(vault, head)) return false;
+  return follows(vault, { head, after: head.prunedTo, accepted }, row);
 }
 
 /** In one statement, as every event that is written asks for both. */

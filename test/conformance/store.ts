@@ -87,7 +87,7 @@ export function storeConformance(dialect: string, createBackend: (directory: str
     historyTests(bench);
     auditTests(bench, dialect);
     auditRowTests(bench, dialect);
-    putBackTests(bench);
+    putBackTests(bench, dialect);
     ledgerTests(bench);
     historySearchTests(bench);
     replacementTests(bench);

@@ -3,9 +3,10 @@ import { Secret } from "../../src/domain/secret.ts";
 import { auditStore } from "../../src/store/index.ts";
 import type { StoreBench } from "../conformance/store.ts";
 import { certificate, NOW, renewal, version } from "../support/model/facts.ts";
+import { tamper } from "./auditTests.ts";
 
 /** A row of before, put back with the seal that it had then, and events that somebody else wrote, instruct nobody. */
-export function putBackTests(bench: () => StoreBench): void {
+export function putBackTests(bench: () => StoreBench, dialect: string): void {
   const of = { at: NOW, certificate: "www", renewalId: null, target: null } as const;
   const keep = (table: string): Promise<void> => bench().backend.run(`create table kept as select * from ${table}`);
   const putBack = (table: string): Promise<void> =>
@@ -76,14 +77,30 @@ export function putBackTests(bench: () => StoreBench): void {
       expect(after.map(({ seq }) => seq)).toEqual([250]);
     });
 
-    test("explains no event that is gone", async () => {
+    test.each([
+      ["with a seal that is none", 2, "'x'"],
+      ["before the first, as if it were of a release that sealed nothing", 0, "null"],
+    ])("explains no event that is gone: %s", async (_, seq, seal) => {
       const { store, backend, vault } = bench();
       await store.events.append({ ...of, type: "certificate.paused", detail: {} });
-      await forge(2, "store.restored");
+      await insert([forged(seq, "store.restored", seal)]);
       const noted = [{ seq: 9, at: NOW, seal: "x".repeat(43) }];
       const signal = new AbortController().signal;
-      const { lostHeads } = await auditStore(backend.options, vault, { noted, now: NOW }, signal);
+      const { lostHeads, faults } = await auditStore(backend.options, vault, { noted, now: NOW }, signal);
       expect(lostHeads).toHaveLength(1);
+      expect(faults).toEqual([{ kind: "foreign", from: seq, to: seq }]);
+    });
+
+    test("is not believed to be older than sealing if it is younger than the first seal", async () => {
+      const { store, backend } = bench();
+      // As a release that sealed nothing left it.
+      await insert([forged(1, "certificate.resumed", "null"), forged(2, "certificate.resumed", "null")]);
+      await store.events.append({ ...of, type: "certificate.paused", detail: {} });
+      const types = ["certificate.resumed"] as const;
+      const believed = async () => (await store.events.list({ types, limit: 9, sealed: true })).map(({ seq }) => seq);
+      expect(await believed()).toEqual([1, 2]);
+      await backend.run(tamper(dialect, `update events set at = ${NOW + 1} where seq = 2`));
+      expect(await believed()).toEqual([1]);
     });
 
     test("ends no renewal and no replacement", async () => {
@@ -91,9 +108,10 @@ export function putBackTests(bench: () => StoreBench): void {
       await store.certificates.sync([certificate()], NOW);
       await store.renewals.insert(renewal({ id: "r" }));
       await forge(1, "renewal.cancelled");
-      await backend.run(
-        `insert into events (seq, at, type, renewal_id, worker, detail) values (2, ${NOW}, 'renewal.failed', 'r', 'w', '{}')`,
-      );
+      for (const seq of [0, 2])
+        await backend.run(
+          `insert into events (seq, at, type, renewal_id, worker, detail) values (${seq}, ${NOW}, 'renewal.failed', 'r', 'w', '{}')`,
+        );
       expect(await store.renewals.claim("r", NOW, 1_000)).toMatchObject({ id: "r" });
     });
   });

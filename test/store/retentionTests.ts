@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Secret } from "../../src/domain/secret.ts";
-import { type AuditOptions, auditStore, type HistoryAudit } from "../../src/store/index.ts";
+import { type AuditOptions, acceptStore, auditStore, type HistoryAudit } from "../../src/store/index.ts";
 import type { StoreBench } from "../conformance/store.ts";
 import { DAY_MS, NOW, renewal, version } from "../support/model/facts.ts";
 import { tamper } from "./auditTests.ts";
@@ -9,6 +9,7 @@ const SIGNAL = new AbortController().signal;
 const KEY = new Secret("the key");
 const LEAF = version().leaf;
 const LIMIT = 100;
+const FORGED = `insert into events (seq, at, type, worker, detail) values (0, ${NOW + 3 * DAY_MS}, 'issue.started', 'w', '{}')`;
 
 export function retentionTests(bench: () => StoreBench, dialect: string): void {
   const audit = async (noted: AuditOptions["noted"] = []): Promise<HistoryAudit> =>
@@ -42,6 +43,35 @@ export function retentionTests(bench: () => StoreBench, dialect: string): void {
       expect(await bench().store.retention.pruneEvents(NOW + 99 * DAY_MS, NOW, LIMIT)).toBe(2);
       expect(await bench().store.retention.pruneEvents(NOW + 99 * DAY_MS, NOW, LIMIT)).toBe(0);
       expect(await audit()).toMatchObject({ prunedTo: 2, faults: [{ kind: "missing", from: 3, to: 3 }] });
+    });
+
+    test("an event of the future is as old as what follows it", async () => {
+      await append(99, 0, 99, 1, 2, 3);
+      const now = NOW + 3 * DAY_MS;
+      expect(await bench().store.retention.pruneEvents(NOW + 2 * DAY_MS, now, LIMIT)).toBe(4);
+      expect(await seqs()).toEqual([5, 6]);
+      await append(99, 4);
+      expect(await bench().store.retention.pruneEvents(NOW + 2 * DAY_MS, now, LIMIT)).toBe(0);
+      expect(await bench().store.retention.stuckAt(NOW + 2 * DAY_MS)).toBeNull();
+    });
+
+    test.each([
+      ["made an event young", 1, `update events set at = ${NOW + 3 * DAY_MS} where seq = 1`],
+      ["put an event of the future", 1, `update events set at = ${NOW + 9_999 * DAY_MS} where seq = 1`],
+      ["put a young one before the first", 0, FORGED],
+    ])("somebody who %s at the front stops it, which is told", async (_, seq, sql) => {
+      await append(0, 1, 2, 3);
+      await bench().backend.run(tamper(dialect, sql));
+      const before = NOW + 2 * DAY_MS;
+      expect(await bench().store.retention.pruneEvents(before, NOW + 3 * DAY_MS, LIMIT)).toBe(0);
+      expect(await bench().store.retention.stuckAt(before)).toBe(seq);
+      expect((await audit()).faults).toMatchObject([{ from: seq, to: seq }]);
+      const acceptance = { by: null, reason: "known", worker: "w", clock: { now: () => NOW + 3 * DAY_MS } };
+      const { options } = bench().backend;
+      await acceptStore(options, bench().vault, { audit: { noted: [], now: NOW }, acceptance }, SIGNAL);
+      expect(await bench().store.retention.stuckAt(before)).toBeNull();
+      await bench().store.retention.pruneEvents(NOW + 99 * DAY_MS, NOW + 99 * DAY_MS, LIMIT);
+      expect(await seqs()).toEqual([5]);
     });
 
     test.each([
@@ -117,6 +147,30 @@ export function retentionTests(bench: () => StoreBench, dialect: string): void {
       expect((await store.renewals.list({ limit: 9 })).map(({ id }) => id)).toEqual(["active"]);
       expect((await store.versions.list("www")).map(({ generation }) => generation)).toEqual([2]);
       expect(await audit()).toMatchObject({ headProblem: null, faults: [], rows: [] });
+    });
+
+    test("rows that somebody altered stay, and keep no other from going", async () => {
+      const { store, backend } = bench();
+      const at = NOW - 500 * DAY_MS;
+      for (let n = 1; n <= 5; n += 1) {
+        await store.renewals.insert(renewal({ id: `r${n}`, certificate: `c${n}`, createdAt: at + n }));
+        await store.renewals.update(`r${n}`, 0, { state: "failed", finishedAt: at, nextActionAt: null });
+        await add(n, -300, { createdAt: at + n });
+      }
+      await add(6, 50);
+      await store.retention.eraseKeys(NOW, LIMIT);
+      await append(0);
+      await backend.run("update renewals set error_code = 'x' where id in ('r1', 'r2', 'r4')");
+      await backend.run("update versions set issuer = 'x' where generation in (1, 2, 4)");
+      for (const [prune, count] of [
+        [1, 1],
+        [2, 1],
+        [2, 0],
+      ] as const) {
+        expect(await store.retention.pruneRenewals(NOW - 400 * DAY_MS, prune)).toBe(count);
+        expect(await store.retention.pruneVersions(NOW - 400 * DAY_MS, prune)).toBe(count);
+      }
+      expect((await store.renewals.list({ limit: 9 })).map(({ id }) => id).sort()).toEqual(["r1", "r2", "r4"]);
     });
   });
 }

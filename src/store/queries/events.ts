@@ -2,7 +2,7 @@ import { type Selectable, sql } from "kysely";
 import type { EventDetail, HistoryEvent, HistoryMark, NewEvent } from "../../domain/event.ts";
 import type { EventFilter, EventStore } from "../../domain/store.ts";
 import { inertLine } from "../../domain/text.ts";
-import { headSealOf, readHead, sealOf, takeNumbers } from "../historySeal.ts";
+import { headSealOf, isBeforeSealing, readHead, sealOf, takeNumbers } from "../historySeal.ts";
 import { atomically, type Db, type Dialect, type Schema } from "../schema.ts";
 import type { Vault } from "../vault.ts";
 import { readEach } from "./eachRow.ts";
@@ -155,9 +155,8 @@ async function sealedOnes(db: Db, filter: EventFilter, vault: Vault, order: "asc
     const found = await inOrder(db, { ...past, limit }, order)
       .limit(limit)
       .execute();
-    const firstSealed = found.some(({ seal }) => seal === null) ? await firstSealedOf(db, vault) : 0;
-    const ours = ({ seal, ...row }: EventRow): boolean =>
-      seal === null ? row.seq < firstSealed : seal === sealOf(vault, row);
+    const isOlder = found.some(({ seal }) => seal === null) ? await beforeSealing(db, vault) : () => false;
+    const ours = ({ seal, ...row }: EventRow): boolean => (seal === null ? isOlder(row) : seal === sealOf(vault, row));
     rows.push(...found.filter(ours));
     seen = found.at(-1);
     if (rows.length >= filter.limit || found.length < limit) break;
@@ -165,10 +164,16 @@ async function sealedOnes(db: Db, filter: EventFilter, vault: Vault, order: "asc
   return rows.slice(0, filter.limit);
 }
 
-/** 0: nothing that somebody may have changed says that there are older events. */
-async function firstSealedOf(db: Db, vault: Vault): Promise<number> {
+/**
+ * Which events without a seal to believe: what an older release wrote came before the first that has one. None where
+ * that is gone, or where somebody may have changed what says so.
+ */
+async function beforeSealing(db: Db, vault: Vault): Promise<(row: Pick<EventRow, "seq" | "at">) => boolean> {
   const head = await readHead(db);
-  return head !== null && head.seal === headSealOf(vault, head) ? head.firstSealed : 0;
+  if (head === null || head.seal !== headSealOf(vault, head)) return () => false;
+  const first = await db.selectFrom("events").selectAll().where("seq", "=", head.firstSealed).executeTakeFirst();
+  if (first === undefined || first.seal !== sealOf(vault, first)) return () => false;
+  return ({ seq, at }) => isBeforeSealing(head, seq) && at <= first.at;
 }
 
 /** Of several types, an index gives the first of each; together it would give all there are, to be sorted. */

@@ -3,8 +3,8 @@ import { ACTIVE_STATES } from "../../domain/renewal.ts";
 import type { RetentionStore } from "../../domain/retention.ts";
 import { DAY_MS } from "../../domain/time.ts";
 import { AcceptedEvents, readAccepted } from "../acceptedFaults.ts";
-import { extendPruned } from "../historySeal.ts";
-import { isIntact } from "../rowSeal.ts";
+import { extendPruned, isSound } from "../historySeal.ts";
+import { isIntact, type SealedTable } from "../rowSeal.ts";
 import { atomically, type Db } from "../schema.ts";
 import { type EventWriter, lockHistory } from "./events.ts";
 
@@ -17,7 +17,7 @@ export function retentionStore(db: Db, writer: EventWriter): RetentionStore {
   return {
     eraseKeys: (expiredBefore, limit) => eraseKeys(db, writer, expiredBefore, limit),
     pruneEvents: (before, now, limit) => atomically(db, (trx) => pruneEvents(trx, writer, { before, now, limit })),
-    stuckAt: (before) => stuckAt(db, before),
+    stuckAt: (before) => stuckAt(db, writer, before),
     pruneRenewals: (before, limit) => atomically(db, (trx) => pruneRenewals(trx, writer, before, limit)),
     pruneVersions: (before, limit) => atomically(db, (trx) => pruneVersions(trx, writer, before, limit)),
   };
@@ -66,8 +66,7 @@ async function pruneEvents(
 ): Promise<number> {
   await lockHistory(trx, writer);
   const oldest = await trx.selectFrom("events").selectAll().orderBy("seq").limit(limit).execute();
-  const end = oldest.findIndex(({ at }) => at >= before);
-  const rows = end < 0 ? oldest : oldest.slice(0, end);
+  const rows = oldOnes(oldest, before, now);
   if (rows.length === 0) return 0;
   const accepted = new AcceptedEvents(await readAccepted(trx, writer.vault));
   const prunedTo = await extendPruned(trx, writer.vault, { rows, accepted }, now);
@@ -76,10 +75,20 @@ async function pruneEvents(
   return Number(numDeletedRows);
 }
 
-/** The last event stays at any age. */
-async function stuckAt(db: Db, before: number): Promise<number | null> {
-  const [oldest, next] = await db.selectFrom("events").select(["seq", "at"]).orderBy("seq").limit(2).execute();
-  return oldest === undefined || next === undefined || oldest.at >= before ? null : oldest.seq;
+/** Events of the future, which a wrong clock wrote or somebody altered, are as old as what follows them. */
+function oldOnes<Row extends { readonly at: number }>(rows: readonly Row[], before: number, now: number): Row[] {
+  const young = rows.findIndex(({ at }) => at >= before && at <= now);
+  const others = young < 0 ? rows : rows.slice(0, young);
+  return others.slice(0, others.findLastIndex(({ at }) => at < before) + 1);
+}
+
+/** The last event stays at any age. Of an event that somebody altered nobody knows how old it is. */
+async function stuckAt(db: Db, { vault }: EventWriter, before: number): Promise<number | null> {
+  const [oldest, next] = await db.selectFrom("events").selectAll().orderBy("seq").limit(2).execute();
+  if (oldest === undefined || next === undefined) return null;
+  if (oldest.at < before) return oldest.seq;
+  const accepted = new AcceptedEvents(await readAccepted(db, vault));
+  return (await isSound(db, vault, { row: oldest, accepted })) ? null : oldest.seq;
 }
 
 /** Rows go after the events about them: a row that is gone while its events are there counts as deleted by somebody. */
@@ -89,34 +98,59 @@ async function cutoff(trx: Db, before: number): Promise<number> {
 }
 
 async function pruneRenewals(trx: Db, { vault }: EventWriter, before: number, limit: number): Promise<number> {
-  const rows = await trx
-    .selectFrom("renewals")
-    .selectAll()
-    .where("createdAt", "<", await cutoff(trx, before))
-    .where("state", "not in", ACTIVE_STATES)
-    .orderBy("createdAt")
-    .orderBy("id")
-    .limit(limit)
-    .execute();
-  const ids = rows.filter((row) => isIntact(vault, "renewals", row)).map(({ id }) => id);
+  const end = await cutoff(trx, before);
+  const page = (offset: number) =>
+    trx
+      .selectFrom("renewals")
+      .selectAll()
+      .where("createdAt", "<", end)
+      .where("state", "not in", ACTIVE_STATES)
+      .orderBy("createdAt")
+      .orderBy("id")
+      .limit(limit)
+      .offset(offset)
+      .execute();
+  const ids = (await intactOnes(vault, "renewals", page, limit)).map(({ id }) => id);
   if (ids.length > 0) await trx.deleteFrom("renewals").where("id", "in", ids).execute();
   return ids.length;
 }
 
 async function pruneVersions(trx: Db, { vault }: EventWriter, before: number, limit: number): Promise<number> {
-  const rows = await trx
-    .selectFrom("versions")
-    .selectAll()
-    .where("createdAt", "<", await cutoff(trx, before))
-    .where("sealedKey", "=", ERASED)
-    .where(isSuperseded)
-    .orderBy("createdAt")
-    .limit(limit)
-    .execute();
-  const pruned = rows.filter((row) => isIntact(vault, "versions", row));
+  const end = await cutoff(trx, before);
+  const page = (offset: number) =>
+    trx
+      .selectFrom("versions")
+      .selectAll()
+      .where("createdAt", "<", end)
+      .where("sealedKey", "=", ERASED)
+      .where(isSuperseded)
+      .orderBy("createdAt")
+      .orderBy("certificate")
+      .orderBy("generation")
+      .limit(limit)
+      .offset(offset)
+      .execute();
+  const pruned = await intactOnes(vault, "versions", page, limit);
   for (const { certificate, generation } of pruned) {
     const one = trx.deleteFrom("versions").where("certificate", "=", certificate);
     await one.where("generation", "=", generation).execute();
   }
   return pruned.length;
+}
+
+/** At most `limit` rows. Those that somebody altered stay for an audit to name, and keep no other from going. */
+async function intactOnes<Row extends { readonly seal: unknown }>(
+  vault: EventWriter["vault"],
+  table: SealedTable,
+  page: (offset: number) => Promise<Row[]>,
+  limit: number,
+): Promise<Row[]> {
+  const intact: Row[] = [];
+  for (let seen = 0; intact.length < limit; ) {
+    const rows = await page(seen);
+    intact.push(...rows.filter((row) => isIntact(vault, table, row)));
+    seen += rows.length;
+    if (rows.length < limit) break;
+  }
+  return intact.slice(0, limit);
 }
