@@ -143,6 +143,9 @@ it("a pause that a person has ended, put back with its seal, is ended again with
   await pause(bench.store, { certificate: "www", reason: "moving", until: null }, bench.now);
   bench.sql("create table kept as select * from certificates");
   await resume(bench.store, "www", bench.now);
+  // A failure that paused nothing is not a quarantine.
+  const failed = { at: bench.now, type: "renewal.failed", certificate: "www", renewalId: "r", target: null } as const;
+  await bench.store.events.append({ ...failed, detail: { code: "acme.unreachable" } });
   bench.sql("delete from certificates; insert into certificates select * from kept; drop table kept");
   expect(await bench.store.certificates.get("www")).toMatchObject({ pausedReason: "moving" });
   expect(await boundInstants(bench.context, NO_SIGNAL)).toBe(1);
