@@ -5,9 +5,9 @@ import type { Secret } from "../domain/secret.ts";
 import { sanitize } from "../domain/text.ts";
 import { generateKey } from "../x509/key.ts";
 import { contactDigest, syncContact } from "./contact.ts";
-import { hasProblemType, TEXT_CHARACTERS_MAX } from "./problem.ts";
+import { hasProblemType, problemOf, TEXT_CHARACTERS_MAX } from "./problem.ts";
 import { settleRollover } from "./rollover.ts";
-import { type CertificateAuthority, openSession, type Reply } from "./session.ts";
+import { type CertificateAuthority, GONE, openSession, type Reply } from "./session.ts";
 
 const stateSchema = z.object({ status: z.string() });
 
@@ -84,7 +84,8 @@ export async function forgetAccount(
  * How the account was lost, given the CA's refusal of a request; null: it was not, so the refusal has another reason.
  * A CA refuses every request of a deactivated account as unauthorized (RFC 8555 §7.3.6), but other things as well: so
  * the CA is asked for the account, and for the key's account. That it does not know the account must not be a passing
- * fault either: the account's order would be given up, and the next one issues a second certificate.
+ * fault either: the account's order would be given up, and the next one issues a second certificate. A CA that has
+ * moved its URLs may call the old one malformed: then the key's account says where it is now.
  */
 export async function accountLoss(
   ca: CertificateAuthority,
@@ -93,21 +94,40 @@ export async function accountLoss(
   signal: AbortSignal,
 ): Promise<AccountLoss | null> {
   const isGone = isAccountGone(error);
-  if (!isGone && !hasProblemType(error, "unauthorized")) return null;
+  if (!isGone && !hasProblemType(error, "unauthorized") && !isAtNoAccount(error)) return null;
   const session = openSession(ca, privateKey, url, signal);
-  const byUrl = await lossBy(() => session.post("return the account", url, null));
-  return byUrl === null || (isGone && byUrl === "forgotten") ? byUrl : lossBy(() => session.findAccount());
+  const byUrl = await lossBy(() => session.post("return the account", url, null), "unknown").catch(unlessNoAccount);
+  if (byUrl === null || (isGone && byUrl === "forgotten")) return byUrl;
+  let current = url;
+  const byKey = await lossBy(async () => {
+    const reply = await session.findAccount();
+    current = reply.headers.location ?? url;
+    return reply;
+  }, null);
+  return byKey ?? (current !== url && ca.transport.owns(current) ? "forgotten" : null);
 }
 
-async function lossBy(ask: () => Promise<Reply>): Promise<AccountLoss | null> {
+/** `otherwise`: when the answer is no account object (RFC 8555 §7.1.2). */
+async function lossBy<T>(ask: () => Promise<Reply>, otherwise: T): Promise<AccountLoss | T | null> {
   try {
-    const { status } = stateSchema.safeParse((await ask()).data).data ?? {};
-    return status === "deactivated" || status === "revoked" ? "deactivated" : null;
+    const { success, data } = stateSchema.safeParse((await ask()).data);
+    if (!success) return otherwise;
+    return data.status === "deactivated" || data.status === "revoked" ? "deactivated" : null;
   } catch (error) {
     if (isAccountGone(error)) return "forgotten";
     if (hasProblemType(error, "unauthorized")) return "deactivated";
     throw error;
   }
+}
+
+function unlessNoAccount(error: unknown): "unknown" {
+  if (isAtNoAccount(error)) return "unknown";
+  throw error;
+}
+
+/** There may be nothing at the account's URL, or nothing that the CA takes for an account. */
+function isAtNoAccount(error: unknown): boolean {
+  return hasProblemType(error, "malformed") || GONE.includes(problemOf(error)?.status ?? 0);
 }
 
 async function register(

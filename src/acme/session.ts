@@ -17,7 +17,8 @@ const BAD_NONCE_RETRIES_MAX = 20;
 /** What a CA's own problem document always has one of (RFC 8555 §6.7); RFC 7807 §4.2. */
 const NO_TYPE = "about:blank";
 const UNANSWERED: readonly ErrorCode[] = ["acme.server", "acme.directory", "acme.connection", "acme.timeout"];
-const GONE: readonly number[] = [404, 405, 410];
+/** Nothing is at the URL. */
+export const GONE: readonly number[] = [404, 405, 410];
 
 /** RFC 8555 §7.3.4 */
 export interface ExternalAccount {

@@ -80,6 +80,31 @@ describe("a CA that moves its URLs", () => {
   });
 });
 
+describe("a CA whose accounts have another URL now", () => {
+  it.each([
+    ["is gone", "/old/my-account/", page(404), {}],
+    ["is gone and the contact has changed", "/old/my-account/", page(404), { contact: ["mailto:new@example.com"] }],
+    ["shows a page", "/old/my-account/", page(200), {}],
+    ["is malformed to it", "/old/my-account/", null, {}],
+    ["is unknown to it", "/my-account/0", null, {}],
+  ])("finds the account by its key when the old URL %s, and the order goes on", async (_what, path, shown, change) => {
+    const accounts = memoryAccounts();
+    const issuer = createIssuer(issuerOptions(ca.proxy), { accounts, now: Date.now });
+    await issuer.issue(request(), memoryProgress(), ca.solvers, running());
+    const url = async () => (await accounts.get("pebble", ca.proxy.directory))?.url ?? expect.unreachable();
+    const current = await url();
+    const old = current.replace("/my-account/", path);
+    await accounts.setUrl("pebble", ca.proxy.directory, old);
+    ca.proxy.intercept = async (incoming) => (incoming.path.startsWith("/old/") ? shown : null);
+    const progress = memoryProgress();
+    const changed = createIssuer({ ...issuerOptions(ca.proxy), ...change }, { accounts, now: Date.now });
+    await changed.issue(request(), progress, ca.solvers, running());
+    expect(await url()).toBe(current);
+    const told = progress.events.find(({ type }) => type === "account.replaced");
+    expect(told?.detail).toMatchObject({ from: old, to: current });
+  });
+});
+
 describe("a directory", () => {
   const answeredOnce = (first: ProxyAnswer): void => {
     let answers = 0;
