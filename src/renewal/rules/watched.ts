@@ -114,17 +114,23 @@ function withEnd(seen: WatchedAddress, expects: WatchExpectations, now: number):
 }
 
 /**
- * Addresses that still serve what another one served before its present certificate: the server behind them was not
- * reloaded, or a member was forgotten. `earlier`: leaves that the newest one's address served before.
+ * Addresses that still serve what another one served before its present certificate, and those that answer with an older
+ * certificate beside a newer one: the server behind them was not reloaded, or a member was forgotten. `earlier`: leaves
+ * that the newest one's address served before.
  */
 export function withStale(addresses: readonly WatchedAddress[], earlier: ReadonlySet<string>): WatchedAddress[] {
   const newest = newestOf(addresses);
   return addresses.map((each) => {
     const { served, address } = each.observation;
-    if (each.state !== "good" || served === null || newest === null || !earlier.has(served.fingerprint)) return each;
-    const message =
-      `serves serial ${served.serial} until ${formatInstant(served.notAfter)}, while ${newest.address} serves its ` +
-      `successor, serial ${newest.served.serial}`;
+    if (each.state !== "good" || served === null || newest === null) return each;
+    const beside = newestOf(addresses.filter(({ observation }) => observation.address === address));
+    const isOlder = beside !== null && beside.served.fingerprint !== served.fingerprint;
+    if (!isOlder && !earlier.has(served.fingerprint)) return each;
+    const successor = isOlder
+      ? `and serial ${beside.served.serial} to others: a member behind it has not loaded the newer one`
+      : `while ${newest.address} serves its successor, serial ${newest.served.serial}`;
+    const to = isOlder ? " to some connections" : "";
+    const message = `serves serial ${served.serial} until ${formatInstant(served.notAfter)}${to}, ${successor}`;
     return {
       state: "stale",
       observation: { ...each.observation, address, problem: { code: "verify.stale", message } },

@@ -17,6 +17,8 @@ const AHEAD_MAX = 500;
 const RECORD_MAX = 200;
 /** A look that nobody recorded, as its process died, is due again then. */
 const CLAIM_MS = 5 * MINUTE_MS;
+/** More connections to an address that answered otherwise than at the last look: the members of a load balancer. */
+const MEMBERS_ASKED = 8;
 /** Of changes at an address that show which certificates it served before. */
 const EARLIER_MAX = 20;
 
@@ -115,12 +117,16 @@ async function lookAt(
   const { endpoint, expects, look: before } = watched;
   let unresolved: WatchLook["problem"] = null;
   let observations: readonly Observation[] = [];
+  let others: readonly Observation[] = [];
   try {
     const addresses = await limit(() => probe.addresses(endpoint, signal));
     const allowed = mayDial(context, watched, addresses);
     observations = await Promise.all(
       // The very addresses that were judged are dialled: a second look-up could give others.
       allowed.map((address) => limit(() => probe.observe(endpoint, address, null, signal))),
+    );
+    others = await askMembers(observations, before, (address) =>
+      limit(() => probe.observe(endpoint, address, null, signal)),
     );
     if (allowed.length < addresses.length) unresolved = forbidden(addresses, allowed);
   } catch (thrown) {
@@ -129,7 +135,7 @@ async function lookAt(
     unresolved = { code, message };
   }
   const now = clock.now();
-  const judged = observations.map((seen) => {
+  const judged = [...observations, ...others].map((seen) => {
     const findings = seen.served === null ? [] : (judge?.findings(seen.served, endpoint.sni, now) ?? []);
     return judgeAddress(seen, findings, expects);
   });
@@ -137,6 +143,28 @@ async function lookAt(
   const look = lookOf({ expects, addresses, unresolved, before, now });
   const sightings = judge === undefined ? [] : sightingsOf(judge, { endpoint, observations });
   return { watched, before, look, sightings, nextLookAt: nextLookAt(look, settings.observeMs, now, Math.random()) };
+}
+
+/**
+ * An address may stand for several servers, of which each connection meets one. Where it answers otherwise than at the
+ * last look, or answered in several ways then, it is asked more often. Returns what only others answered, each once.
+ */
+async function askMembers(
+  observations: readonly Observation[],
+  before: WatchLook | null,
+  ask: (address: string) => Promise<Observation>,
+): Promise<Observation[]> {
+  const found = observations.map(async ({ address, served }) => {
+    const known = (before?.addresses ?? []).flatMap(({ observation: last }) =>
+      last.address === address && last.served !== null ? [last.served.fingerprint] : [],
+    );
+    if (served === null || known.length === 0 || known.every((each) => each === served.fingerprint)) return [];
+    const asked = await Promise.all(Array.from({ length: MEMBERS_ASKED }, () => ask(address)));
+    const answers = new Map(asked.flatMap((each) => (each.served === null ? [] : [[each.served.fingerprint, each]])));
+    answers.delete(served.fingerprint);
+    return [...answers.values()];
+  });
+  return (await Promise.all(found)).flat();
 }
 
 /** Where somebody found an endpoint, a stranger may have named it: only what anybody may dial, and `allow`ed networks. */

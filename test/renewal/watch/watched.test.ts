@@ -1,4 +1,5 @@
 // Endpoints of certificates that somebody else renews, at real TLS servers.
+import { connect } from "node:net";
 import { afterAll, beforeAll, beforeEach, expect, it, onTestFinished } from "vitest";
 import { DAY_MS, HOUR_MS } from "../../../src/domain/time.ts";
 import type { WatchDefinition, WatchLook } from "../../../src/domain/watched.ts";
@@ -144,6 +145,31 @@ it("finds the address that still serves what another has replaced, and no fault 
   await serve({ pairs: [next.chained], port, address: "127.0.0.3" });
   await watch(watchDefinition("own", { host: "own.example", port, sni: NAME }));
   expect(await look("own")).toMatchObject({ state: "good" });
+});
+
+it("finds the member of a load balancer that still serves the old certificate at the same address", async () => {
+  const [old, next] = [await leafFor([NAME], -20, 70), await leafFor([NAME], -1, 89)];
+  const members = [await serve({ pairs: [next.chained] }), await serve({ pairs: [old.chained] })];
+  let [connections, stale] = [0, true];
+  const balancer = await startTcpServer((client) => {
+    const member = members[stale ? connections++ % 2 : 0] ?? expect.unreachable();
+    const server = connect(member.port, "127.0.0.1");
+    client.pipe(server).pipe(client);
+    for (const socket of [client, server]) socket.on("error", () => [client, server].map((each) => each.destroy()));
+  });
+  onTestFinished(() => balancer[Symbol.asyncDispose]());
+  await watch(watchDefinition("lb", { port: balancer.port, sni: NAME }));
+  expect(await look("lb")).toMatchObject({ state: "good" });
+  // The second connection meets the other member, and from then on whoever answers.
+  for (let looks = 0; looks < 3; looks++) {
+    const seen = await look("lb");
+    expect(seen).toMatchObject({ state: "stale", expiresAt: days(70).getTime(), problem: { code: "verify.stale" } });
+    expect(seen.problem?.message).toMatch(/^127\.0\.0\.1: serves serial \S+ until .* to some connections, and serial/);
+    expect(seen.addresses).toHaveLength(2);
+  }
+  stale = false;
+  expect(await look("lb")).toMatchObject({ state: "good", expiresAt: days(89).getTime() });
+  expect((await look("lb")).addresses).toHaveLength(1);
 });
 
 it("dials what was found only where anybody may, and the very address that was judged", async () => {
