@@ -69,6 +69,14 @@ describe("a mistyped command line", () => {
   test.each([
     ["an unknown command", ["statsu"], "Did you mean status?"],
     ["an unknown option", ["status", "--jsn"], "Did you mean --json?"],
+    [
+      "a mistyped part of challenges",
+      ["challenges", "deleagte", "www"],
+      '"deleagte" is no command of `renewd challenges`, did you mean "delegate"?',
+    ],
+    ["a mistyped part of alerts", ["alerts", "acknowlege", "1"], 'did you mean "acknowledge"?'],
+    ["a mistyped part of inventory", ["inventory", "adpot"], 'did you mean "adopt"?'],
+    ["an argument too many", ["challenges", "www", "api"], "list`: 2, where 1 can be"],
     ["a missing argument", ["renew"], "missing required argument 'NAME'"],
     ["a missing reason", ["pause", "www"], "'--reason <text>' not specified"],
     ["a role that is none", ["worker", "plannr"], "Allowed choices are planner, acme, deployer, verifier"],

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { AlertTestReport } from "../../actions/alerts.ts";
 import { inert } from "../../domain/text.ts";
 import { type Cli, performAnywhere } from "../command.ts";
+import { refuseMistypedCommand } from "../mistypedCommand.ts";
 import { renderAlertRules, renderAlerts } from "../render/alerts.ts";
 import type { Screen } from "../terminal/style.ts";
 import { type Cell, renderTable } from "../terminal/table.ts";
@@ -22,6 +23,7 @@ function addList(alerts: Command, cli: Cli): void {
     .description("Open alerts, their receipts and the channels. `list` may be left out.")
     .argument("[ALERT]", "only this one, also when it is over")
     .option("--all", "also those that are over");
+  refuseMistypedCommand(alerts, command);
   performAnywhere<{ readonly all?: boolean }>(command, cli, async ({ args: [alert = null], options, output, desk }) => {
     const report = await desk.alerts({ alert, all: options.all ?? false });
     output.report(report, renderAlerts);

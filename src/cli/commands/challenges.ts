@@ -3,6 +3,7 @@ import { RenewalError } from "../../domain/errors.ts";
 import type { ChallengesReport } from "../../reports/challenges.ts";
 import { spoken } from "../../reports/instant.ts";
 import { type Cli, performAnywhere } from "../command.ts";
+import { refuseMistypedCommand } from "../mistypedCommand.ts";
 import type { Screen } from "../terminal/style.ts";
 import { type Cell, renderTable } from "../terminal/table.ts";
 import { addDelegate } from "./delegate.ts";
@@ -32,6 +33,7 @@ function addList(challenges: Command, cli: Cli): void {
     .argument("[NAME]", "a certificate of the configuration (default: all)")
     .option("--own", "only what renewd wrote down; asks no DNS provider")
     .option("--remove <value>", "remove this foreign value, or `all` of them, from the names of NAME");
+  refuseMistypedCommand(challenges, command);
   performAnywhere<Options>(command, cli, async ({ args: [name], options, output, desk }) => {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
     if (options.remove !== undefined) {

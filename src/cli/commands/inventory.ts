@@ -4,6 +4,7 @@ import { DISCOVERY_SOURCES } from "../../domain/inventory.ts";
 import { inert, inertLines } from "../../domain/text.ts";
 import { spoken } from "../../reports/instant.ts";
 import { type Cli, performAnywhere } from "../command.ts";
+import { refuseMistypedCommand } from "../mistypedCommand.ts";
 import { renderInventory, renderInventoryKey } from "../render/inventory.ts";
 
 const FINGERPRINT = "the begin of its fingerprint, as `renewd inventory` shows it";
@@ -33,6 +34,7 @@ function addList(inventory: Command, cli: Cli): void {
     .option("--source <source>", `only what this source has seen: ${DISCOVERY_SOURCES.join(", ")}`)
     .option("--expiring <duration>", "only what ends within this time, such as 30d, or has ended")
     .option("--unmanaged", "only what nobody manages, without what is ignored");
+  refuseMistypedCommand(inventory, command);
   performAnywhere<ListOptions>(command, cli, async ({ options, output, desk }) => {
     const { source = null, expiring = null, unmanaged = false } = options;
     if (source !== null && !DISCOVERY_SOURCES.some((each) => each === source))

@@ -17,7 +17,7 @@ export function suggestion(word: string, known: readonly string[]): string {
 }
 
 /** null: nothing is near enough. A third of the letters wrong is still a typing mistake; more is another word. */
-function nearest(word: string, known: readonly string[]): string | null {
+export function nearest(word: string, known: readonly string[]): string | null {
   let best: string | null = null;
   let bestDistance = Number.POSITIVE_INFINITY;
   for (const candidate of known) {

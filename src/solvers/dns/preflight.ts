@@ -7,13 +7,14 @@ import type { Lookup } from "./lookup.ts";
 import type { Pace } from "./pace.ts";
 import type { DnsProvider, Zone } from "./provider.ts";
 
-/** What keeps an order from being worth opening: the provider refuses, and will refuse again. */
+/** What keeps an order from being worth opening: the provider refuses and will refuse again, or cannot be asked. */
 const HOPELESS: readonly string[] = [
   "dns.noZone",
   "dns.ambiguousZone",
   "dns.delegation",
   "dns.credentials",
   "dns.badName",
+  "config.secret",
 ];
 
 export interface Examined {
@@ -32,7 +33,7 @@ export async function examine(
   try {
     challengeName({ identifier });
     const { name, zone } = await placeOf(identifier, signal);
-    const missing = (await pace.keep(async () => provider.missingRights?.(zone, signal))) ?? [];
+    const missing = (await pace.keep(async () => provider.missingRights?.({ name, zone }, signal))) ?? [];
     return [
       ...missing.map((message): Concern => ({ check: "credentials", message, fatal: false })),
       ...(await compareDelegation(lookup, { name, zone }, signal)),

@@ -38,9 +38,10 @@ export interface DnsProvider {
    */
   names?(zone: Zone, signal: AbortSignal): Promise<readonly string[]>;
   /**
-   * What the credentials may do, without writing; each text is a sentence about one missing right. Empty: all is fine.
+   * What the credentials may do at the TXT name `at.name` in `at.zone`, without changing anything; each text is a
+   * sentence about one missing right. Empty: all is fine. null: no name is known yet.
    */
-  missingRights?(zone: Zone | null, signal: AbortSignal): Promise<readonly string[]>;
+  missingRights?(at: NameInZone | null, signal: AbortSignal): Promise<readonly string[]>;
   /** When the credentials end, for APIs that tell. */
   credentials?(signal: AbortSignal): Promise<readonly CredentialEnd[]>;
 }
@@ -54,6 +55,12 @@ export interface Zone {
   readonly isPrivate?: boolean;
   /** Names of its name servers, where the provider's list has them: compared with the delegation. */
   readonly nameServers?: readonly string[];
+}
+
+/** A TXT name, full, in A-labels and lower case without final dot, and the zone that holds it. */
+export interface NameInZone {
+  readonly name: string;
+  readonly zone: Zone;
 }
 
 /** Where a TXT value goes. */

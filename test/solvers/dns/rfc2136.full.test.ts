@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Solver } from "../../../src/domain/issuer.ts";
 import { Secret } from "../../../src/domain/secret.ts";
 import { challengeValue } from "../../../src/solvers/dns/challenge.ts";
+import { ask } from "../../../src/solvers/dns/client.ts";
 import type { DnsDependencies } from "../../../src/solvers/dns/dependencies.ts";
 import { rfc2136 } from "../../../src/solvers/dns/providers/rfc2136.ts";
 import { dnsSolver } from "../../../src/solvers/dns/solver.ts";
@@ -22,6 +23,12 @@ function solverAt(server: TsigServer, change: object = {}, dependencies: Partial
     plugin.options.parse(options),
     solverDependencies({ dnsPort: server.port, secret: async () => new Secret(server.secret), ...dependencies }),
   );
+}
+
+async function serialAt({ address, port }: TsigServer): Promise<unknown> {
+  const server = { kind: "dns", address, port } as const;
+  const { answers } = await ask(server, { name: ZONE, type: "SOA" }, { recurse: false }, signal());
+  return answers[0]?.type === "SOA" ? answers[0].data.serial : null;
 }
 
 describe.each([
@@ -74,7 +81,9 @@ describe.each([
     const unfit = { check: "dns.credentials", fatal: true };
     for (const solver of [solverAt(server, { keyName: "other-key" }), solverAt(server, {}, late)])
       expect(await solver.preflight?.(identifier, signal())).toMatchObject([unfit]);
+    const before = await serialAt(server);
     expect(await solverAt(server).preflight?.(identifier, signal())).toEqual([]);
+    expect(await serialAt(server), "nothing was changed").toBe(before);
   });
 
   it("has no zone for a name that is not the server's", async () => {
@@ -102,6 +111,21 @@ describe.each([
     });
     expect(await solver.readiness?.(one, signal())).toEqual({ ready: true, note: null });
   });
+});
+
+it("finds before any order that a key may not change this name, or that its secret is no base64", async () => {
+  await using server = await startBind({ zone: ZONE, mayChange: NAME });
+  const found = (name: string, solver = solverAt(server)): Promise<unknown> | undefined =>
+    solver.preflight?.({ type: "dns", value: name }, signal());
+  expect(await found(`www.${ZONE}`)).toEqual([]);
+  expect(await found(`other.${ZONE}`)).toEqual([
+    { check: "dns.credentials", message: expect.stringContaining(`_acme-challenge.other.${ZONE}`), fatal: true },
+  ]);
+  const file = `key "renewd-key" { algorithm hmac-sha256; secret "${server.secret}"; };`;
+  const whole = solverAt(server, {}, { secret: async () => new Secret(file) });
+  expect(await found(`www.${ZONE}`, whole)).toEqual([
+    { check: "config.secret", message: expect.stringMatching(/^The secret of the TSIG key .* alone\.$/), fatal: true },
+  ]);
 });
 
 it("removes nothing else at the name when a hundred wildcard certificates of one zone are validated at once", async () => {

@@ -31,6 +31,8 @@ export interface TsigServer extends AsyncDisposable {
 }
 
 export interface ZoneOptions {
+  /** BIND: the only name at which the key may change TXT records. Default: all of the zone. */
+  readonly mayChange?: string;
   /** BIND: who may take the whole zone (AXFR). Default: who has the key. */
   readonly transfer?: "any";
   readonly zone: string;
@@ -82,6 +84,7 @@ async function bind(placed: Placed): Promise<TsigServer> {
     recursion = false,
     resolveMaxMs,
     transfer,
+    mayChange,
     signed,
     zones = {},
     https,
@@ -115,7 +118,7 @@ options {
 };
 controls { };
 key "${KEY_NAME}" { algorithm hmac-sha256; secret "${secret}"; };
-zone "${zone}" { type primary; file "${anchor === null ? "zone" : "zone.signed"}"; ${signed ? "dnssec-policy default; inline-signing yes; " : ""}${transferText(transfer)} update-policy { grant ${KEY_NAME} zonesub TXT; }; };
+zone "${zone}" { type primary; file "${anchor === null ? "zone" : "zone.signed"}"; ${signed ? "dnssec-policy default; inline-signing yes; " : ""}${transferText(transfer)} update-policy { grant ${KEY_NAME} ${mayChange === undefined ? "zonesub" : `name ${mayChange}`} TXT; }; };
 ${others.map(([name], i) => `zone "${name}" { type primary; file "zone${i}"; update-policy { grant ${KEY_NAME} zonesub TXT; }; };`).join("\n")}
 ${forwarded.join("\n")}
 `;

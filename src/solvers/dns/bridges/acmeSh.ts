@@ -75,7 +75,7 @@ export const acmeSh: DnsProviderKind<AcmeShOptions> = {
         },
         remove: (_zone, { name }, { value }, signal) => call("rm", name, value, signal),
       },
-      async missingRights(_zone, signal) {
+      async missingRights(_at, signal) {
         signal.throwIfAborted();
         const { text } = await findScript(given);
         const names = [...Object.keys(given.environment), ...Object.keys(given.secretEnvironment)];

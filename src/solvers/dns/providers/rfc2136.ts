@@ -11,10 +11,13 @@ import type { DnsProvider, DnsProviderKind, ProviderDependencies, Zone } from ".
 import { transferNames } from "../transfer.ts";
 import { plainName } from "../zone.ts";
 import { findTsig, isSignedAnswer, sign, TSIG_ALGORITHMS, type TsigKey } from "./tsig.ts";
-import { encodeTxtUpdate, encodeUpdate, type TxtUpdate } from "./updateMessage.ts";
+import { encodeTxtUpdate, type TxtUpdate } from "./updateMessage.ts";
 
 const DNS_PORT = 53;
 const TIMEOUT_DEFAULT = "10s";
+const NOBODYS_VALUE = "renewd asks whether it may";
+/** As BIND and Knot print keys (RFC 4648 §4). */
+const BASE64 = /^(?=.)(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 /** `[address]:port`, `address`, `host:port` or `host`. */
 const SERVER = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+|[0-9a-fA-F:.]+?))(?::(\d{1,5}))?$/;
 
@@ -64,17 +67,18 @@ function create(chosen: Options, dependencies: ProviderDependencies): DnsProvide
   return {
     zones: (name, signal) => zonesAt(chosen, dependencies, name, signal),
     async names({ name: zone }, signal) {
-      const { server, keyName, algorithm, secret } = chosen;
-      const key: TsigKey = { name: keyName, algorithm, secret: await dependencies.secret(secret) };
+      const { server } = chosen;
+      const key = await readKey(chosen, dependencies);
       await dependencies.turn(signal);
       const signed = (message: Buffer): Buffer => sign(message, key, dependencies.now()).message;
       return transferNames({ server, zone, sign: signed }, signal);
     },
-    /** Refuses a wrong key and a wrong clock. What the key may change is known only when it does. */
-    async missingRights(zone, signal) {
-      if (zone === null) return [];
-      const nothing = { message: encodeUpdate(zone.name, []), what: `take updates of zone ${zone.name}` };
-      await send(chosen, dependencies, nothing, signal);
+    /**
+     * Removes a value that nobody has, which changes nothing (RFC 2136 §3.4.2.4) but needs key, clock and the right to
+     * change TXT records at this very name.
+     */
+    async missingRights(at, signal) {
+      if (at !== null) await update({ zone: at.zone.name, name: at.name, value: NOBODYS_VALUE, ttlS: null }, signal);
       return [];
     },
     txt: {
@@ -133,12 +137,14 @@ async function query(
 }
 
 async function send(
-  { server, keyName, algorithm, secret: reference, timeout }: Options,
-  { turn, secret, now }: ProviderDependencies,
+  chosen: Options,
+  dependencies: ProviderDependencies,
   { message, what: wanted }: { readonly message: Buffer; readonly what: string },
   signal: AbortSignal,
 ): Promise<void> {
-  const key: TsigKey = { name: keyName, algorithm, secret: await secret(reference) };
+  const { server, keyName, timeout } = chosen;
+  const { turn, now } = dependencies;
+  const key = await readKey(chosen, dependencies);
   await turn(signal);
   const request = sign(message, key, now());
   const answer = await exchange(server, request.message, timeout, signal);
@@ -150,6 +156,20 @@ async function send(
       "dns.unreachable",
       `${shown(server)} answered without a valid signature by key "${keyName}", so nobody knows who answered.`,
     );
+}
+
+/** What is no base64, such as a whole key file, would become some other key, which servers call BADSIG. */
+async function readKey(
+  { keyName, algorithm, secret: reference }: Options,
+  { secret: read }: ProviderDependencies,
+): Promise<TsigKey> {
+  const secret = await read(reference);
+  if (!BASE64.test(secret.reveal().replaceAll(/\s/g, "")))
+    throw new RenewalError(
+      "config.secret",
+      `The secret of the TSIG key "${keyName}" is no base64: give what stands after \`secret\` in the key's file, alone.`,
+    );
+  return { name: keyName, algorithm, secret };
 }
 
 const RCODES: Readonly<Record<number, string>> = {

@@ -25,14 +25,8 @@ export function encodeTxtUpdate({ zone, name, value, ttlS }: TxtUpdate): Buffer 
   const record = Buffer.concat([
     ...[nameBytes(name), u16(TYPE_TXT), u16(ttlS === null ? CLASS_NONE : CLASS_IN), ttl, u16(data.length), data],
   ]);
-  return encodeUpdate(zone, [record]);
-}
-
-/** Without records it changes nothing: the server only says whether it takes the signature (RFC 2136 §3). */
-export function encodeUpdate(zone: string, records: readonly Buffer[]): Buffer {
-  const counts = [u16(1), u16(0), u16(records.length), u16(0)];
-  const header = Buffer.concat([u16(randomInt(65_536)), u16(OPCODE_UPDATE), ...counts]);
-  return Buffer.concat([header, nameBytes(zone), u16(TYPE_SOA), u16(CLASS_IN), ...records]);
+  const header = Buffer.concat([u16(randomInt(65_536)), u16(OPCODE_UPDATE), ...[1, 0, 1, 0].map(u16)]);
+  return Buffer.concat([header, nameBytes(zone), u16(TYPE_SOA), u16(CLASS_IN), record]);
 }
 
 function txtData(value: string): Buffer {

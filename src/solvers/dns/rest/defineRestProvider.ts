@@ -191,7 +191,7 @@ function createProvider<Names extends string, Shape extends z.ZodRawShape>(
       },
     }),
     ...(missingRights !== undefined && {
-      missingRights: async (zone, signal) => missingRights(await open(signal), zone, signal),
+      missingRights: async (at, signal) => missingRights(await open(signal), at?.zone ?? null, signal),
     }),
     ...(credentials !== undefined && {
       credentials: async (signal) => credentials(await open(signal), signal),

@@ -300,7 +300,7 @@ describe("provider cloudflare", () => {
     const { provider } = against(anyKind(cloudflare), fake);
     const zone = await zoneOf(provider, signal());
     expect(zone.nameServers).toEqual(["ada.ns.cloudflare.com"]);
-    expect(await provider.missingRights?.(zone, signal())).toEqual([
+    expect(await provider.missingRights?.({ name: NAME, zone }, signal())).toEqual([
       "The token lacks Zone › DNS › Edit for example.org.",
     ]);
     expect(fake.requests.filter((line) => !line.startsWith("GET"))).toEqual([]);
