@@ -63,7 +63,11 @@ export const VERIFY_ERRORS = {
     retry: "never",
     action: "Compare the served dates with the verifier's clock; renew the certificate if it has expired.",
   },
-  "verify.badChain": { class: "target", retry: "never", action: "Let the server send the full chain, leaf first." },
+  "verify.badChain": {
+    class: "target",
+    retry: "never",
+    action: "Let the server send the full chain, leaf first. If an intermediate has expired, renew with --force.",
+  },
   "discovery.unreachable": {
     class: "transient",
     retry: "backoff",

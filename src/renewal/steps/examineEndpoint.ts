@@ -42,7 +42,7 @@ export async function examineEndpoints(
   return Promise.all(
     endpoints.map((endpoint) => {
       const terms = context.settings.proof;
-      const limited = withConnectionLimit(context);
+      const limited = withConnectionLimit(withChainDates(context));
       return examineEndpoint(context, endpoint, version, signal, (address) => {
         const how = approach(known(endpoint, address), terms);
         return gatherEvidence(limited, { endpoint, address, version, terms, nameOf, ...how }, signal);
@@ -81,6 +81,23 @@ async function examineEndpoint(
     observations: found.map(({ observation }) => observation),
     evidence: new Map(found.map(({ observation, evidence }) => [observation.address, evidence])),
   };
+}
+
+/**
+ * A chain served as it was issued may have ended since: then no client takes the certificate, although it is the right
+ * one. Of two cross-signed intermediates the one that ended does no harm.
+ */
+function withChainDates(context: Context): Context {
+  const { probe, judge, clock } = context;
+  if (judge === undefined) return context;
+  const observe: Context["probe"]["observe"] = async (endpoint, ...request) => {
+    const seen = await probe.observe(endpoint, ...request);
+    if (seen.served === null || seen.problem !== null) return seen;
+    const found = judge.findings(seen.served, endpoint.sni, clock.now()).find(({ id }) => id === "chain.dates");
+    if (found === undefined) return seen;
+    return { ...seen, problem: { code: "verify.badChain", message: `${found.message}. ${found.advice}` } };
+  };
+  return { ...context, probe: { ...probe, observe } };
 }
 
 function withConnectionLimit(context: Context): Context {
