@@ -18,6 +18,7 @@ import { NETWORK_DRILLS } from "./networkDrills.ts";
 import { NIGHT_DRILLS } from "./nightDrills.ts";
 import { REDIS_DRILLS } from "./redisDrills.ts";
 import { RENEWAL_INFO_DRILLS } from "./renewalInfoDrills.ts";
+import { SABOTAGE_DRILLS } from "./sabotageDrill.ts";
 import { SWAP_DRILLS } from "./swapDrills.ts";
 import { WATCH_DRILLS } from "./watchDrills.ts";
 import { WORKER_DRILLS } from "./workerDrills.ts";
@@ -35,6 +36,7 @@ export const DRILLS: readonly Drill[] = [
   ...DNS_DRILLS,
   ...RENEWAL_INFO_DRILLS,
   ...MIXTURE_DRILLS,
+  ...SABOTAGE_DRILLS,
   ...FILE_DRIFT_DRILLS,
   ...SWAP_DRILLS,
   ...NIGHT_DRILLS,

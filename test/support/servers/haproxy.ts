@@ -26,6 +26,8 @@ export interface HaproxyOptions {
   readonly global?: string;
   /** One process without a master. */
   readonly alone?: boolean;
+  /** Of another HAProxy that listens there and goes on with it, as an old worker that was never ended. */
+  readonly port?: number;
 }
 
 export interface Haproxy extends AsyncDisposable {
@@ -55,7 +57,7 @@ async function start(options: HaproxyOptions): Promise<Haproxy> {
   const directory = join(home, "certs");
   const socket = join(home, "admin.sock");
   const userSocket = join(home, "user.sock");
-  const port = await freePort();
+  const port = options.port ?? (await freePort());
   await mkdir(directory);
   const placeholder = await (await createRoot({ name: "placeholder CA" })).issue({ names: ["placeholder.test"] });
   // Files load in alphabetical order and the first is the default: digits come before letters.
