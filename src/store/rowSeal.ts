@@ -111,6 +111,26 @@ export function isIntact(vault: Vault, table: SealedTable, row: object & { reado
 }
 
 /**
+ * The first `limit` rows that renewd wrote. Rows that somebody else wrote keep none behind them from being found,
+ * however many they are. `page` gives at most `limit` rows from an offset on, in an order that does not change.
+ */
+export async function intactOnes<Row extends { readonly seal: unknown }>(
+  vault: Vault,
+  table: SealedTable,
+  page: (offset: number) => Promise<Row[]>,
+  limit: number,
+): Promise<Row[]> {
+  const intact: Row[] = [];
+  for (let seen = 0; intact.length < limit; ) {
+    const rows = await page(seen);
+    intact.push(...rows.filter((row) => isIntact(vault, table, row)));
+    seen += rows.length;
+    if (rows.length < limit) break;
+  }
+  return intact.slice(0, limit);
+}
+
+/**
  * Runs `change` on one row and seals it again. A row that was altered before stays without a valid seal: a change must
  * not legitimate what somebody else wrote.
  */

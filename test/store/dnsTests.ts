@@ -40,6 +40,14 @@ export function dnsTests(bench: () => StoreBench): void {
       expect(await records.find(old)).toMatchObject({ id: "a", state: "removing" });
     });
 
+    test("that somebody altered keep none behind them from being removed", async () => {
+      const { store, backend } = bench();
+      for (const id of ["1", "2", "3", "4"]) await store.dns.records.insert(record({ id, state: "removing" }));
+      await backend.run("update dns_records set zone_name = 'victim.example' where id in ('1', '2')");
+      expect((await store.dns.records.leftovers(NOW, 2)).map(({ id }) => id)).toEqual(["3", "4"]);
+      expect((await store.dns.records.list(1)).map(({ id }) => id)).toEqual(["3"]);
+    });
+
     test("are leftovers when they expire, are given up, or their renewal has ended", async () => {
       const { store } = bench();
       await store.renewals.insert(renewal({ id: "over", certificate: "over" }));

@@ -55,6 +55,13 @@ export function watchedTests(bench: () => StoreBench): void {
       await store.watched.configure([definition("a")], NOW);
       expect(await store.watched.get("a")).toMatchObject(definition("a"));
     });
+
+    test("that somebody altered end no page early", async () => {
+      const { store, backend } = bench();
+      await store.watched.configure(["a", "b", "c"].map(definition), NOW);
+      await backend.run("update watched_endpoints set origin = 'x', seal = 'x' where key = 'a'");
+      expect((await store.watched.list({ limit: 1 })).map(({ key }) => key)).toEqual(["b"]);
+    });
   });
 
   describe("what addresses served", () => {

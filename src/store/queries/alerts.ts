@@ -8,7 +8,7 @@ import {
   NEW_ALERT_STATE,
 } from "../../domain/alert.ts";
 import { SEVERITIES } from "../../domain/notification.ts";
-import { isIntact, withSeal } from "../rowSeal.ts";
+import { intactOnes, isIntact, withSeal } from "../rowSeal.ts";
 import { atomically, type Db, type Schema } from "../schema.ts";
 import type { Vault } from "../vault.ts";
 import { readEach } from "./eachRow.ts";
@@ -73,6 +73,8 @@ export function alertStore(db: Db, vault: Vault): AlertStore {
       rows.filter((row) => isIntact(vault, "alerts", row)),
       toAlert,
     );
+  const firstOf = async (page: (offset: number) => Promise<Schema["alerts"][]>, limit: number): Promise<Alert[]> =>
+    readEach(await intactOnes(vault, "alerts", page, limit), toAlert);
   const state = async (): Promise<AlertState> => {
     const rows = await db.selectFrom("alertStates").selectAll().where("id", "=", 1).execute();
     // One that is damaged, or that somebody moved, begins again: what is wrong is found again, and notified of twice at
@@ -104,11 +106,12 @@ export function alertStore(db: Db, vault: Vault): AlertStore {
     async list({ all, limit }) {
       let query = db.selectFrom("alerts").selectAll().orderBy("openedAt", "desc").orderBy("id").limit(limit);
       if (!all) query = query.where("resolvedAt", "is", null);
-      return toAlerts(await query.execute());
+      return firstOf((offset) => query.offset(offset).execute(), limit);
     },
     async open() {
-      const query = db.selectFrom("alerts").selectAll().where("resolvedAt", "is", null);
-      return toAlerts(await query.orderBy("openedAt").orderBy("id").limit(OPEN_MAX).execute());
+      const open = db.selectFrom("alerts").selectAll().where("resolvedAt", "is", null);
+      const query = open.orderBy("openedAt").orderBy("id").limit(OPEN_MAX);
+      return firstOf((offset) => query.offset(offset).execute(), OPEN_MAX);
     },
     async get(id) {
       return toAlerts(await db.selectFrom("alerts").selectAll().where("id", "=", id).execute())[0] ?? null;

@@ -1,7 +1,7 @@
-import { sql } from "kysely";
+import { type SelectQueryBuilder, sql } from "kysely";
 import type { DnsLocks, DnsRates, DnsRecord, DnsRecordStore, DnsStore } from "../../domain/dnsRecord.ts";
 import { HOUR_MS } from "../../domain/time.ts";
-import { changeSealed, isIntact, withSeal } from "../rowSeal.ts";
+import { changeSealed, intactOnes, isIntact, withSeal } from "../rowSeal.ts";
 import { atomically, type Db, type Schema } from "../schema.ts";
 import type { Vault } from "../vault.ts";
 
@@ -16,8 +16,13 @@ export function dnsStore(db: Db, vault: Vault): DnsStore {
 type Row = Schema["dnsRecords"];
 
 function records(db: Db, vault: Vault): DnsRecordStore {
+  const toRecords = (rows: readonly Row[]): DnsRecord[] => rows.map(({ seal: _, ...record }) => record);
   const intact = (rows: readonly Row[]): DnsRecord[] =>
-    rows.filter((row) => isIntact(vault, "dnsRecords", row)).map(({ seal: _, ...record }) => record);
+    toRecords(rows.filter((row) => isIntact(vault, "dnsRecords", row)));
+  const oldest = async (rows: SelectQueryBuilder<Schema, "dnsRecords", Row>, limit: number): Promise<DnsRecord[]> => {
+    const ordered = rows.orderBy("createdAt").orderBy("id").limit(limit);
+    return toRecords(await intactOnes(vault, "dnsRecords", (offset) => ordered.offset(offset).execute(), limit));
+  };
   return {
     async insert(record) {
       await db
@@ -49,15 +54,9 @@ function records(db: Db, vault: Vault): DnsRecordStore {
     },
     async at({ zoneId, zoneName }, name) {
       const rows = db.selectFrom("dnsRecords").selectAll().where("name", "=", name).where("zoneId", "=", zoneId);
-      return intact(
-        await rows.where("zoneName", "=", zoneName).orderBy("createdAt").orderBy("id").limit(AT_ONE_NAME_MAX).execute(),
-      );
+      return oldest(rows.where("zoneName", "=", zoneName), AT_ONE_NAME_MAX);
     },
-    async list(limit) {
-      return intact(
-        await db.selectFrom("dnsRecords").selectAll().orderBy("createdAt").orderBy("id").limit(limit).execute(),
-      );
-    },
+    list: (limit) => oldest(db.selectFrom("dnsRecords").selectAll(), limit),
     async leftovers(now, limit) {
       const rows = db
         .selectFrom("dnsRecords")
@@ -76,7 +75,7 @@ function records(db: Db, vault: Vault): DnsRecordStore {
           ]),
         )
         .where((row) => row.or([row("nextAttemptAt", "is", null), row("nextAttemptAt", "<=", now)]));
-      return intact(await rows.orderBy("createdAt").orderBy("id").limit(limit).execute());
+      return oldest(rows, limit);
     },
   };
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { DRILL_SCENARIOS, type Drill, type DrillStore } from "../../domain/drill.ts";
-import { isIntact, withSeal } from "../rowSeal.ts";
+import { intactOnes, withSeal } from "../rowSeal.ts";
 import type { Db, Schema } from "../schema.ts";
 import type { Vault } from "../vault.ts";
 import { readEach } from "./eachRow.ts";
@@ -20,11 +20,8 @@ const bodyJson: z.ZodType<Pick<Drill, "scenario" | "members">> = z.object({
 });
 
 export function drillStore(db: Db, vault: Vault): DrillStore {
-  const toDrills = (rows: readonly Schema["drills"][]): Drill[] =>
-    readEach(
-      rows.filter((row) => isIntact(vault, "drills", row)),
-      toDrill,
-    );
+  const firstOf = async (page: (offset: number) => Promise<Schema["drills"][]>, limit: number): Promise<Drill[]> =>
+    readEach(await intactOnes(vault, "drills", page, limit), toDrill);
   return {
     async save({ id, startedAt, finishedAt, ...body }) {
       const row = withSeal(vault, "drills", { id, startedAt, finishedAt, body: JSON.stringify(body) });
@@ -36,11 +33,12 @@ export function drillStore(db: Db, vault: Vault): DrillStore {
     },
     async list(limit) {
       const query = db.selectFrom("drills").selectAll().orderBy("startedAt", "desc").orderBy("id").limit(limit);
-      return toDrills(await query.execute());
+      return firstOf((offset) => query.offset(offset).execute(), limit);
     },
     async running() {
-      const query = db.selectFrom("drills").selectAll().where("finishedAt", "is", null);
-      return toDrills(await query.orderBy("startedAt").limit(RUNNING_MAX).execute());
+      const running = db.selectFrom("drills").selectAll().where("finishedAt", "is", null);
+      const query = running.orderBy("startedAt").orderBy("id").limit(RUNNING_MAX);
+      return firstOf((offset) => query.offset(offset).execute(), RUNNING_MAX);
     },
   };
 }

@@ -4,7 +4,7 @@ import type { RetentionStore } from "../../domain/retention.ts";
 import { DAY_MS } from "../../domain/time.ts";
 import { AcceptedEvents, readAccepted } from "../acceptedFaults.ts";
 import { extendPruned, isSound } from "../historySeal.ts";
-import { isIntact, type SealedTable } from "../rowSeal.ts";
+import { intactOnes } from "../rowSeal.ts";
 import { atomically, type Db } from "../schema.ts";
 import { type EventWriter, lockHistory } from "./events.ts";
 
@@ -136,21 +136,4 @@ async function pruneVersions(trx: Db, { vault }: EventWriter, before: number, li
     await one.where("generation", "=", generation).execute();
   }
   return pruned.length;
-}
-
-/** At most `limit` rows. Those that somebody altered stay for an audit to name, and keep no other from going. */
-async function intactOnes<Row extends { readonly seal: unknown }>(
-  vault: EventWriter["vault"],
-  table: SealedTable,
-  page: (offset: number) => Promise<Row[]>,
-  limit: number,
-): Promise<Row[]> {
-  const intact: Row[] = [];
-  for (let seen = 0; intact.length < limit; ) {
-    const rows = await page(seen);
-    intact.push(...rows.filter((row) => isIntact(vault, table, row)));
-    seen += rows.length;
-    if (rows.length < limit) break;
-  }
-  return intact.slice(0, limit);
 }

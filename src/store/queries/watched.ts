@@ -9,7 +9,7 @@ import {
   type WatchedStore,
   type WatchLook,
 } from "../../domain/watched.ts";
-import { isIntact, withSeal } from "../rowSeal.ts";
+import { intactOnes, isIntact, withSeal } from "../rowSeal.ts";
 import { atomically, type Db, type Schema } from "../schema.ts";
 import type { Vault } from "../vault.ts";
 import { readEach } from "./eachRow.ts";
@@ -78,7 +78,9 @@ export function watchedStore(db: Db, vault: Vault): WatchedStore {
       return read(await all().where("key", "=", key).execute())[0] ?? null;
     },
     async list({ after = "", limit = LIST_MAX } = {}) {
-      return read(await all().where("key", ">", after).orderBy("key").limit(limit).execute());
+      const rows = all().where("key", ">", after).orderBy("key").limit(limit);
+      const page = (offset: number) => rows.offset(offset).execute();
+      return readEach(await intactOnes(vault, "watchedEndpoints", page, limit), toWatched);
     },
     claim: ({ now, nextAt, limit }) =>
       atomically(db, async (trx) => {
