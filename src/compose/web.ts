@@ -22,6 +22,7 @@ import { repeat } from "./repeat.ts";
 import { requestRenewals } from "./requestRenewals.ts";
 import type { RoleSettings, RunningRole } from "./runningRole.ts";
 import { forgetAddress, writeAddress } from "./webAddress.ts";
+import { openWebPlace } from "./webPlace.ts";
 
 const FORGET_TICK_MS = HOUR_MS;
 const ANSWERS_KEPT_MS = DAY_MS;
@@ -47,7 +48,7 @@ export async function startWeb(context: Context, redis: RedisOptions, initial: R
     log.info({ url: url ?? server.url }, "web interface: `renewd open` signs a browser in");
     return server;
   };
-  let server = await listen(config.web);
+  const place = await openWebPlace(config.web, listen);
   const forgetting = repeat(
     FORGET_TICK_MS,
     async () => {
@@ -59,21 +60,12 @@ export async function startWeb(context: Context, redis: RedisOptions, initial: R
   );
   return {
     async reloaded(next) {
-      const before = config.web;
       config = next.config;
-      if (isSamePlace(before, config.web)) return;
-      // It may want the same port.
-      await server.close();
-      try {
-        server = await listen(config.web);
-      } catch (thrown) {
-        server = await listen(before);
-        throw thrown;
-      }
+      await place.move(config.web);
     },
     async close() {
       web.events.close();
-      await Promise.all([forgetting.close(), server.close(), forgetAddress(dataDir)]);
+      await Promise.all([forgetting.close(), place.close(), forgetAddress(dataDir)]);
     },
   };
 }
@@ -152,10 +144,4 @@ function lateListener(web: WebContext): RequestListener {
         response.end();
       });
   };
-}
-
-function isSamePlace(a: WebConfig, b: WebConfig): boolean {
-  return (
-    a.host === b.host && a.port === b.port && a.tls?.certificate === b.tls?.certificate && a.tls?.key === b.tls?.key
-  );
 }
