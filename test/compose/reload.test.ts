@@ -34,7 +34,7 @@ function childrenOf(pid: number): number[] {
 }
 
 it("SIGHUP from the first moment on, again and again: the process starts, and reloads once it runs", {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   const { directory, configFile, url } = await configured();
   await using starting = startRenewd(["run", "--config", configFile]);
@@ -72,7 +72,7 @@ it("SIGHUP from the first moment on, again and again: the process starts, and re
 });
 
 it("SIGHUP at any moment while Node itself starts: bin/renewd stays, and hands on only what Node can take", {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   const { configFile } = await configured();
   await using starting = startRenewd(["run", "--config", configFile], {}, "bin/renewd");

@@ -271,7 +271,9 @@ describe("polling renewalInfo", () => {
 });
 
 describe("a CA that moves the windows of 120 certificates into the past", () => {
-  it("gets them all replaced, in bounded rounds, what expires first with the smallest priority number", async () => {
+  it("gets them all replaced, in bounded rounds, what expires first with the smallest priority number", {
+    timeout: 180_000,
+  }, async () => {
     const batch = 50;
     const names = Array.from({ length: 120 }, (_, index) => `cert-${String(index).padStart(3, "0")}`);
     await live(names, { notAfter: NOW + 40 * DAY_MS });
