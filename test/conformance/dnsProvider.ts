@@ -48,8 +48,10 @@ export function describeDnsSolver(type: string, start: () => Promise<DnsSolverUn
       await using subject = await start();
       const solver = subject.solver({ dns: memoryDns() });
       if (solver.dns?.zoneNames === undefined) return context.skip("it cannot list");
-      await solver.present(challengeOf(`www.${subject.zone}`), signal());
+      const challenge = challengeOf(`www.${subject.zone}`);
+      await solver.present(challenge, signal());
       const found = await solver.dns.zoneNames([`www.${subject.zone}`], signal());
+      await solver.cleanUp(challenge, signal());
       const own = found.find(({ zone }) => zone === subject.zone);
       expect(own?.names).not.toEqual([]);
       expect(own?.names.filter((name) => name.startsWith("_acme-challenge"))).toEqual([]);

@@ -110,7 +110,7 @@ describe("pages in Chromium", () => {
       .or(page.getByRole("link", { name: "Renew again" }))
       .first()
       .tap();
-    await expect.poll(() => page.getByRole("heading", { level: 1 }).textContent()).toMatch(/Try again now|Renew now/);
+    await page.getByRole("heading", { level: 1, name: /Try again now|Renew now/ }).waitFor();
     expect(await page.getByRole("button", { name: /^(Try again|Renew)$/ }).isVisible()).toBe(true);
     await context.close();
   });
@@ -169,6 +169,24 @@ describe("pages in Chromium", () => {
     await expect.poll(() => watching.locator("tbody tr").count(), { timeout: 30_000 }).toBe(before + 1);
     expect(await page.locator("main").textContent()).toContain("shown to a customer");
     expect(errors).toEqual([]);
+    await context.close();
+  });
+
+  test("left open ask again for what a busy renewd did not answer", { timeout: 60_000 }, async () => {
+    const { context, page } = await signedIn();
+    await page.goto(`${origin}/certificates/shop`);
+    await page.locator("#live-state", { hasText: "live" }).waitFor();
+    const answers: number[] = [];
+    await page.route("**/certificates/shop", async (route) => {
+      if (answers.push(503) === 1) return route.fulfill({ status: 503, headers: { "retry-after": "1" }, body: "busy" });
+      return route.continue();
+    });
+    await system.store.events.append({
+      ...{ at: Date.now(), type: "certificate.rehearsed", certificate: "shop", renewalId: null, target: null },
+      detail: { passed: true },
+    });
+    await expect.poll(() => answers.length, { timeout: 30_000 }).toBeGreaterThan(1);
+    await page.getByRole("link", { name: "Pause", exact: true }).waitFor();
     await context.close();
   });
 

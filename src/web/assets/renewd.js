@@ -9,6 +9,23 @@
   document.addEventListener("htmx:sse:error", () => say("not live: renewd does not answer, trying again ·"));
   document.addEventListener("htmx:sse:close", () => say(""));
 
+  // A page that was not answered stays as it was read and asks again: the next change may be hours away.
+  let again = 0;
+  const askAgain = (ctx) => {
+    const seconds = Number(ctx.response?.headers.get("Retry-After")) || 5;
+    clearTimeout(again);
+    again = setTimeout(() => document.body.dispatchEvent(new Event("renewd-changed")), seconds * 1_000);
+  };
+  document.addEventListener("htmx:before:response", (event) => {
+    const { ctx } = event.detail;
+    if (ctx.sourceElement.id !== "main" || ctx.response.status < 429) return;
+    event.preventDefault();
+    askAgain(ctx);
+  });
+  document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
+    if (ctx?.sourceElement.id === "main") askAgain(ctx);
+  });
+
   // Shift and click selects the rows between.
   let last = null;
   document.addEventListener("click", (event) => {

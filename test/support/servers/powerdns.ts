@@ -25,7 +25,7 @@ const READY_MS = 20_000;
 const SCHEMA = "/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql";
 const INSTALL = "run scripts/bootstrap.sh test, or apt-get install pdns-server pdns-backend-sqlite3";
 
-/** `zones`: name → kind, such as Native; each has one name server and nothing else. */
+/** `zones`: name → kind, such as Native; each that is its own has one name server and a web server. */
 export function startPowerDns(zones: Readonly<Record<string, "Native" | "Master" | "Slave">>): Promise<PowerDns> {
   return onFreePorts(() => start(zones));
 }
@@ -72,7 +72,10 @@ async function start(zones: Readonly<Record<string, string>>): Promise<PowerDns>
     for (const [name, kind] of Object.entries(zones)) {
       const masters = kind === "Slave" ? ["127.0.0.1"] : [];
       const nameservers = kind === "Slave" ? [] : [`ns1.${name}.`];
-      const status = await call("POST", "/zones", { name: `${name}.`, kind, masters, nameservers });
+      const address = { content: "192.0.2.1", disabled: false };
+      const web = { name: `www.${name}.`, type: "A", ttl: 60, records: [address] };
+      const rrsets = kind === "Slave" ? [] : [web];
+      const status = await call("POST", "/zones", { name: `${name}.`, kind, masters, nameservers, rrsets });
       if (status !== 201) throw new Error(`zone ${name} was answered with ${status}`);
     }
   } catch (cause) {
