@@ -1,7 +1,9 @@
+import { isIP } from "node:net";
 import pLimit from "p-limit";
 import type { Observation } from "../../domain/endpoint.ts";
 import { toRenewalError } from "../../domain/errors.ts";
 import type { NewEvent } from "../../domain/event.ts";
+import type { Finding } from "../../domain/scan.ts";
 import { placeKey, type ServedSighting } from "../../domain/served.ts";
 import { MINUTE_MS } from "../../domain/time.ts";
 import type { WatchDefinition, WatchedAddress, WatchedEndpoint, WatchLook, WatchRecord } from "../../domain/watched.ts";
@@ -137,12 +139,18 @@ async function lookAt(
   const now = clock.now();
   const judged = [...observations, ...others].map((seen) => {
     const findings = seen.served === null ? [] : (judge?.findings(seen.served, endpoint.sni, now) ?? []);
-    return judgeAddress(seen, findings, expects);
+    return judgeAddress(seen, findings.filter(isAskedFor(watched)), expects);
   });
   const addresses = withStale(judged, await servedEarlier(context, watched, judged));
   const look = lookOf({ expects, addresses, unresolved, before, now });
   const sightings = judge === undefined ? [] : sightingsOf(judge, { endpoint, observations });
   return { watched, before, look, sightings, nextLookAt: nextLookAt(look, settings.observeMs, now, Math.random()) };
+}
+
+/** Which name clients use there is not known where discovery dialled an address: any certificate may be right. */
+function isAskedFor({ origin, endpoint }: WatchDefinition): (finding: Finding) => boolean {
+  const isNameKnown = origin === "configured" || isIP(endpoint.sni) === 0;
+  return ({ id }) => isNameKnown || id !== "names";
 }
 
 /**

@@ -186,6 +186,18 @@ it("dials what was found only where anybody may, and the very address that was j
   expect(answers).toEqual([["127.0.0.9"]]);
 });
 
+it("expects no name of an address that discovery dialled, and the end of its certificate all the same", async () => {
+  Object.assign(estate.context.settings, { mayDialFound: () => true });
+  const at = async (from: number, to: number) => {
+    const { port } = await serve({ pairs: [(await leafFor([NAME], from, to)).chained] });
+    const found = watchDefinition(`127.0.0.1@127.0.0.1:${port}`, { host: "127.0.0.1", port, sni: "127.0.0.1" });
+    await estate.bench.store.watched.addFound([{ ...found, origin: "found" }], estate.bench.now);
+    return found.key;
+  };
+  const [good, ending] = [await at(-10, 80), await at(-85, 5)];
+  expect([(await look(good)).state, (await look(ending)).state]).toEqual(["good", "ending"]);
+});
+
 it("takes its time from those that never answer, and from nobody else", async () => {
   const silent = await startTcpServer(() => {});
   onTestFinished(() => silent[Symbol.asyncDispose]());
