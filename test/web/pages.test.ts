@@ -290,6 +290,21 @@ describe("an action", () => {
     expect(board).toMatch(/<dt>Why<\/dt><dd>[^<]*&gt;/);
   });
 
+  test("ignores what was found until a date, for a reason, and no longer", async () => {
+    const fingerprint = "b".repeat(64);
+    const ignored = async () => (await estate.store.inventory.list({ fingerprints: [fingerprint] }))[0]?.ignored;
+    expect(await pageAt(`/inventory/${fingerprint}`)).toContain(`/actions/ignore-found?subject=${fingerprint}`);
+    expect(await pageAt(`/actions/ignore-found?subject=${fingerprint}`)).toContain("The plan");
+    expect((await post("/actions/ignore-found", { subject: fingerprint })).status).toBe(422);
+    const fields = { subject: fingerprint, reason: "the CDN renews it", until: "2d" };
+    expect(await (await post("/actions/ignore-found", fields)).text()).toContain("is ignored until");
+    expect(await ignored()).toMatchObject({ reason: "the CDN renews it", by: "api.token" });
+    expect(await pageAt(`/inventory/${fingerprint}`)).toContain("/actions/unignore-found?");
+    expect(await (await post("/actions/unignore-found", { subject: fingerprint })).text()).toContain("no longer");
+    expect(await ignored()).toBeNull();
+    expect(await pageAt("/actions/ignore-found?subject=none")).toContain("is no fingerprint");
+  });
+
   test("to roll back shows which pair comes back, by the rule that decides it", async () => {
     expect(await pageAt("/actions/rollback?certificate=c15")).toContain("generation 1 comes back to");
     expect(await pageAt("/certificates/c15")).toContain("Roll back");

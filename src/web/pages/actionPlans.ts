@@ -4,6 +4,7 @@ import { RenewalError, toRenewalError } from "../../domain/errors.ts";
 import { formatInstant } from "../../domain/time.ts";
 import { headline } from "../../renewal/rules/alerts/messages.ts";
 import { pairBefore } from "../../renewal/steps/rollBack.ts";
+import { inventoryEntry } from "../../renewal/watch/discover.ts";
 import { nextVersionOf } from "../../reports/lists/nextVersion.ts";
 import type { ActionInput } from "./actions/input.ts";
 import type { ActionName } from "./actions/names.ts";
@@ -180,6 +181,25 @@ export const ACTION_TEXTS: Readonly<Record<ActionName, ActionText>> = {
     },
     fields: (input) => replacementFields(input),
   },
+  "ignore-found": {
+    title: "Ignore a certificate that was found",
+    verb: "Ignore",
+    needsReason: true,
+    async plan({ web }, { subjects }) {
+      const lines = await Promise.all(subjects.map((subject) => foundLine(web, subject, "raises no alert until then")));
+      return { sentence: "Somebody else takes care of it: say who, and until when.", lines, problem: null };
+    },
+    fields: (input) => untilField("Until", input, "empty: for 90 days"),
+  },
+  "unignore-found": {
+    title: "Ignore a certificate no longer",
+    verb: "Ignore it no longer",
+    needsReason: false,
+    async plan({ web }, { subjects }) {
+      const lines = await Promise.all(subjects.map((subject) => foundLine(web, subject, "raises alerts again")));
+      return { sentence: "It is one of those that nobody manages again.", lines, problem: null };
+    },
+  },
   "cancel-replacement": {
     title: "Cancel a replacement",
     verb: "Cancel it",
@@ -217,4 +237,16 @@ async function alertLine({ renewal }: PageFacts["web"], subject: string, outcome
   if (alert === null || alert.resolvedAt !== null)
     return { subject, outcome: "", refused: "is no open alert any more" };
   return { subject, outcome: `${headline(alert)}: ${outcome}`, refused: null };
+}
+
+async function foundLine({ renewal }: PageFacts["web"], subject: string, outcome: string): Promise<PlanLine> {
+  try {
+    const { certificate } = await inventoryEntry(renewal, subject);
+    const called = certificate.names[0] ?? certificate.subject;
+    return { subject, outcome: called === "" ? outcome : `${called}: ${outcome}`, refused: null };
+  } catch (thrown) {
+    const { code, message } = toRenewalError(thrown);
+    if (code !== "request.invalid") throw thrown;
+    return { subject, outcome: "", refused: message };
+  }
 }

@@ -7,6 +7,7 @@ import type { DiscoveryRunEntry, InventoryKeyReport, InventoryRow } from "../../
 import { inventoryList } from "../../reports/lists/inventoryList.ts";
 import { pageOf, readQuery, writeQuery } from "../../reports/lists/list.ts";
 import { HttpProblem } from "../problem.ts";
+import { actionHref } from "./actionLinks.ts";
 import type { PageFacts } from "./facts.ts";
 import { heading, layout } from "./layout.ts";
 import { heading as columnHeading, facetPanel, type ListView, pager, toolbar } from "./parts/list.ts";
@@ -67,7 +68,7 @@ function line(row: InventoryRow, now: number): Html {
     <td data-label="Ends">${relative(Date.parse(notAfter), now)}</td>
     <td data-label="Places">${places
       .slice(0, PLACES_SHOWN_MAX)
-      .map(({ place, source }) => html`${foreign(place)} <small>${source}</small><br />`)}${
+      .map(({ place, source }) => html`${foreign(place)} <small>${source}</small>`)}${
       places.length > PLACES_SHOWN_MAX
         ? html`<small>and ${formatNumber(places.length - PLACES_SHOWN_MAX)} more</small>`
         : NOTHING
@@ -115,7 +116,6 @@ export async function foundPage(facts: PageFacts, fingerprint: string): Promise<
   const row = report.certificates.find((each) => each.fingerprint.startsWith(fingerprint.toLowerCase()));
   if (row === undefined) throw new HttpProblem(404, "the inventory has no such certificate");
   const { snippet } = await adoptFound({ store: web.renewal.store }, row.fingerprint, adoptableOf(web.config()));
-  const id = row.fingerprint.slice(0, DIGITS);
   return layout(facts, {
     title: namesText(row),
     body: html`${heading(namesText(row), managed(row))}
@@ -127,7 +127,7 @@ export async function foundPage(facts: PageFacts, fingerprint: string): Promise<
         <div><dt>Serial</dt><dd><code>${foreign(row.serial)}</code></dd></div>
         <div><dt>SHA-256</dt><dd><code>${row.fingerprint}</code></dd></div>
       </dl></section>
-      ${places(row, now)} ${sameKey(report, row)} ${row.management === "managed" ? NOTHING : decisions(id, snippet)}`,
+      ${places(row, now)} ${sameKey(report, row)} ${row.management === "managed" ? NOTHING : decisions(row, snippet)}`,
   });
 }
 
@@ -156,10 +156,15 @@ function sameKey({ certificates, key }: InventoryKeyReport, row: InventoryRow): 
 
 const OTHERS_SHOWN_MAX = 20;
 
-function decisions(id: string, snippet: string): Html {
+function decisions({ fingerprint, ignored }: InventoryRow, snippet: string): Html {
+  const about = { subject: fingerprint, back: pathOf("inventory", fingerprint) };
   return html`<section class="panel"><h2>Adopt or ignore</h2>
     <p>Merge this into the configuration and reload renewd, and it is managed:</p>
     <pre><code>${inertLines(snippet)}</code></pre>
-    <p>Where somebody else takes care of it:
-      <code>renewd inventory ignore ${id} --reason "…" --until 90d</code></p></section>`;
+    <p>${
+      ignored === null
+        ? html`<a class="button plain" href="${actionHref("ignore-found", about)}">Ignore it …</a> where somebody else
+          takes care of it.`
+        : html`<a class="button plain" href="${actionHref("unignore-found", about)}">Ignore it no longer …</a>`
+    }</p></section>`;
 }

@@ -18,6 +18,8 @@ export const ACTION_NAMES = [
   "leave-alert",
   "replace",
   "cancel-replacement",
+  "ignore-found",
+  "unignore-found",
 ] as const;
 export type ActionName = (typeof ACTION_NAMES)[number];
 

@@ -2,6 +2,7 @@ import { acknowledge, withdrawAcknowledgement } from "../../../actions/acknowled
 import { acknowledgeAlert, withdrawAlertAcknowledgement } from "../../../actions/alerts.ts";
 import { beginCheck, checkTarget, testChannels } from "../../../actions/checks.ts";
 import { certificateNamed, type Decision } from "../../../actions/context.ts";
+import { ignoreInventory } from "../../../actions/inventory.ts";
 import { pause } from "../../../actions/pause.ts";
 import { requestRehearsal } from "../../../actions/rehearse.ts";
 import { renew } from "../../../actions/renew.ts";
@@ -41,6 +42,7 @@ export interface ActionRequest {
 const DIAL_MS = 20_000;
 const ACKNOWLEDGED_FOR = "1d";
 export const REPLACED_BY = "5d";
+const IGNORED_FOR = "90d";
 
 /** As `renewd` and the API act. Throws only what concerns every subject; what one is refused keeps no other back. */
 export async function performAction(name: ActionName, request: ActionRequest): Promise<ActionOutcome[]> {
@@ -195,6 +197,20 @@ const PERFORM: Readonly<Record<ActionName, Perform>> = {
     const { id } = await cancel(request.web, request.input.replacement.id, decisionOf(request));
     return [done(id, "is cancelled; renewals in flight go on", null)];
   },
+  async "ignore-found"(request) {
+    const { web, input } = request;
+    const decision = needed(request);
+    const until = iso(input.until) ?? IGNORED_FOR;
+    return settle(input.subjects, async (fingerprint) => {
+      const { until: end } = await ignoreInventory(web, { fingerprint, until }, decision);
+      return done(fingerprint, `is ignored until ${end?.slice(0, 10) ?? ""}`, null);
+    });
+  },
+  "unignore-found": (request) =>
+    settle(request.input.subjects, async (fingerprint) => {
+      await ignoreInventory(request.web, { fingerprint, until: null }, decisionOf(request));
+      return done(fingerprint, "is ignored no longer", null);
+    }),
 };
 
 export function replaceRequest(
