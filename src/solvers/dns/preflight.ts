@@ -36,13 +36,17 @@ export async function examine(
     const missing = (await pace.keep(async () => provider.missingRights?.({ name, zone }, signal))) ?? [];
     return [
       ...missing.map((message): Concern => ({ check: "credentials", message, fatal: false })),
-      ...(await compareDelegation(lookup, { name, zone }, signal)),
-      // Of the zone: asking for the challenge's own name would leave "no such name" in the resolvers' caches.
-      ...(await examineDns(lookup, zone.name, signal)),
+      ...(zone.isAssumed === true ? [] : await compareDelegation(lookup, { name, zone }, signal)),
+      // Asking for the challenge's own name would leave "no such name" in the resolvers' caches.
+      ...(await examineDns(lookup, zone.isAssumed === true ? parentOf(name) : zone.name, signal)),
     ];
   } catch (thrown) {
     signal.throwIfAborted();
     const { code, message } = toRenewalError(thrown);
     return [{ check: code, message, fatal: HOPELESS.includes(code) }];
   }
+}
+
+function parentOf(name: string): string {
+  return name.slice(name.indexOf(".") + 1);
 }

@@ -53,6 +53,11 @@ export interface Zone {
   readonly name: string;
   /** Private zones are not for CAs and never used. Default: false. */
   readonly isPrivate?: boolean;
+  /**
+   * The provider has no list of zones, and this one was made of the name or the options: it may be none that DNS
+   * knows, so it is not compared with the delegation. Default: false.
+   */
+  readonly isAssumed?: boolean;
   /** Names of its name servers, where the provider's list has them: compared with the delegation. */
   readonly nameServers?: readonly string[];
 }

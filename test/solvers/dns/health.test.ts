@@ -2,13 +2,16 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { exec } from "../../../src/solvers/dns/bridges/exec.ts";
 import { createCaaLookup } from "../../../src/solvers/dns/caa.ts";
 import { ask } from "../../../src/solvers/dns/client.ts";
 import { compareDelegation, examineDns } from "../../../src/solvers/dns/health.ts";
 import { createLookup, type Lookup } from "../../../src/solvers/dns/lookup.ts";
 import { parseResolver } from "../../../src/solvers/dns/options.ts";
+import { dnsSolver } from "../../../src/solvers/dns/solver.ts";
 import { examineHttp, examineTls } from "../../../src/solvers/httpReachability.ts";
 import { startHttp01Responder } from "../../../src/web/http01.ts";
+import { solverDependencies } from "../../support/dns/dependencies.ts";
 import { type NameServer, startNameServer, type TestRecord } from "../../support/dns/nameServer.ts";
 
 const ZONE = "example.org";
@@ -89,6 +92,15 @@ describe("the delegation of a provider's zone", () => {
       { message: expect.stringContaining("is not delegated") },
     ]);
   });
+});
+
+it("a bridge, which knows no zones, raises no concern about one, and its challenge's name is not asked for", async () => {
+  const plugin = dnsSolver(exec);
+  const options = plugin.options.parse({ command: ["/bin/true"], resolvers: [`127.0.0.1:${first.port}`] });
+  const solver = plugin.create(options, solverDependencies({ dnsPort: first.port }));
+  expect(await solver.preflight?.({ type: "dns", value: `www.${ZONE}` }, signal())).toEqual([]);
+  const asked = first.asked.filter((line) => line.includes("_acme-challenge") && !line.includes("CNAME"));
+  expect(asked).toEqual([]);
 });
 
 describe("CAA records", () => {

@@ -27,7 +27,9 @@ export const acmeDns = defineRestProvider({
     const isForbidden = ["forbidden", "bad_subdomain"].includes(data.error);
     return { text: data.error, ...(isForbidden && { code: "dns.credentials" }) };
   },
-  zones: async (_open, _name, _signal, { fullDomain }) => [{ id: String(fullDomain), name: String(fullDomain) }],
+  zones: async (_open, _name, _signal, { fullDomain }) => [
+    { id: String(fullDomain), name: String(fullDomain), isAssumed: true },
+  ],
   model: "own",
   txt: (open, { subdomain }) => ({
     model: "record",

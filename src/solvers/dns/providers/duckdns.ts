@@ -21,7 +21,7 @@ export const duckdns = defineRestProvider({
   async zones(_open, name) {
     if (!name.endsWith(SUFFIX)) return [];
     const [label = ""] = name.slice(0, -SUFFIX.length).split(".").slice(-1);
-    return label === "" ? [] : [{ id: label, name: `${label}${SUFFIX}` }];
+    return label === "" ? [] : [{ id: label, name: `${label}${SUFFIX}`, isAssumed: true }];
   },
   model: "record",
   create: {
