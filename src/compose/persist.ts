@@ -39,7 +39,8 @@ export async function persistReport(
   signal: AbortSignal,
 ): Promise<PersistReport> {
   await using reader = await openReader(configFile);
-  return persistReportOf(reader, question, signal);
+  // Awaited here: the reader is closed when this returns.
+  return await persistReportOf(reader, question, signal);
 }
 
 export async function persistReportOf(

@@ -104,6 +104,11 @@ describe("a mistyped command line", () => {
       "has no account yet: its first order registers one",
     ],
     [
+      "records for an account that there is not",
+      ["challenges", "persist", "www"],
+      'issuer "ca" has no account yet, which the records name: give --register',
+    ],
+    [
       "a deactivation that may be a slip",
       ["account", "deactivate", "ca"],
       "--yes: deactivating an account cannot be undone",

@@ -92,5 +92,7 @@ function startProblem(error: unknown): string {
  */
 export function anyZone(name: string): Zone[] {
   const labels = name.split(".");
-  return labels.map((_, index) => labels.slice(index).join(".")).map((zone) => ({ id: zone, name: zone, isAssumed: true }));
+  return labels
+    .map((_, index) => labels.slice(index).join("."))
+    .map((zone) => ({ id: zone, name: zone, isAssumed: true }));
 }
