@@ -18,6 +18,7 @@ export const planReport = late(async () => (await import("../reports/plan.ts")).
 export const replacementReport = late(async () => (await import("../reports/replacements.ts")).replacementReport);
 export const showReport = late(async () => (await import("../reports/renewal.ts")).showReport);
 export const watchedReport = late(async () => (await import("../reports/watched.ts")).watchedReport);
+export const weekReport = late(async () => (await import("../reports/week.ts")).weekReport);
 export const statusReport = late(async () => (await import("../reports/status.ts")).statusReport);
 
 export const acknowledge = late(async () => (await import("../actions/acknowledge.ts")).acknowledge);

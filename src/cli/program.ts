@@ -34,6 +34,7 @@ import { addPlan } from "./commands/plan.ts";
 import { addRehearse } from "./commands/rehearse.ts";
 import { addRenew } from "./commands/renew.ts";
 import { addReplace } from "./commands/replace.ts";
+import { addReport } from "./commands/report.ts";
 import { addRestore } from "./commands/restore.ts";
 import { addResume } from "./commands/resume.ts";
 import { addRetry } from "./commands/retry.ts";
@@ -57,6 +58,7 @@ const COMMANDS = [
       addStatus,
       addAlerts,
       addHorizon,
+      addReport,
       addCertificates,
       addPlan,
       addHistory,

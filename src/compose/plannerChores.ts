@@ -10,6 +10,7 @@ import { rehearseDue, rehearseRequested } from "../renewal/watch/rehearseDue.ts"
 import { applyRetention } from "../renewal/watch/retention.ts";
 import { checkRevocations } from "../renewal/watch/revocations.ts";
 import { selfTestChannels } from "../renewal/watch/selfTest.ts";
+import { requestWeeklyReport } from "../renewal/watch/weeklyReport.ts";
 import { report } from "./jobWorker.ts";
 import { repeat } from "./repeat.ts";
 
@@ -31,6 +32,11 @@ export function startPlannerChores(context: Context, config: () => Config): { cl
     { part: "canary", everyMs: 20 * SECOND_MS, work: (signal) => renewCanary(context, signal) },
     { part: "drills", everyMs: 2 * SECOND_MS, work: (signal) => measureDrills(context, signal) },
     { part: "horizon", everyMs: MINUTE_MS, work: (signal) => watchHorizon(context, signal) },
+    {
+      part: "report",
+      everyMs: 15 * SECOND_MS,
+      work: (signal) => requestWeeklyReport(context, config().report, signal),
+    },
     { part: "selfTest", everyMs: HOUR_MS, work: (signal) => selfTestChannels(context, signal) },
     // How soon a scheduled discovery begins; it is loaded when one does.
     {

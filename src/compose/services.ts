@@ -49,6 +49,11 @@ export function createServices(initial: Config, store: Store, clock: Clock): Rel
       changedAt: statSync(config.file, { throwIfNoEntry: false })?.mtime.getTime() ?? null,
     }),
     horizon: () => horizonSources({ config, store, clock, deployer: made.deployer, solver: made.solver }),
+    async weeklyReport(until) {
+      const { weekReport } = await import("../reports/week.ts");
+      const { weekInWords } = await import("../reports/weekWords.ts");
+      return weekInWords(await weekReport(store, config.certificates, until, clock.now()));
+    },
     rehearsal: (name) => rehearsalOf(config, name, store, clock),
     ownCsr: ({ name, csr }) => csr && (() => readCsr(name, csr, dirname(config.file), processEnvironment)),
     solver: (name) => made.solver(name),

@@ -10,6 +10,7 @@ import type { Responsibility } from "../domain/responsibility.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { SecretReference } from "../domain/secretReference.ts";
 import type { WatchDefinition } from "../domain/watched.ts";
+import type { WeeklyReportSettings } from "../domain/weeklyReport.ts";
 import type { ConfigProblem } from "./read/problems.ts";
 import type { DiscoverySection } from "./schema/discovery.ts";
 import type { HostAndPort } from "./schema/endpoints.ts";
@@ -66,6 +67,8 @@ export interface Config {
   readonly horizon: HorizonConfig;
   /** null: none. */
   readonly heartbeat: HeartbeatConfig | null;
+  /** The weekly report as mail; null: none. */
+  readonly report: WeeklyReportSettings | null;
   /** In the order of the file. */
   readonly certificates: readonly Certificate[];
   /** What still works but should be written in another way. */

@@ -34,7 +34,7 @@ import {
   resolveTracing,
   resolveWeb,
 } from "./resolve.ts";
-import { resolveAlerts } from "./resolveAlerts.ts";
+import { resolveAlerts, resolveReport } from "./resolveAlerts.ts";
 import { certificateSchema } from "./schema/certificate.ts";
 import { issuerSchema } from "./schema/issuer.ts";
 import { REGISTRIES, type Registries } from "./schema/registries.ts";
@@ -110,6 +110,7 @@ async function build(
   const alerts = section("alerts", raw, problems);
   const heartbeat = section("heartbeat", raw, problems);
   const canary = section("canary", raw, problems);
+  const report = section("report", raw, problems);
   const horizon = resolveHorizon(section("horizon", raw, problems));
   const masterKey = await resolveMasterKey(section("masterKey", raw, problems), dataDir, resources);
   const store = storeSection && (await resolveStore(storeSection, dataDir, resources));
@@ -193,6 +194,7 @@ async function build(
     notifications: valuesOf(notifications),
     alerts: resolveAlerts(alerts, canary, heartbeat !== undefined),
     horizon,
+    report: report === undefined ? null : resolveReport(report),
     heartbeat: heartbeat === undefined ? null : { ...heartbeat, everyMs: heartbeat.every },
     certificates: drafts.map((draft): Certificate => {
       const issuerDirectories = [draft.issuer, ...draft.fallbacks].map((name) => issuers.get(name)?.directory ?? "");

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import type { Config } from "./config.ts";
 import type { alertsSchema, canarySchema } from "./schema/alerts.ts";
+import type { reportSchema } from "./schema/report.ts";
 
 export function resolveAlerts(
   section: z.output<typeof alertsSchema>,
@@ -31,4 +32,8 @@ export function resolveAlerts(
     canary: canary === undefined ? null : { certificate: canary.certificate, everyMs: canary.every },
     selfTestMs: selfTest.every,
   };
+}
+
+export function resolveReport({ time, ...report }: z.output<typeof reportSchema>): Config["report"] {
+  return { ...report, minute: time };
 }

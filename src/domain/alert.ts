@@ -141,6 +141,8 @@ export interface AlertState {
   readonly selfTests: Readonly<Record<string, SelfTest>>;
   /** The last `canary` renewal that was asked for. */
   readonly canaryAt: number | null;
+  /** When the last weekly report was due; of the first, a week before it. null: none was. */
+  readonly reportAt: number | null;
 }
 
 export interface AlertFilter {
@@ -178,4 +180,5 @@ export const NEW_ALERT_STATE: AlertState = {
   definitions: {},
   selfTests: {},
   canaryAt: null,
+  reportAt: null,
 };

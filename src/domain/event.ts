@@ -106,6 +106,7 @@ export const EVENT_TYPES = [
   "inventory.ignored",
   "inventory.unignored",
   "watch.changed",
+  "report.due",
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 

@@ -1,5 +1,6 @@
 import type { EventType } from "./event.ts";
 import type { Criticality, Responsibility } from "./responsibility.ts";
+import type { WrittenReport } from "./weeklyReport.ts";
 
 /** `page`: a person is needed now. */
 export const SEVERITIES = ["info", "warning", "page"] as const;
@@ -32,6 +33,10 @@ export interface Notification {
   readonly channels?: readonly string[];
   /** Short facts for people, by their name. */
   readonly more?: readonly (readonly [string, string])[];
+  /** It is the report of the week that ended then (ms since epoch). */
+  readonly reportUntil?: number;
+  /** A longer text for channels that carry one; its title is `message`. */
+  readonly report?: WrittenReport;
   /** What its reader can acknowledge, and how often that was done before. */
   readonly acknowledge?: { readonly alert: string; readonly acknowledgements: number };
   /** Where its reader acknowledges without signing in; good once, and for a short time. */

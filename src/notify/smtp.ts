@@ -93,6 +93,8 @@ async function sendMail(
 interface Mail {
   readonly subject: string;
   readonly text: string;
+  /** Beside `text`, as its alternative (RFC 2046 §5.1.4). */
+  readonly html?: string;
   readonly messageId: string;
   readonly date: Date;
   readonly priority: "high" | "normal";
@@ -103,19 +105,27 @@ interface Mail {
 function mailOf(notification: Notification, from: string): Mail {
   const { title, message, action, facts, at } = wordsOf(notification);
   const { id, severity, event } = notification;
+  const common = {
+    messageId: `<renewd-${id}-${notification.at}@${from.split("@").at(-1)}>`,
+    date: new Date(notification.at),
+    // RFC 3834 §5: no vacation notice answers it.
+    headers: { "Auto-Submitted": "auto-generated", "X-Renewd-Severity": severity, "X-Renewd-Event": event },
+  };
+  const { report } = notification;
+  if (report !== undefined) {
+    const { title: subject, text, html } = report;
+    return { ...common, subject, text, html, priority: "normal" };
+  }
   const paragraphs = [
     message,
     ...(action === null ? [] : [`What to do: ${action}`]),
     [...facts, ["At", at] as const].map(([name, value]) => `${name}: ${value}`).join("\n"),
   ];
   return {
+    ...common,
     subject: title,
     text: `${paragraphs.join("\n\n")}\n`,
-    messageId: `<renewd-${id}-${notification.at}@${from.split("@").at(-1)}>`,
-    date: new Date(notification.at),
     priority: severity === "page" ? "high" : "normal",
-    // RFC 3834 §5: no vacation notice answers it.
-    headers: { "Auto-Submitted": "auto-generated", "X-Renewd-Severity": severity, "X-Renewd-Event": event },
   };
 }
 

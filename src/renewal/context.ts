@@ -11,6 +11,7 @@ import type { JobQueue } from "../domain/queue.ts";
 import type { Responsibility } from "../domain/responsibility.ts";
 import type { Store } from "../domain/store.ts";
 import type { WatchDefinition } from "../domain/watched.ts";
+import type { WrittenReport } from "../domain/weeklyReport.ts";
 import type { OwedClaims } from "./owedClaims.ts";
 import type { RenewalSettings } from "./rules/settings.ts";
 import type { ClockGuard } from "./watch/clockGuard.ts";
@@ -51,6 +52,8 @@ export interface ConfiguredServices {
   caAddress?(issuer: string): { readonly directory: string; readonly privateAddresses: boolean | null } | null;
   /** What else has an end that breaks renewals. Left out: nothing is looked at. */
   horizon?(): readonly HorizonSource[];
+  /** The report of the week that ended then (ms since epoch). */
+  weeklyReport?(until: number): Promise<WrittenReport>;
   /** The issuer to rehearse with. */
   rehearsal(issuer: string): RehearsalOffice;
   /** Only a worker that was started for the target, on the target's own machine, deploys to it. */

@@ -65,6 +65,8 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
     `${optional(detail, "by", ", by ")}${optional(detail, "why", ": ")}`,
   "drill.finished": (detail) =>
     `drill ${detail("drill")} ended: ${detail("proved")} of ${detail("certificates")} certificates are proved live`,
+  "report.due": (detail, { detail: all }) =>
+    `the report of the week until ${instant(all, "until")} goes to ${detail("channels")}`,
   "certificate.rehearsalRequested": (detail) =>
     `to be rehearsed${optional(detail, "by", ", asked for by ")}${optional(detail, "why", ": ")}`,
   "certificate.rehearsed": (detail, { detail: { passed } }) =>

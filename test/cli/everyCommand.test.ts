@@ -99,6 +99,7 @@ describe.each([60, 80])("on a terminal of %i columns no table is wider:", (colum
     ["replace", "status"],
     ["drill", "--list"],
     ["horizon"],
+    ["report", "--week"],
     ["alerts", "list"],
     ["alerts", "rules"],
     ["challenges", "list", "--own"],

@@ -49,6 +49,7 @@ afterEach(() => installation[Symbol.asyncDispose]());
 describe("what --json prints", () => {
   test.each([
     ["StatusReport", ["status"]],
+    ["WeekReport", ["report", "--week"]],
     ["CertificatesReport", ["certificates"]],
     ["PlanReport", ["plan"]],
     ["HistoryReport", ["history"]],

@@ -150,6 +150,7 @@ const BASE = {
   },
   notifications: {
     ops: { type: "webhook", url: "file:hook", from: "info", about: { teams: ["web"] } },
+    mail: { type: "smtp", host: "mail.example.org", sender: "a@example.org", to: ["b@example.org"] },
   },
   responsibility: [{ certificates: ["www"], names: ["*.example.org"], targets: ["a"], ...PEOPLE }],
   defaults: { issuer: "ca", solver: "http", ...SHARED },
@@ -202,6 +203,7 @@ const WRITTEN: readonly Written[] = [
   ["alerts", { openAfter: "2m" }],
   ["heartbeat", { url: "file:hook" }],
   ["canary", { certificate: "www" }],
+  ["report", { channel: "mail" }],
   ["horizon", { signatures: true }],
   ["issuers.ca.directory", "https://production.example/dir", "issuerChanged"],
   ["issuers.ca.contact", ["other@example.org"]],

@@ -84,6 +84,7 @@ const ANYWHERE: readonly (readonly string[])[] = [
   ["replace", "status"],
   ["drill", "--list"],
   ["horizon"],
+  ["report", "--week"],
   ["horizon", "--within", "90d"],
   ["horizon", "--within", "soon"],
   ["audit", "verify"],

@@ -31,6 +31,7 @@ import type { ReplacementReport } from "../../reports/replacements.ts";
 import type { ServedDiffReport, ServedReport } from "../../reports/served.ts";
 import type { StatusReport } from "../../reports/status.ts";
 import type { WatchedReport } from "../../reports/watched.ts";
+import type { WeekReport } from "../../reports/week.ts";
 
 /** What commands ask and have done: on this machine, or by a renewd elsewhere. */
 export interface Desk extends AsyncDisposable {
@@ -61,6 +62,8 @@ export interface Desk extends AsyncDisposable {
   drill(request: DrillRequest, reason: string | null): Promise<DrillStartReport>;
   /** null: all, those without a known end too. */
   horizon(withinMs: number | null): Promise<HorizonReport>;
+  /** The last seven days. */
+  week(): Promise<WeekReport>;
   /** `id` null: all. */
   drills(id: string | null): Promise<DrillsReport>;
   /** `name` null: every certificate. */

@@ -57,6 +57,7 @@ import {
   testAlertRule,
   testChannels,
   watchedReport,
+  weekReport,
   withdrawAcknowledgement,
   withdrawAlertAcknowledgement,
 } from "../doors.ts";
@@ -126,6 +127,7 @@ export function localDesk(configFile: string, note: (text: string) => void): Des
     cancelReplacement: (id, reason) => act((context) => cancelReplacement(context, id, decision(reason))),
     drill: (request, reason) => act((context) => drill(context, request, decision(reason))),
     horizon: (withinMs) => view(({ store, clock }) => horizonReport(store, withinMs, clock.now())),
+    week: () => view(({ store, certificates, clock }) => weekReport(store, certificates, clock.now(), clock.now())),
     drills: (id) => view(({ store, clock }) => drillsReport(store, id, clock.now())),
     rehearse: (name, reason) => act((context) => rehearse(context, name, decision(reason))),
     dial: (name, signal) => act((context) => dial(context, name, signal)),

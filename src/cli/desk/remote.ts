@@ -18,6 +18,7 @@ import type { PlanReport } from "../../reports/plan.ts";
 import type { ShowReport } from "../../reports/renewal.ts";
 import type { ReplacementReport } from "../../reports/replacements.ts";
 import type { StatusReport } from "../../reports/status.ts";
+import type { WeekReport } from "../../reports/week.ts";
 import { alertsAt } from "./alerts.ts";
 import { type Connection, connect, type Server } from "./connection.ts";
 import type { Desk, Followed, FollowedRenewal } from "./desk.ts";
@@ -75,6 +76,7 @@ export function remoteDesk(at: Server): Desk {
       const query = search({ withinMs: withinMs === null ? null : String(withinMs) });
       return server.get(`/documents/horizon${query}`, document<HorizonReport>(1));
     },
+    week: () => server.get("/documents/week", document<WeekReport>(1)),
     drills: (id) => server.get(`/documents/drills${search({ id })}`, document<DrillsReport>(1)),
     rehearse: (name, reason) => rehearsed(server, name, reason),
     ...inquiriesAt(server),

@@ -42,7 +42,7 @@ export function checkReferences(raw: Raw, problems: Problems): void {
   }
 }
 
-/** Channels of routes and steps, and the canary. */
+/** Channels of routes, steps and the weekly report, and the canary. */
 function checkAlerts(raw: Raw, problems: Problems): void {
   const alerts = mapping(raw.alerts);
   const channels = Object.keys(mapping(raw.notifications));
@@ -56,6 +56,7 @@ function checkAlerts(raw: Raw, problems: Problems): void {
       }
     }
   }
+  checkReport(raw, channels, problems);
   const canary = mapping(raw.canary).certificate;
   const certificates = Object.keys(mapping(raw.certificates));
   if (typeof canary === "string" && !certificates.includes(canary))
@@ -63,6 +64,20 @@ function checkAlerts(raw: Raw, problems: Problems): void {
       ["canary", "certificate"],
       () => `${quote(canary)} is not defined under \`certificates\`${suggestion(canary, certificates)}`,
     );
+}
+
+/** The weekly report is HTML and text: only mail carries both. */
+function checkReport(raw: Raw, channels: readonly string[], problems: Problems): void {
+  const { channel } = mapping(raw.report);
+  if (typeof channel !== "string") return;
+  const { type } = mapping(mapping(raw.notifications)[channel]);
+  const path = ["report", "channel"];
+  if (!channels.includes(channel))
+    problems.add(
+      path,
+      () => `${quote(channel)} is not defined under \`notifications\`${suggestion(channel, channels)}`,
+    );
+  else if (type !== "smtp") problems.add(path, `${quote(channel)} is no channel of type \`smtp\`: name one that is`);
 }
 
 /** Solvers that list the names of zones. */

@@ -7,7 +7,7 @@ import { secretReference } from "./secretReference.ts";
 const names = z.array(z.string().min(1).max(64)).min(1).max(50);
 const severity = z.enum(SEVERITIES);
 const TIME = /^([01]\d|2[0-3]):([0-5]\d)$/;
-const minute = z
+export const minute = z
   .string()
   .regex(TIME, { error: "must be a time of day such as 22:00, in quotes", abort: true })
   .transform((text) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3)));

@@ -8,6 +8,7 @@ import { horizonSchema } from "./horizon.ts";
 import { issuerSchema } from "./issuer.ts";
 import { channelSchema, name, pluginSchema, solverSchema } from "./named.ts";
 import { redisSchema } from "./redis.ts";
+import { reportSchema } from "./report.ts";
 import { responsibilitySchema } from "./responsibility.ts";
 import { retentionSchema } from "./retention.ts";
 import { secretReference } from "./secretReference.ts";
@@ -206,6 +207,9 @@ export const fileSchema = z.strictObject({
   canary: canarySchema
     .optional()
     .describe("A certificate that is renewed again and again, to prove that renewing works."),
+  report: reportSchema
+    .optional()
+    .describe("The weekly report as mail: what was renewed, proved and failed, and what ends next. Default: none."),
   horizon: horizonSchema,
   defaults: defaultsSchema.prefault({}).describe("What certificates use when they do not say."),
   certificates: z.record(name, certificateSchema).default({}).describe("Certificates that should exist, by name."),

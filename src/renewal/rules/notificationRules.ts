@@ -104,7 +104,7 @@ export const ALERT_EVENTS = [
 ] as const satisfies readonly EventType[];
 
 /** The kinds of events that are messages to people. */
-export const NOTIFIED_EVENTS: readonly EventType[] = [...ALERT_EVENTS, ...NEWS];
+export const NOTIFIED_EVENTS: readonly EventType[] = [...ALERT_EVENTS, ...NEWS, "report.due"];
 
 export interface Described extends RuleResult {
   readonly action: string | null;
@@ -123,6 +123,7 @@ export function describeEvent(event: HistoryEvent): Described | null {
 /** The message that an event is; null: it is none. `responsibility`: of the certificate, or of the target. Pure. */
 export function notificationOf(event: HistoryEvent, responsibility: Responsibility | null = null): Notification | null {
   if (event.type.startsWith("alert.")) return alertNotification(event, responsibility);
+  if (event.type === "report.due") return reportNotification(event);
   const described = NEWS.includes(event.type) ? describeEvent(event) : null;
   if (described === null) return null;
   const { seq, at, type, certificate, renewalId, target } = event;
@@ -155,6 +156,15 @@ function alertNotification(
     channels,
     more: factsOf(detail),
     ...(canAcknowledge && { acknowledge: { alert, acknowledgements: Number(acknowledgements ?? 0) } }),
+  };
+}
+
+function reportNotification({ seq, at, type, detail: { until, channels } }: HistoryEvent): Notification | null {
+  if (typeof until !== "number" || !Array.isArray(channels)) return null;
+  return {
+    ...{ id: String(seq), at, event: type, certificate: null, renewalId: null, target: null, severity: "info" },
+    ...{ message: "renewd: the weekly report", action: null, alert: "report", resolves: true, responsibility: null },
+    ...{ channels, reportUntil: until },
   };
 }
 

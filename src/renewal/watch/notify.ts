@@ -84,7 +84,8 @@ async function deliverEvent(
   if ((await store.alerts.receipt(name, event.seq)) !== null) return false;
   const receipt = { channel: name, seq: event.seq, alert: alertOf(event) };
   try {
-    await sendInTime(channel, withLink(context, name, notification), signal);
+    const whole = await withReport(context, withLink(context, name, notification));
+    await sendInTime(channel, whole, signal);
     await store.alerts.record({ ...receipt, at: clock.now(), outcome: "sent", error: null });
     return true;
   } catch (thrown) {
@@ -110,6 +111,13 @@ function withLink({ store, settings }: Context, channel: string, notification: N
   if (acknowledge === undefined || webUrl === null) return notification;
   const token = linkToken({ ...acknowledge, channel, at }, store.alerts.sign);
   return { ...notification, acknowledgeUrl: `${webUrl}/acknowledge?token=${token}` };
+}
+
+/** Written when it is sent: the history of that week is as it was, what is open is as of now. */
+async function withReport({ services }: Context, notification: Notification): Promise<Notification> {
+  const report =
+    notification.reportUntil === undefined ? undefined : await services.weeklyReport?.(notification.reportUntil);
+  return report === undefined ? notification : { ...notification, message: report.title, report };
 }
 
 async function sendInTime(channel: Channel, notification: Notification, signal: AbortSignal): Promise<void> {

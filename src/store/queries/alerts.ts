@@ -63,6 +63,8 @@ const stateJson: z.ZodType<AlertState> = z.object({
   definitions: z.record(z.string(), z.string()),
   selfTests: z.record(z.string(), z.object({ at: z.number(), error: z.string().nullable() })),
   canaryAt: z.number().nullable(),
+  // Releases before weekly reports wrote none.
+  reportAt: z.number().nullable().default(null),
 });
 const outcomeText = z.enum(["sent", "givenUp"]);
 

@@ -12,6 +12,7 @@ import { inventoryOperations } from "./inventory.ts";
 import { placeOperations } from "./places.ts";
 import { stateOperations } from "./state.ts";
 import { watchedOperations } from "./watched.ts";
+import { weekOperations } from "./week.ts";
 
 /** All of `/api/v1`. */
 export const OPERATIONS: readonly Operation[] = [
@@ -25,6 +26,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...actionOperations,
   ...drillOperations,
   ...horizonOperations,
+  ...weekOperations,
   ...alertOperations,
   ...inventoryOperations,
   ...watchedOperations,
