@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError } from "../../domain/errors.ts";
+import { looksLikeKey } from "../../domain/keyText.ts";
 import { CLEAR_TEXT_REFUSED, isClearText } from "../../domain/loopback.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import type { Secret } from "../../domain/secret.ts";
@@ -161,6 +162,9 @@ function conflict(
 const RECEIPT_FACTS_MAX = 8;
 /** Of all numbers together: fewer than the secret number of any key has, by far. */
 const RECEIPT_DIGITS_MAX = 32;
+const LONG_NUMBER = new RegExp(`\\d{${RECEIPT_DIGITS_MAX + 1}}`);
+/** From MD5 to SHA-256. */
+const DIGEST = /\b[0-9a-f]{32,64}\b/gi;
 const FACT_NAME = /^[A-Za-z][A-Za-z0-9_]{0,39}$/;
 const FACT_CHARS_MAX = 200;
 const receiptAnswer = z.object({ receipt: z.record(z.string(), z.unknown()) });
@@ -187,5 +191,11 @@ function isInPieces(facts: readonly (readonly [string, string | number])[], hidd
     .filter((value) => typeof value === "number")
     .join("")
     .replaceAll(/\D/g, "");
-  return digits.length > RECEIPT_DIGITS_MAX || repeatsTogether(texts, hidden);
+  return digits.length > RECEIPT_DIGITS_MAX || repeatsTogether(texts, hidden) || mayHoldKey(texts);
+}
+
+/** In an encoding that nobody foresaw, such as base64 of base64. Digests are no key: one in hex is found as such. */
+function mayHoldKey(texts: readonly string[]): boolean {
+  const others = texts.join(" ").replace(DIGEST, " ");
+  return others.match(LONG_NUMBER) !== null || looksLikeKey(others);
 }

@@ -1,3 +1,4 @@
+import { createPrivateKey } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -196,6 +197,30 @@ describe("webhook", () => {
     expect(JSON.stringify(made)).not.toContain(pair.privateKey.reveal().split("\n")[1]);
   });
 
+  it.each<[string, (pem: string) => string]>([
+    ["base64 of its base64", (pem) => twice(pem)],
+    ["its text backwards", (pem) => [...pem].reverse().join("")],
+    ["its secret number", (pem) => BigInt(`0x${numberOf(pem)}`).toString()],
+  ])("keeps no facts that are the key as %s", async (_, write) => {
+    const pair = await issue(1);
+    const pieces = write(pair.privateKey.reveal()).match(/[\s\S]{1,190}/g) ?? [];
+    const receipt = Object.fromEntries(pieces.map((piece, index) => [`f${index}`, piece]));
+    receiver.answer = () => ({ status: 200, text: JSON.stringify({ receipt }) });
+    expect(Object.keys(await deployer().deploy({ pair, previous: null }, NEVER)).sort()).toEqual([
+      ...["fingerprint", "generation"],
+    ]);
+  });
+
+  it("keeps several digests and names of a cloud's objects", async () => {
+    const receipt = {
+      arn: "arn:aws:acm:eu-central-1:123456789012:certificate/12345678-1234-1234-1234-123456789012",
+      ...{ version: "Bd7eK3jY9sXq2LmN8pRtVw4ZcA6hUf1G", sha1: "0a".repeat(20), sha256: "0b".repeat(32) },
+      ...{ other: "1c".repeat(32), third: "2d".repeat(32) },
+    };
+    receiver.answer = () => ({ status: 200, text: JSON.stringify({ receipt }) });
+    expect(await deployer().deploy({ pair: await issue(1), previous: null }, NEVER)).toMatchObject(receipt);
+  });
+
   it("keeps no facts that are pieces of the key together, as text or as digits", async () => {
     const pair = await issue(1);
     const body = pair.privateKey.reveal().split("\n").slice(1, -2).join("");
@@ -271,3 +296,12 @@ describe("webhook", () => {
     });
   });
 });
+
+function twice(pem: string): string {
+  return btoa(btoa(pem));
+}
+
+/** In hex: the secret number of an ECDSA key. */
+function numberOf(pem: string): string {
+  return Buffer.from(String(createPrivateKey(pem).export({ format: "jwk" }).d), "base64url").toString("hex");
+}
