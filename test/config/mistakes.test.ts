@@ -59,6 +59,16 @@ certificates:
       "2:12 solvers.Web: is not a valid name",
     ],
     [
+      "a weekly report by a channel that is no mail",
+      "version: 1\nnotifications: { chat: { type: slack, url: file:x } }\nreport: { channel: chat }\n",
+      '3:20 report.channel: "chat" is no channel of type `smtp`: name one that is',
+    ],
+    [
+      "a weekly report by a channel that is not there",
+      "version: 1\nreport: { channel: mail }\n",
+      '2:20 report.channel: "mail" is not defined under `notifications`',
+    ],
+    [
       "a name that climbs",
       "version: 1\nsolvers: { ../x: { type: http-01 } }\n",
       '2:12 solvers."../x": is not a valid name',
