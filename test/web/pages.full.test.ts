@@ -2,10 +2,15 @@ import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { signInLink } from "../../src/compose/index.ts";
 import { freePort } from "../support/freePort.ts";
+import { sighting } from "../support/model/facts.ts";
 import { type Haproxy, startHaproxy } from "../support/servers/haproxy.ts";
 import { type RenewdProcess, startRenewd } from "../support/system/renewd.ts";
 import { type System, startSystem } from "../support/system/system.ts";
 import { axeViolations, DESK, overflowPx, PHONE, startBrowser, watchErrors } from "../support/web/browser.ts";
+
+/** Longer than a phone is wide, without a space. */
+const LONG = "long-label-of-a-stranger.".repeat(8);
+const FOUND = sighting({ issuer: `CN=${LONG}`, names: [`${LONG}example.org`] }, { place: `/etc/${LONG}pem` });
 
 const PAGES = [
   ...["/", "/certificates", "/history", "/history?view=events", "/calendar", "/endpoints", "/targets"],
@@ -25,6 +30,8 @@ const PAGES = [
     "/actions/pause?certificate=shop",
     "/actions/replace",
     "/certificates/none",
+    "/inventory",
+    `/inventory/${FOUND.certificate.fingerprint}`,
   ],
 ];
 
@@ -55,6 +62,7 @@ beforeAll(async () => {
     certificates: { shop: at("shop", "lb"), pay: at("pay", "broken") },
     sections: { web: { port }, retry: { deployAttempts: 1, backoff: ["60s"] } },
   });
+  await system.store.inventory.record([FOUND], Date.now());
   renewd = startRenewd(["run", "--yes", "--config", system.configFile]);
   await system.ended("shop", 90_000);
   await system.event("deploy.failed", "pay");

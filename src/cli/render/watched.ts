@@ -24,7 +24,8 @@ export const WATCH_WORDS: Readonly<Record<WatchState, string>> = {
 };
 
 export function renderWatched({ endpoints, at }: WatchedReport, screen: Screen): string {
-  if (endpoints.length === 0) return "nothing is watched: name endpoints in `watch:` of the configuration";
+  if (endpoints.length === 0)
+    return "nothing is watched yet: name endpoints in `watch:` of the configuration; `renewd run`, or its planner, takes them up";
   const columns = [
     { title: "NAME" },
     { title: "STATE" },
