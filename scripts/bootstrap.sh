@@ -57,13 +57,18 @@ missing_packages() {
     wanted+=(strace:strace faketime:faketime ip:iproute2 caddy:caddy keytool:default-jre-headless sshd:openssh-server)
     wanted+=(promtool:prometheus zsh:zsh fish:fish)
     wanted+=(chromium:chromium lego:lego certbot:certbot pdns_server:pdns-server)
+    wanted+=(slapd:slapd mariadbd:mariadb-server vsftpd:vsftpd prosody:prosody)
     wanted+=(apache2:apache2 postfix:postfix dovecot:dovecot-core mosquitto:mosquitto named:bind9 knotd:knot setfacl:acl setfattr:attr)
   fi
   local entry
   for entry in "${wanted[@]}"; do command -v "${entry%%:*}" >/dev/null || printf '%s ' "${entry##*:}"; done
   # Dovecot's protocols are packages of their own, without a command.
   for_tests || return 0
-  compgen -G '/usr/lib*/dovecot/imap-login' >/dev/null || compgen -G '/usr/libexec/dovecot/imap-login' >/dev/null || printf 'dovecot-imapd '
+  local login
+  for login in imap-login:imapd pop3-login:pop3d managesieve-login:managesieved; do
+    compgen -G "/usr/lib*/dovecot/${login%%:*}" >/dev/null || compgen -G "/usr/libexec/dovecot/${login%%:*}" >/dev/null ||
+      printf 'dovecot-%s ' "${login##*:}"
+  done
   [ -e /usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql ] || printf 'pdns-backend-sqlite3 '
   # Debian keeps PostgreSQL's server programs off PATH, one directory per major version.
   compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || printf 'postgresql '
@@ -106,6 +111,8 @@ install_packages() {
   rm -f "$log"
   after=$(enabled_units)
   for unit in $(LC_ALL=C comm -13 <(echo "$before") <(echo "$after")); do systemctl disable --quiet "$unit" || true; done
+  # Debian's slapd has a script for init alone.
+  if [[ " ${packages[*]} " == *" slapd "* ]]; then update-rc.d slapd disable >/dev/null 2>&1 || true; fi
   local left
   left=$(missing_packages)
   [ -z "$left" ] || { echo "bootstrap: apt-get installed ${packages[*]} but the programs of $left are still not found" >&2; exit 1; }
