@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { startReplacement } from "../src/renewal/plan/replacement.ts";
 import { nodeListener } from "../src/web/nodeListener.ts";
 import { createRoot } from "../test/support/ca/pki.ts";
+import { sighting } from "../test/support/model/facts.ts";
 import { beatAll, seedFleet } from "../test/support/system/seedFleet.ts";
 import { createWebEstate } from "../test/support/system/webEstate.ts";
 import { DESK, PHONE, startBrowser } from "../test/support/web/browser.ts";
@@ -28,6 +29,7 @@ const PAGES: readonly (readonly [string, string])[] = [
   ["history", "/history"],
   ["calendar", "/calendar"],
   ["endpoints", "/endpoints"],
+  ["inventory", "/inventory"],
   ["targets", "/targets"],
   ["issuers", "/issuers"],
   ["replacements", "/replacements"],
@@ -70,6 +72,7 @@ const intermediate = await (await createRoot({ name: "Example Root" })).intermed
 const leaf = await intermediate.issue({ names: ["cdn.example.org"], notAfter: new Date(Date.now() + 28 * 86_400_000) });
 await seedFleet(store, web.estate().certificates, { now: Date.now(), chain: [leaf.certPem, intermediate.certPem] });
 await replaceSome();
+await findSome();
 await mkdir(DIRECTORY, { recursive: true });
 
 const server = createServer(nodeListener(estate.app, estate.web.readers)).listen(0, "127.0.0.1");
@@ -103,6 +106,21 @@ try {
   await browser.close();
   server.closeAllConnections();
   server.close();
+}
+
+/** What nobody manages. */
+async function findSome(): Promise<void> {
+  const found = ["erp", "printer", "old-vpn", "lab-7"].map((host, index) => {
+    const [name, notAfter] = [`${host}.example.org`, Date.now() + (index + 1) * 9 * 86_400_000];
+    const certificate = {
+      fingerprint: `${index + 1}f`.repeat(32),
+      names: [name],
+      issuer: "CN=Example CA R11",
+      notAfter,
+    };
+    return sighting(certificate, { place: `${name} at 192.0.2.${index + 30}:443` });
+  });
+  await store.inventory.record(found, Date.now());
 }
 
 /** A replacement that is under way. */
