@@ -112,7 +112,8 @@ export const FOLDERS: Readonly<Record<string, FolderRule>> = {
     typesOnly: ["queue"],
   },
   // The package's own door: interfaces, and requests through the queue.
-  index: { mayImport: ["compose", "domain"] },
+  // The face of the package also shows what DNS providers outside it are made with.
+  index: { mayImport: ["compose", "domain", "solvers/dns"] },
   cli: ENTRY,
   workers: ENTRY,
 };
