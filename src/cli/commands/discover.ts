@@ -17,7 +17,7 @@ export function addDiscover(program: Command, cli: Cli): void {
   const command = program
     .command("discover")
     .description(
-      "Look for certificates, whoever renews them, and keep what is found in the inventory. Changes nothing elsewhere.",
+      "Look for certificates, no matter who renews them, and keep what is found in the inventory. Changes nothing elsewhere.",
     )
     .argument(
       "[SOURCE...]",

@@ -169,7 +169,7 @@ export const fileSchema = z.strictObject({
     ),
   discovery: discoverySchema
     .prefault({})
-    .describe("Where `renewd discover` looks for certificates, whoever renews them: see docs/inventory.md."),
+    .describe("Where `renewd discover` looks for certificates, no matter who renews them: see docs/inventory.md."),
   retention: retentionSchema.prefault({}).describe("How long what nothing needs any more is kept."),
   retry: retry.prefault({}).describe("How failed steps are tried again."),
   log: log.prefault({}).describe("Logging to standard error."),
