@@ -2,6 +2,8 @@ import { createRevocationLists } from "../acme/revocationLists.ts";
 import type { Config } from "../config/config.ts";
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from "../domain/time.ts";
 import type { Context } from "../renewal/context.ts";
+import { createParts } from "../renewal/plan/parts.ts";
+import type { PlannerPart } from "../renewal/rules/plannerParts.ts";
 import { boundInstants } from "../renewal/watch/boundInstants.ts";
 import { renewCanary } from "../renewal/watch/canary.ts";
 import { measureDrills } from "../renewal/watch/drills.ts";
@@ -14,9 +16,11 @@ import { requestWeeklyReport } from "../renewal/watch/weeklyReport.ts";
 import { report } from "./jobWorker.ts";
 import { repeat } from "./repeat.ts";
 
+/** A chore that fails so often in a row is shown, and calls people. */
+const FAILURES_MIN = 2;
+
 interface Chore {
-  /** For the log. */
-  readonly part: string;
+  readonly part: PlannerPart;
   readonly everyMs: number;
   readonly work: (signal: AbortSignal) => Promise<unknown>;
   readonly first?: "now";
@@ -28,7 +32,7 @@ export function startPlannerChores(context: Context, config: () => Config): { cl
   const chores: readonly Chore[] = [
     { part: "rehearsal", everyMs: 30 * SECOND_MS, work: (signal) => rehearseDue(context, signal) },
     // How soon a rehearsal that somebody asked for begins.
-    { part: "rehearsal", everyMs: 2 * SECOND_MS, work: (signal) => rehearseRequested(context, signal) },
+    { part: "rehearsalRequests", everyMs: 2 * SECOND_MS, work: (signal) => rehearseRequested(context, signal) },
     { part: "canary", everyMs: 20 * SECOND_MS, work: (signal) => renewCanary(context, signal) },
     { part: "drills", everyMs: 2 * SECOND_MS, work: (signal) => measureDrills(context, signal) },
     { part: "horizon", everyMs: MINUTE_MS, work: (signal) => watchHorizon(context, signal) },
@@ -53,7 +57,10 @@ export function startPlannerChores(context: Context, config: () => Config): { cl
     // Each list is fetched once a day at most; this is how soon a new certificate is looked up in one.
     { part: "revocations", everyMs: 15 * MINUTE_MS, work: (signal) => checkRevocations(context, lists, signal) },
   ];
-  const running = chores.map(({ part, everyMs, work, first }) => repeat(everyMs, work, report(context, part), first));
+  const parts = createParts(context, FAILURES_MIN);
+  const running = chores.map(({ part, everyMs, work, first }) =>
+    repeat(everyMs, (signal) => parts.run(part, () => work(signal), signal), report(context, part), first),
+  );
   return {
     async close() {
       await Promise.all(running.map((chore) => chore.close()));

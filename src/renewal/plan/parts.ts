@@ -20,24 +20,26 @@ export interface Parts {
   failing(): readonly string[];
 }
 
-export function createParts(context: Context): Parts {
+/** `failuresMin`: so many in a row are recorded; what runs every few seconds may fail once. */
+export function createParts(context: Context, failuresMin = 1): Parts {
   const failing = new Map<string, Reported>();
-  const failed = new Set<string>();
+  const inRow = new Map<string, number>();
   return {
-    failing: () => [...failed],
+    failing: () => [...inRow.keys()],
     async run(part, work, signal) {
       try {
         const result = await work();
-        failed.delete(part);
+        inRow.delete(part);
         if (failing.delete(part)) await record(context, "planner.partRecovered", { part });
         return result;
       } catch (thrown) {
         const error = toRenewalError(thrown);
         // The clock guard reports a wrong clock itself, and it stops every part.
         if (signal.aborted || error.code === "clock.skewed") throw thrown;
-        failed.add(part);
+        const failures = (inRow.get(part) ?? 0) + 1;
+        inRow.set(part, failures);
         context.log.error({ part, code: error.code, err: error }, "a part of the planner failed; the others go on");
-        await recordFailing(context, failing, part, error);
+        if (failures >= failuresMin) await recordFailing(context, failing, part, error);
         return null;
       }
     },

@@ -1,5 +1,9 @@
-/** The parts of a planner's tick. Each runs alone. */
-export const PLANNER_PARTS = ["ledger", "plan", "expiry", "renewalInfo"] as const;
+/** The parts of a planner's tick, and what it does beside them. Each runs alone. */
+export const PLANNER_PARTS = [
+  ...(["ledger", "plan", "expiry", "renewalInfo"] as const),
+  ...(["rehearsal", "rehearsalRequests", "canary", "drills", "horizon", "report", "selfTest"] as const),
+  ...(["discovery", "retention", "bounds", "revocations"] as const),
+] as const;
 export type PlannerPart = (typeof PLANNER_PARTS)[number];
 
 const NAMES: Readonly<Record<PlannerPart, string>> = {
@@ -7,6 +11,17 @@ const NAMES: Readonly<Record<PlannerPart, string>> = {
   plan: "planning",
   expiry: "warning of expiry",
   renewalInfo: "asking CAs when to renew",
+  rehearsal: "rehearsing renewals",
+  rehearsalRequests: "starting rehearsals that were asked for",
+  canary: "renewing the canary",
+  drills: "measuring drills",
+  horizon: "watching what else ends",
+  report: "mailing the weekly report",
+  selfTest: "testing channels",
+  discovery: "discovering certificates",
+  retention: "removing what is older than `retention`",
+  bounds: "correcting impossible times",
+  revocations: "looking for revoked certificates",
 };
 
 /** As people read it. `part` comes from history, so a newer release may have written it. */
