@@ -84,6 +84,8 @@ function readPlaces(places: readonly string[], ports: number[]): Places {
       found.sources.add("networks");
       found.networks.push({ network: checked("a network", checkDialledNetwork(text), text), ports });
     } else {
+      // Sooner a source mistyped than a host without a dot.
+      if (/^[A-Za-z-]+$/.test(text)) throw noSource(text);
       found.sources.add("hosts");
       const isWritten = /\]:\d+$|^[^:]+:\d+$/.test(text);
       for (const port of isWritten ? [HTTPS_PORT] : ports)
@@ -91,6 +93,12 @@ function readPlaces(places: readonly string[], ports: number[]): Places {
     }
   }
   return found;
+}
+
+function noSource(text: string): RenewalError {
+  const shown = text.slice(0, 80);
+  const sources = DISCOVERY_SOURCES.join(", ");
+  return new RenewalError("request.invalid", `"${shown}" is no source: ${sources}; a host is written ${shown}:443`);
 }
 
 function readTransfer(text: string): DiscoveryConfig["zones"]["transfers"][number] {

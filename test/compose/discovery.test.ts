@@ -136,6 +136,7 @@ describe("dialling", () => {
   });
 
   test.each([
+    [["nosuchsource"], /is no source: servers, clients, files/],
     [["10.0.0.0/8"], /has more than 65536 addresses/],
     [["a b"], /"a b" must be/],
     [["zone:example.org"], /write zone:example\.org@ns1/],
