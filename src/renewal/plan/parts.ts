@@ -6,6 +6,8 @@ import type { PlannerPart } from "../rules/plannerParts.ts";
 
 /** A part of the planner that keeps failing is recorded again after this. */
 const REPEAT_MS = 6 * HOUR_MS;
+/** More than there are parts, with an end each. */
+const EVENTS_MAX = 100;
 
 interface Reported {
   readonly code: string;
@@ -24,13 +26,16 @@ export interface Parts {
 export function createParts(context: Context, failuresMin = 1): Parts {
   const failing = new Map<string, Reported>();
   const inRow = new Map<string, number>();
+  const looked = new Set<string>();
   return {
     failing: () => [...inRow.keys()],
     async run(part, work, signal) {
       try {
         const result = await work();
         inRow.delete(part);
-        if (failing.delete(part)) await record(context, "planner.partRecovered", { part });
+        const hadFailed = !looked.has(part) && (await failedBefore(context, part));
+        looked.add(part);
+        if (failing.delete(part) || hadFailed) await record(context, "planner.partRecovered", { part });
         return result;
       } catch (thrown) {
         const error = toRenewalError(thrown);
@@ -44,6 +49,18 @@ export function createParts(context: Context, failuresMin = 1): Parts {
       }
     },
   };
+}
+
+/** In a process before this one: a restart with what cures it is the usual end of a failure. */
+async function failedBefore({ store, log }: Context, part: PlannerPart): Promise<boolean> {
+  try {
+    const types = ["planner.partFailed", "planner.partRecovered"] as const;
+    const events = await store.events.list({ types, limit: EVENTS_MAX });
+    return events.findLast(({ detail }) => detail.part === part)?.type === "planner.partFailed";
+  } catch (thrown) {
+    log.debug({ part, err: toRenewalError(thrown) }, "whether it failed before cannot be read");
+    return false;
+  }
 }
 
 async function recordFailing(
