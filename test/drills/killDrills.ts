@@ -32,15 +32,36 @@ async function strikeAll<T>(
     const certificates = world.sites.slice(0, group.length).map(({ certificate }) => certificate);
     const before = await world.generations();
     const afterSeq = await world.lastSeq();
-    const struck = group.map((what, index) => strike(what, certificates[index] ?? "", afterSeq));
+    const missing = new Set(group);
+    const struck = group.map(async (what, index) => {
+      const at = await strike(what, certificates[index] ?? "", afterSeq);
+      missing.delete(what);
+      return at;
+    });
+    const hits = Promise.all(struck);
+    hits.catch(() => undefined);
     await world.force(certificates);
-    const instants = await within("every strike to hit", Promise.all(struck), STRIKES_MAX_MS);
+    const instants = await within("every strike to hit", hits, STRIKES_MAX_MS).catch(async (error: unknown) => {
+      const told = await story(world, certificates, afterSeq);
+      throw new Error(`${String(error)}\nnot hit: ${JSON.stringify([...missing])}\n${told}`, { cause: error });
+    });
     const verified = await world.converged(new Map(certificates.map((name) => [name, (before.get(name) ?? 0) + 1])));
     for (const [index, at] of instants.entries())
       injections.push({ at, convergedAt: verified.get(certificates[index] ?? "") ?? 0 });
     await world.fleet.allReady();
   }
   return injections;
+}
+
+/** What the history says of these certificates since, a line an event. */
+async function story({ system }: World, certificates: readonly string[], afterSeq: number): Promise<string> {
+  const events = await system.store.events.list({ afterSeq, limit: 1_000 });
+  return events
+    .filter(({ certificate }) => certificate !== null && certificates.includes(certificate))
+    .map(({ at, type, certificate, worker, detail }) =>
+      [new Date(at).toISOString(), certificate, type, worker, JSON.stringify(detail).slice(0, 200)].join(" "),
+    )
+    .join("\n");
 }
 
 const killAtCa: Drill = {
@@ -55,9 +76,11 @@ const killAtCa: Drill = {
       world,
       chosen,
       ({ step, moment }, certificate) =>
-        new Promise((resolve) => {
+        new Promise((resolve, reject) => {
           const act = async (): Promise<"reset"> => {
-            resolve(await world.fleet.kill(await issuerPid(world, certificate)));
+            await issuerPid(world, certificate)
+              .then((pid) => world.fleet.kill(pid))
+              .then(resolve, reject);
             return "reset";
           };
           world.ledger.arm({ certificate, step, moment, act });

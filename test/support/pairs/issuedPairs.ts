@@ -15,15 +15,21 @@ export interface PairIssuer {
   issue(options: PairOptions): Promise<IssuedCertificate>;
 }
 
+const BACKDATED_MS = 3_600_000;
+
 /** The CA's own key type also is its leaves' default, as ACM demands and public CAs do. */
 export async function createPairIssuer(keyType: KeyType = "ecdsa-p256"): Promise<PairIssuer> {
   const intermediate = await (await createRoot({ keyType })).intermediate({ keyType });
+  let last = Date.now() - BACKDATED_MS;
   return {
     intermediate,
     async issue(options) {
+      // Of two pairs of one generation the later one wins: whole seconds must tell them apart, however fast the machine.
+      last = Math.max(last + 1000, Date.now() - BACKDATED_MS);
       const { certPem, keyPem } = await intermediate.issue({
         names: [`${options.certificate}.test`],
         keyType,
+        notBefore: new Date(last),
         ...options,
       });
       return {
