@@ -107,8 +107,9 @@ function settingsOf({
     requeueMs: planner.sweepMs,
     proof: { connections: verification.connections, spreadMs: verification.spreadMs },
     undialable: verification.undialable,
-    mayDialFound: addressGate(discovery.allow),
+    mayDial: addressGate(discovery.allow),
     observeMs: observation.everyMs,
+    lookConnections: observation.connections,
     retention,
     rehearseMs: rehearsal.everyMs ?? REHEARSAL_OFF,
   };

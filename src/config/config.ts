@@ -39,7 +39,7 @@ export interface Config {
   readonly planner: { readonly tickMs: number; readonly sweepMs: number; readonly batch: number };
   /** Concurrency per process. */
   readonly workers: { readonly issue: number; readonly deploy: number; readonly verify: number };
-  readonly observation: { readonly everyMs: number };
+  readonly observation: { readonly everyMs: number; readonly connections: number };
   readonly retention: { readonly historyMs: number; readonly keysMs: number };
   readonly verification: {
     readonly connections: number;

@@ -175,7 +175,7 @@ async function build(
     tracing: await resolveTracing(tracing, resources),
     planner: { tickMs: planner.tick, sweepMs: planner.sweep, batch: planner.batch },
     workers,
-    observation: { everyMs: observation.every },
+    observation: { everyMs: observation.every, connections: observation.connections },
     discovery: resolveDiscovery(discovery, resources),
     retention: { historyMs: retention.history, keysMs: retention.keys },
     verification: {

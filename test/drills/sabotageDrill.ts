@@ -132,6 +132,7 @@ function contextOf(bench: Workbench, { estate, cases, before, terms }: Sabotaged
     judge: createServedJudge(() => roots),
     settings: {
       ...bench.context.settings,
+      mayDial: () => true,
       proof: { ...DEFAULT_SETTINGS.proof, spreadMs: terms.spreadMs },
       planBudgetMs: 60_000,
     },
@@ -247,9 +248,11 @@ async function lookAtAll(
     const old = before.get(name);
     if (old === undefined) throw new Error(`${name} has no pair`);
     const [first = old, second = first] = await sabotage.serve(estate, name, old);
+    const { behind = 0 } = sabotage;
+    let connections = 0;
     estate.pool.serve(
       name,
-      () => first,
+      () => (behind > 0 && ++connections % behind === 0 ? old : first),
       () => second,
     );
   }

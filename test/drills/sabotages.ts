@@ -196,6 +196,8 @@ export interface WatchedSabotage {
   readonly state: WatchState;
   /** What the members serve. */
   readonly serve: (estate: SabotageEstate, name: string, before: ServedPair) => Promise<readonly ServedPair[]>;
+  /** Behind the first address stand so many, of which the last one kept the old pair. */
+  readonly behind?: number;
 }
 
 const HOUR_MS = 3_600_000;
@@ -236,6 +238,12 @@ export const WATCHED_SABOTAGES: readonly WatchedSabotage[] = [
     serve: async ({ authorities: { lower, upper } }, name, before) => [
       withChain(await lower.issue({ names: [name] }), lower, upper),
       before,
+    ],
+  },
+  {
+    ...{ title: "watched: one of ten behind one address kept the old pair", state: "stale", behind: 10 },
+    serve: async ({ authorities: { lower, upper } }, name) => [
+      withChain(await lower.issue({ names: [name] }), lower, upper),
     ],
   },
 ];

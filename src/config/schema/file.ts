@@ -90,6 +90,15 @@ const observation = z.strictObject({
       "How often the endpoints of each certificate that is not being renewed are dialled. What no longer serves " +
         "it is deployed again.",
     ),
+  connections: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(10)
+    .describe(
+      "Connections of each such look to every address. Of ten members behind an address, ten connections meet the one " +
+        "that serves something else in 65 of 100 looks. Where much is due at once there are fewer.",
+    ),
 });
 
 const rehearsal = z.strictObject({

@@ -46,7 +46,8 @@ export const VERIFY_ERRORS = {
   "verify.forbidden": {
     class: "configuration",
     retry: "never",
-    action: "Name its network in `discovery.allow` if it may be dialled, or ignore what was found there.",
+    action:
+      "Name its network in `discovery.allow` if it may be dialled; else take it out of `watch`, or ignore what was found there.",
   },
   "verify.ending": {
     class: "target",

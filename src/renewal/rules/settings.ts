@@ -22,10 +22,12 @@ export interface RenewalSettings {
   /** What proves one address. */
   readonly proof: ProofTerms;
   readonly undialable: UndialablePolicy;
-  /** Whether an address may be dialled for an endpoint that discovery found. */
-  readonly mayDialFound: (address: string) => boolean;
+  /** Whether an address may be dialled for an endpoint that renewd only watches: a public one, or one in `discovery.allow`. */
+  readonly mayDial: (address: string) => boolean;
   /** Between two observations of the endpoints of a certificate that is not being renewed. */
   readonly observeMs: number;
+  /** Connections of one such look to each address. */
+  readonly lookConnections: number;
   /** Between two rehearsals of a certificate; REHEARSAL_OFF: no automatic rehearsals. */
   readonly rehearseMs: number;
   readonly retention: RetentionSettings;
@@ -53,8 +55,9 @@ export const DEFAULT_SETTINGS: RenewalSettings = {
   backoffMs: LADDERS_MS.renewal,
   proof: { connections: 40, spreadMs: 10_000 },
   undialable: "report",
-  mayDialFound: addressGate([]),
+  mayDial: addressGate([]),
   observeMs: 600_000,
+  lookConnections: 10,
   rehearseMs: REHEARSAL_OFF,
   alerts: DEFAULT_ALERTS,
   retention: { historyMs: 400 * DAY_MS, keysMs: 7 * DAY_MS },

@@ -1,4 +1,7 @@
+import { isIP } from "node:net";
 import type { Observation } from "../../domain/endpoint.ts";
+import { isLoopback } from "../../domain/loopback.ts";
+import { reachOf } from "../../domain/reach.ts";
 import type { Finding } from "../../domain/scan.ts";
 import { DAY_MS, formatDuration, formatInstant, MINUTE_MS } from "../../domain/time.ts";
 import {
@@ -29,6 +32,14 @@ const STATE_OF: Readonly<Record<string, WatchState>> = {
 const CODE_OF: Partial<Readonly<Record<WatchState, string>>> = {
   ...{ notValid: "verify.notValid", wrongCertificate: "verify.wrongCertificate", badChain: "verify.badChain" },
 };
+
+/**
+ * Whether the configuration itself writes this private address, and so means it. A name does not: those who answer for
+ * it may lead it anywhere. Nobody means link-local addresses and the metadata services of clouds by writing them.
+ */
+export function isWritten({ origin, endpoint: { host } }: WatchDefinition, address: string): boolean {
+  return origin === "configured" && (isIP(host) !== 0 || isLoopback(host)) && reachOf(address) === "private";
+}
 
 /** What one address shows, by what a client finds wrong. Pure. */
 export function judgeAddress(

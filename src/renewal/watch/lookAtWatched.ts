@@ -4,11 +4,12 @@ import type { Observation } from "../../domain/endpoint.ts";
 import { toRenewalError } from "../../domain/errors.ts";
 import type { NewEvent } from "../../domain/event.ts";
 import type { Finding } from "../../domain/scan.ts";
-import { placeKey, type ServedSighting } from "../../domain/served.ts";
+import type { ServedSighting } from "../../domain/served.ts";
 import { MINUTE_MS } from "../../domain/time.ts";
-import type { WatchDefinition, WatchedAddress, WatchedEndpoint, WatchLook, WatchRecord } from "../../domain/watched.ts";
+import type { WatchDefinition, WatchedEndpoint, WatchLook, WatchRecord } from "../../domain/watched.ts";
 import type { Context } from "../context.ts";
-import { judgeAddress, lookOf, newestOf, nextLookAt, withStale } from "../rules/watched.ts";
+import { isWritten, judgeAddress, lookOf, nextLookAt, withStale } from "../rules/watched.ts";
+import { type Asking, askMembers, leavesAt, servedEarlier } from "./members.ts";
 import { sightingsOf } from "./recordServed.ts";
 
 /** Connections, and so sockets, of one process at the same time. */
@@ -19,10 +20,8 @@ const AHEAD_MAX = 500;
 const RECORD_MAX = 200;
 /** A look that nobody recorded, as its process died, is due again then. */
 const CLAIM_MS = 5 * MINUTE_MS;
-/** More connections to an address that answered otherwise than at the last look: the members of a load balancer. */
-const MEMBERS_ASKED = 8;
-/** Of changes at an address that show which certificates it served before. */
-const EARLIER_MAX = 20;
+/** Connections aimed at with what is claimed at once. Where much is due, as after a start, each look makes fewer. */
+const CONNECTIONS_AIM = 500;
 
 interface Looked extends WatchRecord {
   readonly before: WatchLook | null;
@@ -44,8 +43,9 @@ export async function lookAtWatched(context: Context, signal: AbortSignal): Prom
     const now = clock.now();
     const due = await store.watched.claim({ now, nextAt: now + CLAIM_MS, limit: AHEAD_MAX });
     if (due.length === 0 && running.size === 0) break;
+    const asking = askingFor(context, due.length);
     for (const watched of due) {
-      const task = lookAt(context, watched, limit, signal)
+      const task = lookAt(context, watched, { limit, asking }, signal)
         .then((found) => writer.add(found))
         .catch((thrown: unknown) => {
           // One failure must not stop the others. It is due again when its claim ends.
@@ -109,27 +109,41 @@ function changeOf({ watched, look, before }: Looked, now: number): NewEvent | nu
   return { at: now, type: "watch.changed", certificate: null, renewalId: null, target: null, detail };
 }
 
+/** A look has its share of what is aimed at, and never fewer than one connection. */
+function askingFor({ settings: { lookConnections, proof } }: Context, due: number): Asking {
+  const usual = Math.max(1, Math.min(lookConnections, Math.floor(CONNECTIONS_AIM / due)));
+  return { usual, changed: usual < lookConnections ? lookConnections : Math.max(lookConnections, proof.connections) };
+}
+
+interface Bounds {
+  readonly limit: <T>(work: () => Promise<T>) => Promise<T>;
+  readonly asking: Asking;
+}
+
 async function lookAt(
   context: Context,
   watched: WatchedEndpoint,
-  limit: <T>(work: () => Promise<T>) => Promise<T>,
+  { limit, asking }: Bounds,
   signal: AbortSignal,
 ): Promise<Looked> {
-  const { probe, clock, settings, judge } = context;
+  const { store, probe, clock, settings, judge } = context;
   const { endpoint, expects, look: before } = watched;
   let unresolved: WatchLook["problem"] = null;
   let observations: readonly Observation[] = [];
   let others: readonly Observation[] = [];
   try {
     const addresses = await limit(() => probe.addresses(endpoint, signal));
-    const allowed = mayDial(context, watched, addresses);
+    const allowed = addresses.filter((address) => settings.mayDial(address) || isWritten(watched, address));
     observations = await Promise.all(
       // The very addresses that were judged are dialled: a second look-up could give others.
       allowed.map((address) => limit(() => probe.observe(endpoint, address, null, signal))),
     );
-    others = await askMembers(observations, before, (address) =>
-      limit(() => probe.observe(endpoint, address, null, signal)),
-    );
+    const last = (before?.addresses ?? []).map(({ observation }) => observation);
+    const found = observations.map((seen) => {
+      const ask = () => limit(() => probe.observe(endpoint, seen.address, null, signal));
+      return askMembers({ seen, known: leavesAt(last, seen.address), ask }, asking);
+    });
+    others = (await Promise.all(found)).flat();
     if (allowed.length < addresses.length) unresolved = forbidden(addresses, allowed);
   } catch (thrown) {
     signal.throwIfAborted();
@@ -141,7 +155,7 @@ async function lookAt(
     const findings = seen.served === null ? [] : (judge?.findings(seen.served, endpoint.sni, now) ?? []);
     return judgeAddress(seen, findings.filter(isAskedFor(watched)), expects);
   });
-  const addresses = withStale(judged, await servedEarlier(context, watched, judged));
+  const addresses = withStale(judged, await servedEarlier(store, endpoint, judged));
   const look = lookOf({ expects, addresses, unresolved, before, now });
   const sightings = judge === undefined ? [] : sightingsOf(judge, { endpoint, observations });
   return { watched, before, look, sightings, nextLookAt: nextLookAt(look, settings.observeMs, now, Math.random()) };
@@ -153,49 +167,8 @@ function isAskedFor({ origin, endpoint }: WatchDefinition): (finding: Finding) =
   return ({ id }) => isNameKnown || id !== "names";
 }
 
-/**
- * An address may stand for several servers, of which each connection meets one. Where it answers otherwise than at the
- * last look, or answered in several ways then, it is asked more often. Returns what only others answered, each once.
- */
-async function askMembers(
-  observations: readonly Observation[],
-  before: WatchLook | null,
-  ask: (address: string) => Promise<Observation>,
-): Promise<Observation[]> {
-  const found = observations.map(async ({ address, served }) => {
-    const known = (before?.addresses ?? []).flatMap(({ observation: last }) =>
-      last.address === address && last.served !== null ? [last.served.fingerprint] : [],
-    );
-    if (served === null || known.length === 0 || known.every((each) => each === served.fingerprint)) return [];
-    const asked = await Promise.all(Array.from({ length: MEMBERS_ASKED }, () => ask(address)));
-    const answers = new Map(asked.flatMap((each) => (each.served === null ? [] : [[each.served.fingerprint, each]])));
-    answers.delete(served.fingerprint);
-    return [...answers.values()];
-  });
-  return (await Promise.all(found)).flat();
-}
-
-/** Where somebody found an endpoint, a stranger may have named it: only what anybody may dial, and `allow`ed networks. */
-function mayDial({ settings }: Context, { origin }: WatchDefinition, addresses: readonly string[]): readonly string[] {
-  if (origin === "configured") return addresses;
-  return addresses.filter(settings.mayDialFound);
-}
-
 function forbidden(addresses: readonly string[], allowed: readonly string[]): WatchLook["problem"] {
   const refused = addresses.filter((address) => !allowed.includes(address)).join(", ");
-  const message = `${refused} is in a private or link-local network, which is not dialled for what was found: \`discovery.allow\` names networks that may be`;
+  const message = `${refused} is in a private or link-local network, which is not dialled unless \`discovery.allow\` names it`;
   return { code: "verify.forbidden", message };
-}
-
-/** Asked only where addresses differ. */
-async function servedEarlier(
-  { store }: Context,
-  { endpoint }: WatchDefinition,
-  addresses: readonly WatchedAddress[],
-): Promise<ReadonlySet<string>> {
-  const newest = newestOf(addresses);
-  if (newest === null) return new Set();
-  const place = placeKey({ address: newest.address, port: endpoint.port, sni: endpoint.sni });
-  const changes = await store.served.changes(place, { limit: EARLIER_MAX });
-  return new Set(changes.flatMap(({ leaf }) => (leaf === null || leaf === newest.served.fingerprint ? [] : [leaf])));
 }

@@ -19,8 +19,8 @@ import { recordServedOf } from "./recordServed.ts";
 /** Groups of connections that may fail in one look: a server may be restarting. */
 const BAD_GROUPS_MAX = 3;
 const PAUSE = { firstMs: 2_000, maxMs: 2_000 } as const;
-/** Connections of one look at a proved address. Each look adds them to the evidence. */
-const LOOK_CONNECTIONS = 3;
+/** Connections of one look at a proved address where more is due than one process observes at once. */
+const BUSY_CONNECTIONS = 3;
 /** Connections that show whether a proved address now serves another certificate always or sometimes. */
 const REOPENED_CONNECTIONS = 10;
 /** Verifiers that started together must not stay in step. */
@@ -55,10 +55,12 @@ async function observeSome(context: Context, signal: AbortSignal): Promise<numbe
     nextAt: clock.now() + settings.observeMs * spread,
     limit: AT_ONCE,
   });
+  const { lookConnections } = settings;
+  const connections = names.length < AT_ONCE ? lookConnections : Math.min(BUSY_CONNECTIONS, lookConnections);
   await Promise.all(
     names.map(async (name) => {
       try {
-        await observeOne(context, name, signal);
+        await observeOne(context, name, connections, signal);
       } catch (thrown) {
         // One failure must not stop the others. The next look comes by itself.
         if (!signal.aborted) log.warn({ certificate: name, err: toRenewalError(thrown) }, "endpoints not observed");
@@ -68,16 +70,24 @@ async function observeSome(context: Context, signal: AbortSignal): Promise<numbe
   return names.length;
 }
 
-async function observeOne(context: Context, name: string, signal: AbortSignal): Promise<void> {
+async function observeOne(context: Context, name: string, connections: number, signal: AbortSignal): Promise<void> {
   const { store, services } = context;
   const configured = services.certificate(name);
   const version = await store.versions.latest(name);
-  if (configured !== null && isWatchedOnly(configured, version)) return observeServed(context, configured, signal);
+  if (configured !== null && isWatchedOnly(configured, version)) {
+    const asking = { usual: connections, changed: Math.max(connections, context.settings.proof.connections) };
+    return observeServed(context, configured, asking, signal);
+  }
   const certificate = configured && withoutDeadEndpoints(configured, version);
   // An active renewal verifies the pair that it has just deployed, and that says more.
   if (certificate === null || version === null || (await store.renewals.active(name)) !== null) return;
   const { endpoints } = certificate;
-  const found = await examineEndpoints(context, { certificate, version, endpoints }, lookAt(version), signal);
+  const found = await examineEndpoints(
+    context,
+    { certificate, version, endpoints },
+    lookAt(version, connections),
+    signal,
+  );
   await store.transaction(async (tx) => {
     await recordObservations(tx, certificate, version, found, context.clock.now());
     await recordServedOf(tx, context.judge, endpoints, found);
@@ -85,14 +95,16 @@ async function observeOne(context: Context, name: string, signal: AbortSignal): 
   if (found.every(({ status }) => status.proved)) await store.replacements.wakeNextWave(name, context.clock.now());
 }
 
-/** One look: a few connections if the address is proved, else as many as proof takes. */
-export function lookAt({ generation }: Version): Approach {
+/**
+ * One look: so many connections if the address is proved, which are added to the evidence, else as many as proof takes.
+ */
+export function lookAt({ generation }: Version, connections: number): Approach {
   return (known, terms) => {
     const evidence = known?.generation === generation ? known : noEvidence(generation);
     const wasProved = isProved(evidence, terms);
     return {
       evidence,
-      connectionsMin: Math.min(LOOK_CONNECTIONS, terms.connections),
+      connectionsMin: Math.min(connections, terms.connections),
       pause: PAUSE,
       // A wrong certificate reopens the case, and the history says so, even if a new row has already begun.
       mayProve: ({ wrong }) => !wasProved || wrong === 0,

@@ -6,9 +6,12 @@ import { toRenewalError } from "../../domain/errors.ts";
 import { namesCover } from "../../domain/identifier.ts";
 import type { Store } from "../../domain/store.ts";
 import { formatAgo } from "../../domain/time.ts";
+import type { WatchedAddress } from "../../domain/watched.ts";
 import type { Context } from "../context.ts";
 import { isWatchedOnly, OF_OTHERS, servedInUse } from "../rules/served.ts";
+import { withStale } from "../rules/watched.ts";
 import { expiryWarningAt } from "../rules/window.ts";
+import { type Asking, askMembers, leavesAt, servedEarlier } from "./members.ts";
 import { recordServedOf } from "./recordServed.ts";
 
 /** Connections at the same time to the endpoints of one certificate. */
@@ -24,10 +27,20 @@ interface Round {
  * Another certificate than last time is no fault, as other tooling renews it; one that is not for the names, or has
  * ended, is.
  */
-export async function observeServed(context: Context, certificate: Certificate, signal: AbortSignal): Promise<void> {
+export async function observeServed(
+  context: Context,
+  certificate: Certificate,
+  asking: Asking,
+  signal: AbortSignal,
+): Promise<void> {
   const limit = pLimit(CONNECTIONS_MAX);
+  const known = await context.store.observations.observations(certificate.name);
   const rounds = await Promise.all(
-    certificate.endpoints.map((endpoint) => limit(() => dial(context, certificate, endpoint, signal))),
+    certificate.endpoints.map((endpoint) => {
+      const at = endpointKey(endpoint);
+      const last = known.filter((each) => each.endpoint === at).map(({ observation }) => observation);
+      return limit(() => dial(context, { certificate, endpoint, last }, asking, signal));
+    }),
   );
   const now = context.clock.now();
   await context.store.transaction(async (tx) => {
@@ -36,13 +49,20 @@ export async function observeServed(context: Context, certificate: Certificate, 
   });
 }
 
+interface Dialled {
+  readonly certificate: Certificate;
+  readonly endpoint: Endpoint;
+  /** What its addresses showed at the last look. */
+  readonly last: readonly Observation[];
+}
+
 async function dial(
-  { probe, clock }: Context,
-  certificate: Certificate,
-  endpoint: Endpoint,
+  { probe, clock, store }: Context,
+  { certificate, endpoint, last }: Dialled,
+  asking: Asking,
   signal: AbortSignal,
 ): Promise<Round> {
-  const observations: Observation[] = [];
+  const all: Observation[] = [];
   const status = (problem: Observation["problem"]): EndpointStatus => ({
     certificate: certificate.name,
     endpoint: endpointKey(endpoint),
@@ -54,19 +74,34 @@ async function dial(
   });
   try {
     for (const address of await probe.addresses(endpoint, signal)) {
-      const seen = await probe.observe(endpoint, address, null, signal);
-      observations.push({ ...seen, problem: seen.problem ?? faultOf(seen, certificate, clock.now()) });
+      const ask = () => probe.observe(endpoint, address, null, signal);
+      const seen = await ask();
+      all.push(seen, ...(await askMembers({ seen, known: leavesAt(last, address), ask }, asking)));
     }
   } catch (thrown) {
     signal.throwIfAborted();
-    return { status: status(toRenewalError(thrown)), observations };
+    return { status: status(toRenewalError(thrown)), observations: worstOfEach(all) };
   }
+  const judged = all.map((seen): WatchedAddress => {
+    const problem = seen.problem ?? faultOf(seen, certificate, clock.now());
+    return { observation: { ...seen, problem }, state: problem === null ? "good" : "notValid" };
+  });
+  const stale = withStale(judged, await servedEarlier(store, endpoint, judged));
+  const observations = worstOfEach(stale.map(({ observation }) => observation));
   const wrong = observations.find(({ problem }) => problem !== null);
   const problem = wrong?.problem ?? null;
   return {
     status: status(problem && { code: problem.code, message: `${wrong?.address}: ${problem.message}` }),
     observations,
   };
+}
+
+/** Of the members behind one address, the one with a problem, else the one whose certificate ends first. */
+function worstOfEach(all: readonly Observation[]): Observation[] {
+  return [...Map.groupBy(all, ({ address }) => address).values()].flatMap((seen) => {
+    const rank = ({ problem, served }: Observation): number => (problem === null ? (served?.notAfter ?? 0) : -1);
+    return seen.toSorted((a, b) => rank(a) - rank(b)).slice(0, 1);
+  });
 }
 
 function faultOf({ served }: Observation, { identifiers }: Certificate, now: number): Observation["problem"] {

@@ -38,7 +38,7 @@ async function examine({ certPem, keyPem }: IssuedPair, chain: readonly Authorit
     judge: createServedJudge(() => roots),
   };
   const needed = { certificate, version: issued, endpoints: [endpoint] };
-  const [round] = await examineEndpoints(context, needed, lookAt(issued), NO_SIGNAL);
+  const [round] = await examineEndpoints(context, needed, lookAt(issued, 3), NO_SIGNAL);
   return round ?? expect.unreachable();
 }
 

@@ -67,7 +67,7 @@ class Address {
   }
 
   async look(): Promise<Gathered> {
-    return this.#gather(lookAt(VERSION)(this.evidence, TERMS));
+    return this.#gather(lookAt(VERSION, 3)(this.evidence, TERMS));
   }
 
   async #gather(how: ReturnType<ReturnType<typeof lookAt>>): Promise<Gathered> {

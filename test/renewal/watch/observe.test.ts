@@ -133,7 +133,7 @@ describe("observing a proved address", () => {
     expect(before).toBeGreaterThanOrEqual(40);
     await look();
     await look();
-    expect(await good()).toBe(before + 6);
+    expect(await good()).toBe(before + 2 * bench.context.settings.lookConnections);
   });
 });
 

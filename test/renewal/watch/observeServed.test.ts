@@ -107,3 +107,22 @@ it.each([
   expect(await alerts()).toMatchObject([{ certificate: "www", rule: "endpointStale", code }]);
   expect(bench.jobs).toEqual([]);
 });
+
+it("finds the one member of ten that still serves the old certificate, and names both", async () => {
+  const old = servedUntil(bench.now + DAY_MS * 20);
+  const next = servedUntil(bench.now + DAY_MS * 80);
+  let connections = 0;
+  const observe: Probe["observe"] = async ({ port, sni }, address) => {
+    const here = connections++ % 10 === 7 ? old : next;
+    return { address, port, sni, at: bench.now, durationMs: 1, served: here, problem: null };
+  };
+  Object.assign(context, { probe: { ...context.probe, observe } });
+  await look();
+  const [status] = await bench.store.observations.statuses("www");
+  expect(status).toMatchObject({ proved: false, errorCode: "verify.stale" });
+  expect(status?.errorMessage).toMatch(new RegExp(`^a: serves serial ${old.serial} .* and serial ${next.serial} `));
+  expect(await alerts()).toMatchObject([{ certificate: "www", rule: "endpointStale", code: "verify.stale" }]);
+  connections = Number.MIN_SAFE_INTEGER;
+  await look();
+  expect((await bench.store.observations.statuses("www"))[0]).toMatchObject({ proved: true, errorCode: null });
+});

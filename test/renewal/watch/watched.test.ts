@@ -1,6 +1,7 @@
 // Endpoints of certificates that somebody else renews, at real TLS servers.
 import { connect } from "node:net";
 import { afterAll, beforeAll, beforeEach, expect, it, onTestFinished } from "vitest";
+import { addressGate, parseNetwork } from "../../../src/domain/addressRange.ts";
 import { DAY_MS, HOUR_MS } from "../../../src/domain/time.ts";
 import type { WatchDefinition, WatchLook } from "../../../src/domain/watched.ts";
 import { lookAtWatched } from "../../../src/renewal/watch/lookAtWatched.ts";
@@ -41,9 +42,15 @@ beforeAll(async () => {
 afterAll(() => estate[Symbol.asyncDispose]());
 beforeEach(async () => {
   dns = {};
+  allow("127.0.0.0/8");
   estate.sent.length = 0;
   for (const { key } of await estate.bench.store.watched.list()) await estate.bench.store.watched.remove(key);
 });
+
+function allow(...networks: readonly string[]): void {
+  const allowed = networks.map((each) => parseNetwork(each) ?? expect.unreachable());
+  Object.assign(estate.context.settings, { mayDial: addressGate(allowed) });
+}
 
 function days(count: number): Date {
   return new Date(NOW + count * DAY_MS);
@@ -147,20 +154,18 @@ it("finds the address that still serves what another has replaced, and no fault 
   expect(await look("own")).toMatchObject({ state: "good" });
 });
 
-it("finds the member of a load balancer that still serves the old certificate at the same address", async () => {
+it("finds the one member of ten that still serves the old certificate at the same address, by one look", async () => {
   const [old, next] = [await leafFor([NAME], -20, 70), await leafFor([NAME], -1, 89)];
   const members = [await serve({ pairs: [next.chained] }), await serve({ pairs: [old.chained] })];
   let [connections, stale] = [0, true];
   const balancer = await startTcpServer((client) => {
-    const member = members[stale ? connections++ % 2 : 0] ?? expect.unreachable();
+    const member = members[stale && connections++ % 10 === 7 ? 1 : 0] ?? expect.unreachable();
     const server = connect(member.port, "127.0.0.1");
     client.pipe(server).pipe(client);
     for (const socket of [client, server]) socket.on("error", () => [client, server].map((each) => each.destroy()));
   });
   onTestFinished(() => balancer[Symbol.asyncDispose]());
   await watch(watchDefinition("lb", { port: balancer.port, sni: NAME }));
-  expect(await look("lb")).toMatchObject({ state: "good" });
-  // The second connection meets the other member, and from then on whoever answers.
   for (let looks = 0; looks < 3; looks++) {
     const seen = await look("lb");
     expect(seen).toMatchObject({ state: "stale", expiresAt: days(70).getTime(), problem: { code: "verify.stale" } });
@@ -176,9 +181,10 @@ it("dials what was found only where anybody may, and the very address that was j
   const { port } = await serve({ pairs: [(await leafFor([NAME], -10, 80)).chained] });
   const found = watchDefinition("found@x:1", { host: "rebinds.example", port, sni: NAME });
   await estate.bench.store.watched.addFound([{ ...found, origin: "found" }], estate.bench.now);
+  allow();
   expect(await look(found.key)).toMatchObject({ state: "unverifiable", problem: { code: "verify.forbidden" } });
   expect((await estate.bench.store.watched.get(found.key))?.look?.addresses).toEqual([]);
-  Object.assign(estate.context.settings, { mayDialFound: (address: string) => address === "127.0.0.1" });
+  allow("127.0.0.1/32");
   // The name leads elsewhere as soon as it was asked for: a second look-up would dial what was never judged.
   const answers = [["127.0.0.1"], ["127.0.0.9"]];
   Object.defineProperty(dns, "rebinds.example", { get: () => answers.shift() ?? expect.unreachable() });
@@ -186,8 +192,30 @@ it("dials what was found only where anybody may, and the very address that was j
   expect(answers).toEqual([["127.0.0.9"]]);
 });
 
+it("dials a private address for `watch:` where it is written, or `allow` names it, and metadata services only then", async () => {
+  const { port } = await serve({ pairs: [(await leafFor([NAME], -10, 80)).chained] });
+  Object.assign(dns, { "inside.example": ["127.0.0.1"], "both.example": ["127.0.0.1", "169.254.169.254"] });
+  const hosts = ["127.0.0.1", "localhost", "inside.example", "both.example", "169.254.169.254", "fe80::1", "::"];
+  const every = hosts.map((host) => watchDefinition(`at-${host}`, { host, port, sni: NAME }));
+  const states = async () => {
+    await look("at-127.0.0.1");
+    const found = await estate.bench.store.watched.list();
+    return hosts.map((host) => found.find(({ endpoint }) => endpoint.host === host)?.look);
+  };
+  allow();
+  await watch(...every);
+  const forbidden = { state: "unverifiable", problem: { code: "verify.forbidden" }, addresses: [] };
+  const refused = [forbidden, forbidden, forbidden, forbidden, forbidden];
+  expect(await states()).toMatchObject([{ state: "good" }, { state: "good" }, ...refused]);
+  allow("127.0.0.0/8");
+  const [, , inside, both, ...never] = await states();
+  expect(inside).toMatchObject({ state: "good" });
+  expect(both).toMatchObject({ ...forbidden, addresses: [{ state: "good" }] });
+  expect(both?.problem?.message).toMatch(/^169\.254\.169\.254 is in a private or link-local network/);
+  expect(never).toMatchObject([forbidden, forbidden, forbidden]);
+});
+
 it("expects no name of an address that discovery dialled, and the end of its certificate all the same", async () => {
-  Object.assign(estate.context.settings, { mayDialFound: () => true });
   const at = async (from: number, to: number) => {
     const { port } = await serve({ pairs: [(await leafFor([NAME], from, to)).chained] });
     const found = watchDefinition(`127.0.0.1@127.0.0.1:${port}`, { host: "127.0.0.1", port, sni: "127.0.0.1" });
