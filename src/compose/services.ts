@@ -138,6 +138,8 @@ function makers(config: Config, store: Store, { now }: Clock): Makers {
           from,
           ...(about !== null && { about }),
           keepsAlerts: plugin.keepsAlerts ?? false,
+          takesAcknowledgements: plugin.takesAcknowledgements ?? false,
+          ...(plugin.repeatMs !== undefined && { repeatMs: plugin.repeatMs }),
           send: withSystemTrust(plugin.create(options, { channel: name, secret })),
         },
       ]),

@@ -8,7 +8,10 @@ export type Severity = (typeof SEVERITIES)[number];
 
 /** A message to people about one event of the history. */
 export interface Notification {
-  /** The event's sequence number: a channel may get one twice, under the same id. */
+  /**
+   * The event's sequence number and instant: a channel may get one twice, under the same id. A history that is put back
+   * counts again from an earlier number.
+   */
   readonly id: string;
   /** ms since epoch. */
   readonly at: number;
@@ -27,6 +30,8 @@ export interface Notification {
   readonly alert: string;
   /** What earlier messages about it reported is over. */
   readonly resolves: boolean;
+  /** How severe the messages before it were, about the same. Absent: there were none, or it is not known. */
+  readonly severityBefore?: Severity;
   /** Who answers for what it is about; null: it is about renewd itself. */
   readonly responsibility: Responsibility | null;
   /** Only these channels are sent it; their `from` is ignored. Absent: all that want it. */
@@ -58,6 +63,10 @@ export interface Channel {
   readonly from: Severity;
   /** An alert stays open there until it is resolved, so it is sent what resolves one, whatever `from` says. */
   readonly keepsAlerts: boolean;
+  /** With `keepsAlerts`: it is sent acknowledgements too, so that its own escalation stops. */
+  readonly takesAcknowledgements?: boolean;
+  /** With `keepsAlerts`: it forgets alerts when it restarts, so open ones are sent again this often. */
+  readonly repeatMs?: number;
   /** Whose certificates and targets it is about; left out: everybody's. */
   readonly about?: Concern;
   /** Throws `notify.failed` while the receiver cannot take it, `notify.refused` when it never will. */
@@ -72,6 +81,7 @@ export interface ChannelCursor {
   readonly leaseUntil: number | null;
   readonly failures: number;
   readonly nextAttemptAt: number | null;
+  /** With no failures: why the last message was given up. */
   readonly lastErrorMessage: string | null;
 }
 
@@ -90,7 +100,7 @@ export interface CursorStore {
    * off. A lease or back-off that is longer than possible was written by a wrong clock and counts as over.
    */
   claim(channel: string, now: number, terms: ClaimTerms): Promise<ChannelCursor | null>;
-  /** What waits for the end of the channel's back-off is sent at once. */
+  /** The channel was seen to work: what waits for the end of its back-off is sent at once. */
   retryNow(channel: string): Promise<void>;
   /** Releases the channel. False: the lease ran out and another process has it; nothing was written. */
   release(

@@ -27,6 +27,10 @@ export interface Plugin<Options, Dependencies, Made> {
   readonly checkMachine?: (options: Options) => Promise<void>;
   /** Channels: an alert stays open there until it is resolved. Default: false. */
   readonly keepsAlerts?: boolean;
+  /** Channels with `keepsAlerts`: it is sent acknowledgements too. Default: false. */
+  readonly takesAcknowledgements?: boolean;
+  /** Channels with `keepsAlerts`: it forgets alerts when it restarts, so open ones are sent again this often. */
+  readonly repeatMs?: number;
   /** Targets: its server is reloaded after each deployment, so old workers may still answer for some time. Default: false. */
   readonly reloads?: boolean;
   /** Targets: false for a store, which no client dials: its certificates need no endpoint. Default: true. */

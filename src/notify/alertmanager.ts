@@ -1,14 +1,17 @@
 import { z } from "zod";
-import { type Notification, SEVERITIES } from "../domain/notification.ts";
+import { type Notification, SEVERITIES, type Severity } from "../domain/notification.ts";
 import type { Plugin } from "../domain/plugin.ts";
 import { NOBODY } from "../domain/responsibility.ts";
-import { DAY_MS, isoInstant } from "../domain/time.ts";
+import { inertLine } from "../domain/text.ts";
+import { DAY_MS, isoInstant, MINUTE_MS } from "../domain/time.ts";
 import type { ChannelDependencies, Send } from "./dependencies.ts";
 import { postJson, secretOption, serviceUrl } from "./post.ts";
 import { wordsOf } from "./words.ts";
 
 /** An alert without an end is taken for over after Alertmanager's resolve_timeout, 5 minutes by default. */
 const OPEN_MS = 30 * DAY_MS;
+/** It keeps alerts in memory only: after its restart it knows none until somebody posts them again. */
+const REPEAT_MS = 5 * MINUTE_MS;
 
 const optionsSchema = z.strictObject({
   url: serviceUrl.describe("Base URL of an Alertmanager, such as `https://alertmanager.example.org`."),
@@ -26,6 +29,7 @@ export const alertmanager: Plugin<AlertmanagerOptions, ChannelDependencies, Send
   description: "Opens an alert in Prometheus' Alertmanager, and ends it when its cause is over.",
   options: optionsSchema,
   keepsAlerts: true,
+  repeatMs: REPEAT_MS,
   create:
     ({ url, token, labels }, { channel, secret }) =>
     async (notification, signal) => {
@@ -36,28 +40,49 @@ export const alertmanager: Plugin<AlertmanagerOptions, ChannelDependencies, Send
     },
 };
 
-/** One that resolves does not know how severe the other was, so it ends those of each severity. */
+/** Alertmanager tells alerts apart by their labels, so one that became more severe ends the one before it. */
 function alertsOf(notification: Notification, labels: Readonly<Record<string, string>>): object[] {
-  const { at, alert, certificate, event, severity, resolves } = notification;
+  const { severity, severityBefore, resolves } = notification;
+  // What an older release wrote does not say how severe it was.
+  if (resolves) return (severityBefore === undefined ? SEVERITIES : [severityBefore]).map(ended);
+  const isOther = severityBefore !== undefined && severityBefore !== severity;
+  return [open(), ...(isOther ? [ended(severityBefore)] : [])];
+
+  function open(): object {
+    const { at } = notification;
+    return { ...alertOf(severity), startsAt: isoInstant(at), endsAt: isoInstant(Math.max(at, Date.now()) + OPEN_MS) };
+  }
+
+  /** Its beginning is not known, and an end must not lie before it. */
+  function ended(before: Severity): object {
+    return { ...alertOf(before), endsAt: isoInstant(notification.at) };
+  }
+
+  function alertOf(each: Severity): object {
+    return {
+      labels: { alertname: "Renewd", alert: notification.alert, severity: each, ...labels },
+      annotations: annotationsOf(notification),
+    };
+  }
+}
+
+/** No labels: those are the alert's identity, and what another owner or one more certificate changed would never end. */
+function annotationsOf(notification: Notification): object {
+  const { certificate, event, acknowledgeUrl, responsibility, more = [] } = notification;
   const { message, action } = wordsOf(notification);
-  const { owner, team, runbook } = notification.responsibility ?? NOBODY;
-  return (resolves ? SEVERITIES : [severity]).map((each) => ({
-    labels: {
-      alertname: "Renewd",
-      alert,
-      severity: each,
-      ...(certificate !== null && { certificate }),
-      ...labels,
-    },
-    annotations: {
-      ...{ summary: message, description: action ?? "", event },
-      // Not labels: those are the alert's identity, and another owner would leave the alert of the first open.
-      ...(owner !== null && { owner }),
-      ...(team !== null && { team }),
-      ...(runbook !== null && { runbook_url: runbook }),
-    },
-    // An end must not lie before the beginning, and what resolves does not know when that was.
-    ...(resolves ? {} : { startsAt: isoInstant(at) }),
-    endsAt: isoInstant(resolves ? at : at + OPEN_MS),
-  }));
+  const { owner, team, runbook } = responsibility ?? NOBODY;
+  const facts = Object.fromEntries(more.map(([name, value]) => [nameOf(name), inertLine(value)]));
+  return {
+    ...{ ...facts, summary: message, description: action ?? "", event },
+    ...(certificate !== null && { certificate }),
+    ...(owner !== null && { owner }),
+    ...(team !== null && { team }),
+    ...(runbook !== null && { runbook_url: runbook }),
+    ...(acknowledgeUrl !== undefined && { acknowledge_url: acknowledgeUrl }),
+  };
+}
+
+/** `First to expire` is `first_to_expire`. */
+function nameOf(fact: string): string {
+  return fact.toLowerCase().replace(/[^a-z0-9]+/g, "_");
 }

@@ -17,7 +17,7 @@ const optionsSchema = z.strictObject({
       "Program and arguments, run without a shell, for example sendmail or a pager's own client. The message is " +
         "its standard input. Its environment: PATH, HOME, LANG, TZ, " +
         "RENEWD_NOTIFICATION_ID, RENEWD_SEVERITY, RENEWD_EVENT, RENEWD_CERTIFICATE, RENEWD_RENEWAL, " +
-        "RENEWD_MESSAGE, RENEWD_ACTION.",
+        "RENEWD_MESSAGE, RENEWD_ACTION, RENEWD_ACKNOWLEDGE_URL.",
     ),
 });
 

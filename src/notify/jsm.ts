@@ -22,19 +22,23 @@ type JsmOptions = z.infer<typeof optionsSchema>;
  */
 export const jsm: Plugin<JsmOptions, ChannelDependencies, Send> = {
   type: "jsm",
-  description: "Creates an alert in Jira Service Management (formerly Opsgenie), and closes it when its cause is over.",
+  description:
+    "Creates an alert in Jira Service Management (formerly Opsgenie), acknowledges it, and closes it when its cause is over.",
   options: optionsSchema,
   keepsAlerts: true,
+  takesAcknowledgements: true,
   create:
     ({ apiKey, api }, { channel, secret }) =>
     async (notification, signal) => {
       const { message, text, facts } = wordsOf(notification);
       const alias = sanitize(`renewd/${notification.alert}`, LIMITS.alias);
       const headers = { authorization: `GenieKey ${(await secret(apiKey)).reveal().trim()}` };
-      const url = notification.resolves
-        ? new URL(`${api}/v2/alerts/${encodeURIComponent(alias)}/close?identifierType=alias`)
+      const change = notification.event === "alert.acknowledged" ? "acknowledge" : "close";
+      const isChange = notification.resolves || change === "acknowledge";
+      const url = isChange
+        ? new URL(`${api}/v2/alerts/${encodeURIComponent(alias)}/${change}?identifierType=alias`)
         : new URL(`${api}/v2/alerts`);
-      const body = notification.resolves
+      const body = isChange
         ? { source: "renewd", note: message.slice(0, LIMITS.description) }
         : {
             message: sanitize(message, LIMITS.message),
@@ -46,7 +50,7 @@ export const jsm: Plugin<JsmOptions, ChannelDependencies, Send> = {
             tags: ["renewd", notification.event],
             details: Object.fromEntries(facts),
           };
-      // 404: no such alert is open, so there is nothing to close.
-      await postJson({ channel, url, body, headers, taken: notification.resolves ? [404] : [] }, signal);
+      // 404: no such alert is open, so there is nothing to change.
+      await postJson({ channel, url, body, headers, taken: isChange ? [404] : [] }, signal);
     },
 };

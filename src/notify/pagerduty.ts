@@ -17,33 +17,36 @@ const optionsSchema = z.strictObject({
 });
 type PagerDutyOptions = z.infer<typeof optionsSchema>;
 
-/** Events API v2 (developer.pagerduty.com/docs/events-api-v2): one incident per alert, resolved when it is over. */
+/** Events API v2 (developer.pagerduty.com/docs/events-api-v2): one incident per alert; its own escalation stops when it is acknowledged. */
 export const pagerduty: Plugin<PagerDutyOptions, ChannelDependencies, Send> = {
   type: "pagerduty",
-  description: "Triggers an incident in PagerDuty, and resolves it when its cause is over.",
+  description: "Triggers an incident in PagerDuty, acknowledges it, and resolves it when its cause is over.",
   options: optionsSchema,
   keepsAlerts: true,
+  takesAcknowledgements: true,
   create:
     ({ routingKey, source, api }, { channel, secret }) =>
     async (notification, signal) => {
       const { message, action, at, facts } = wordsOf(notification);
       const key = { routing_key: (await secret(routingKey)).reveal().trim(), dedup_key: dedupKey(notification.alert) };
-      const body = notification.resolves
-        ? { ...key, event_action: "resolve" }
-        : {
-            ...key,
-            event_action: "trigger",
-            client: "renewd",
-            payload: {
-              summary: sanitize(message, LIMITS.summary),
-              source,
-              severity: bySeverity(notification, SEVERITIES),
-              timestamp: at,
-              component: notification.certificate ?? "renewd",
-              class: notification.event,
-              custom_details: { action, ...Object.fromEntries(facts) },
-            },
-          };
+      const ended = notification.event === "alert.acknowledged" ? "acknowledge" : "resolve";
+      const body =
+        notification.resolves || ended === "acknowledge"
+          ? { ...key, event_action: ended }
+          : {
+              ...key,
+              event_action: "trigger",
+              client: "renewd",
+              payload: {
+                summary: sanitize(message, LIMITS.summary),
+                source,
+                severity: bySeverity(notification, SEVERITIES),
+                timestamp: at,
+                component: notification.certificate ?? "renewd",
+                class: notification.event,
+                custom_details: { action, ...Object.fromEntries(facts) },
+              },
+            };
       await postJson({ channel, url: new URL(`${api}/v2/enqueue`), body }, signal);
     },
 };

@@ -46,22 +46,57 @@ export const smtp: Plugin<SmtpOptions, ChannelDependencies, Send> = {
   type: "smtp",
   description: "Sends mail through a mail server.",
   options: optionsSchema,
-  create: (options, dependencies) => (notification, signal) => sendMail(options, dependencies, notification, signal),
+  create(options, dependencies) {
+    const taken = { id: "", by: [] };
+    return (notification, signal) => sendMail({ ...options, taken }, dependencies, notification, signal);
+  },
 };
 
+/** Who has the last message already: when it is sent again because others were put off, it is not sent to them. */
+interface Taken {
+  id: string;
+  by: readonly string[];
+}
+
 async function sendMail(
-  { host, port, tls, username, password, sender, to }: SmtpOptions,
-  { channel, secret }: ChannelDependencies,
+  options: SmtpOptions & { readonly taken: Taken },
+  dependencies: ChannelDependencies,
   notification: Notification,
   signal: AbortSignal,
 ): Promise<void> {
+  const { host, sender, to, taken } = options;
+  const { id } = notification;
+  const had = taken.id === id ? taken.by : [];
+  const envelope = { from: sender, to: to.filter((each) => !had.includes(each)) };
+  const about = `channel ${dependencies.channel}: ${host}`;
+  const transport = await transportOf(options, dependencies);
+  signal.throwIfAborted();
+  const sent = await transport
+    .sendMail({ from: sender, to: [...to], envelope, ...mailOf(notification, sender) })
+    .catch((error: unknown) => {
+      signal.throwIfAborted();
+      const isHopeless = isRefused(error) || (had.length > 0 && isForGood(error));
+      throw new RenewalError(isHopeless ? "notify.refused" : "notify.failed", `${about} ${problemOf(error)}`);
+    })
+    .finally(() => transport.close());
+  const refusals = sent.rejectedErrors ?? [];
+  if (refusals.length === 0) return;
+  Object.assign(taken, { id, by: to.filter((each) => had.includes(each) || !sent.rejected.includes(each)) });
+  // Those who were put off, as greylisting does, get it at the next attempt.
+  throw new RenewalError(
+    refusals.every(isForGood) ? "notify.refused" : "notify.failed",
+    `${about} ${problemOf(refusals[0])} for ${refusals.length} of ${to.length} recipients; the others have the message`,
+  );
+}
+
+async function transportOf({ host, port, tls, username, password }: SmtpOptions, { secret }: ChannelDependencies) {
   const auth =
     username === undefined || password === undefined
       ? {}
       : { auth: { user: username, pass: (await secret(password)).reveal() } };
   // 100 kB that most installations never need.
   const { createTransport } = await import("nodemailer");
-  const transport = createTransport({
+  return createTransport({
     host,
     port: port ?? PORTS[tls],
     secure: tls === "implicit",
@@ -76,18 +111,6 @@ async function sendMail(
     disableFileAccess: true,
     disableUrlAccess: true,
   });
-  try {
-    signal.throwIfAborted();
-    await transport.sendMail({ from: sender, to: [...to], ...mailOf(notification, sender) });
-  } catch (error) {
-    signal.throwIfAborted();
-    throw new RenewalError(
-      isRefused(error) ? "notify.refused" : "notify.failed",
-      `channel ${channel}: ${host} ${problemOf(error)}`,
-    );
-  } finally {
-    transport.close();
-  }
 }
 
 interface Mail {
@@ -106,7 +129,7 @@ function mailOf(notification: Notification, from: string): Mail {
   const { title, message, action, facts, at } = wordsOf(notification);
   const { id, severity, event } = notification;
   const common = {
-    messageId: `<renewd-${id}-${notification.at}@${from.split("@").at(-1)}>`,
+    messageId: `<renewd-${id}@${from.split("@").at(-1)}>`,
     date: new Date(notification.at),
     // RFC 3834 §5: no vacation notice answers it.
     headers: { "Auto-Submitted": "auto-generated", "X-Renewd-Severity": severity, "X-Renewd-Event": event },
@@ -138,6 +161,12 @@ interface MailProblem {
 function isRefused(error: MailProblem | unknown): boolean {
   const { code, responseCode } = factsOf(error);
   return code === "EMESSAGE" && typeof responseCode === "number" && MESSAGE_REFUSED.includes(responseCode);
+}
+
+/** Replies from 500 on are permanent (RFC 5321 §4.2.1). */
+function isForGood(error: unknown): boolean {
+  const { responseCode } = factsOf(error);
+  return typeof responseCode === "number" && responseCode >= 500;
 }
 
 /** The server's own words are left out: some repeat what they were sent. */

@@ -39,7 +39,7 @@ export const webhook: Plugin<WebhookOptions, ChannelDependencies, Send> = {
 
 /** The body that a `webhook` channel posts. One may arrive twice, with the same `id`: keep one. */
 export interface NotificationBody {
-  /** The event's sequence number; also in the header `idempotency-key`, as `renewd-ID`. */
+  /** Of this message, also when it is sent again; in the headers `idempotency-key` and `webhook-id` as `renewd-ID`. */
   readonly id: string;
   /** When it happened, ISO 8601 in UTC. */
   readonly at: string;
@@ -79,7 +79,7 @@ async function post(
   notification: Notification,
   signal: AbortSignal,
 ): Promise<void> {
-  const { action: advice, severity, at, more, acknowledge: _, ...ids } = notification;
+  const { action: advice, severity, at, more, acknowledge: _, severityBefore: __, ...ids } = notification;
   const [message, action] = [inertLine(notification.message), advice === null ? null : inertLine(advice)];
   const link = notification.acknowledgeUrl === undefined ? "" : `\nAcknowledge: ${notification.acknowledgeUrl}`;
   const text = chatText(`[${severity}] ${message}${action === null ? "" : `\nWhat to do: ${action}`}${link}`);

@@ -148,11 +148,14 @@ export function leftTargets(left: readonly LeftTarget[]): Notice[] {
 /** Whoever is not reached does not know that nobody is told: so this is said where people look. */
 export function silentChannels(cursors: readonly ChannelCursor[]): Notice[] {
   return cursors
-    .filter(({ failures }) => failures > 0)
+    .filter(({ failures, lastErrorMessage }) => failures > 0 || lastErrorMessage !== null)
     .map(({ channel, failures, lastErrorMessage }) => ({
       id: `channel/${channel}`,
       kind: "channel",
-      what: `channel ${channel} has failed ${failures} time${failures === 1 ? "" : "s"} in a row: ${lastErrorMessage ?? "unknown"}`,
+      what:
+        failures === 0
+          ? `channel ${channel} did not take a message, which was given up: ${lastErrorMessage}`
+          : `channel ${channel} has failed ${failures} time${failures === 1 ? "" : "s"} in a row: ${lastErrorMessage ?? "unknown"}`,
       action: `Fix it, then try it: \`renewd notify ${channel}\`.`,
       needsPerson: true,
       certificates: [],

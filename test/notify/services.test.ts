@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
 import type { Notification } from "../../src/domain/notification.ts";
 import { Secret } from "../../src/domain/secret.ts";
+import { DAY_MS } from "../../src/domain/time.ts";
 import { CHANNELS } from "../../src/notify/index.ts";
 import { type Receiver, startReceiver } from "../support/system/receiver.ts";
 import { RESPONSIBILITY } from "./responsibility.ts";
@@ -298,16 +299,36 @@ describe("services that keep alerts", () => {
     });
   });
 
+  test("PagerDuty's incident and JSM's alert are acknowledged there too", async () => {
+    const taken = { ...PAGE, severity: "info", event: "alert.acknowledged" } as const;
+    await send("pagerduty", taken);
+    expect(last().body).toMatchObject({ event_action: "acknowledge", dedup_key: "renewd/certificate/www" });
+    await send("jsm", taken);
+    expect(last().path).toBe("/v2/alerts/renewd%2Fcertificate%2Fwww/acknowledge?identifierType=alias");
+  });
+
   test("Alertmanager's alert has a beginning and a far end, and what resolves ends it under the same labels", async () => {
     await send("alertmanager", PAGE);
-    const labels = { alertname: "Renewd", alert: "certificate/www", severity: "page", certificate: "www", team: "web" };
-    expect(last()).toMatchObject({
-      path: "/api/v2/alerts",
-      headers: { authorization: "Bearer k3y-s3cr3t" },
-      body: [{ labels, startsAt: "2026-01-02T00:00:00.000Z", endsAt: "2026-02-01T00:00:00.000Z" }],
-    });
-    await send("alertmanager", OVER);
+    const labels = { alertname: "Renewd", alert: "certificate/www", severity: "page", team: "web" };
+    const [opened] = last().body as { labels: object; startsAt: string; endsAt: string }[];
+    expect(last()).toMatchObject({ path: "/api/v2/alerts", headers: { authorization: "Bearer k3y-s3cr3t" } });
+    expect(opened).toMatchObject({ labels, startsAt: "2026-01-02T00:00:00.000Z" });
+    expect(Date.parse(opened?.endsAt ?? "")).toBeGreaterThan(Date.now() + 29 * DAY_MS);
+    // With another certificate behind it, it is still the same alert.
+    await send("alertmanager", { ...OVER, certificate: null });
     expect(last().body).toContainEqual(expect.objectContaining({ labels, endsAt: "2026-01-02T00:00:00.000Z" }));
+  });
+
+  test("Alertmanager's alert that becomes more severe ends the one before it, and only that", async () => {
+    await send("alertmanager", { ...PAGE, event: "alert.raised", severityBefore: "warning" });
+    const labels = (severity: string) => ({ alertname: "Renewd", alert: "certificate/www", severity, team: "web" });
+    expect(last().body).toMatchObject([
+      { labels: labels("page"), startsAt: expect.any(String) },
+      { labels: labels("warning"), endsAt: "2026-01-02T00:00:00.000Z" },
+    ]);
+    await send("alertmanager", { ...OVER, severityBefore: "page" });
+    expect(last().body).toMatchObject([{ labels: labels("page"), endsAt: "2026-01-02T00:00:00.000Z" }]);
+    expect(last().body).toHaveLength(1);
   });
 
   test("JSM's alert is closed by its alias, and none that is open is no fault", async () => {

@@ -102,7 +102,7 @@ describe("mail", () => {
     expect(server.taken).toMatchObject([{ from: BASE.sender, to: BASE.to, user: "renewd", secure: true }]);
     const text = server.taken[0]?.text ?? "";
     expect(text).toMatch(/^Subject: \[page\] www: renewal failed: no\r$/m);
-    expect(text).toMatch(/^Message-ID: <renewd-42-1767312000000@example\.org>\r$/m);
+    expect(text).toMatch(/^Message-ID: <renewd-42@example\.org>\r$/m);
     expect(text).toMatch(/^Auto-Submitted: auto-generated\r$/m);
     expect(text).toContain("What to do: Fix it.");
     expect(text).toContain("More: renewd show 01234567");
@@ -157,6 +157,37 @@ describe("mail", () => {
     const error = await sendBy({ port: running.port, ...options }).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code, message: expect.stringContaining(said) });
     expect(String(error)).not.toContain("s3cr3t");
+  });
+
+  const refuse = (whom: string, responseCode: number): SMTPServerOptions => ({
+    onRcptTo: ({ address }, _session, done) =>
+      address === whom ? done(Object.assign(new Error("s3cr3t"), { responseCode })) : done(),
+  });
+
+  test("goes again only to whom the server put off, under the same Message-ID", async () => {
+    const putOff = refuse("lead@example.org", 450);
+    await using server = await startMailServer({
+      onRcptTo: (address, session, done) => putOff.onRcptTo?.(address, session, done),
+    });
+    const send = smtp.create(smtp.options.parse({ ...BASE, port: server.port }), {
+      channel: "mail",
+      secret: async () => new Secret("s3cr3t"),
+    });
+    await expect(send(NOTE, NEVER)).rejects.toMatchObject({
+      code: "notify.failed",
+      message: expect.stringContaining("answered 450 to RCPT TO for 1 of 2 recipients; the others have the message"),
+    });
+    putOff.onRcptTo = (_address, _session, done) => done();
+    await send(NOTE, NEVER);
+    expect(server.taken.map(({ to }) => to)).toEqual([["ops@example.org"], ["lead@example.org"]]);
+    const ids = server.taken.map(({ text }) => /^Message-ID: (.*)\r$/m.exec(text)?.[1]);
+    expect(new Set(ids).size).toBe(1);
+  });
+
+  test("that one of the recipients will never get is said, and not sent again to the others", async () => {
+    await using server = await startMailServer(refuse("lead@example.org", 550));
+    await expect(sendBy({ port: server.port })).rejects.toMatchObject({ code: "notify.refused" });
+    expect(server.taken.map(({ to }) => to)).toEqual([["ops@example.org"]]);
   });
 
   test("has a subject and headers of one line each, whatever a stranger wrote", async () => {

@@ -10,7 +10,7 @@ export function renderAlerts({ alerts, channels, at }: AlertsReport, screen: Scr
   const blocks = alerts.map((alert) => renderOne(alert, at, screen));
   const ways = channels.map(({ channel, failures, error, lastSentAt, selfTestAt, selfTestError }): Cell[] => [
     channel,
-    failures > 0 || selfTestError !== null
+    failures > 0 || error !== null || selfTestError !== null
       ? { text: "fails", style: "wrong" }
       : lastSentAt === null && selfTestAt === null
         ? "never tried"

@@ -29,9 +29,12 @@ export async function acknowledgeAlert(
     const taken = { ...alert, acknowledgement, acknowledgements: alert.acknowledgements + 1 };
     await tx.alerts.save(taken);
     const channels = services.channels();
-    // To an alerting service it would be the alert once more.
-    const people = alert.channels.filter((name) => channels.get(name)?.keepsAlerts === false);
-    const { type, certificate, target, detail } = messageOf("acknowledged", taken, people, at);
+    // To an alerting service that knows no acknowledgements it would be the alert once more.
+    const told = alert.channels.filter((name) => {
+      const channel = channels.get(name);
+      return channel !== undefined && (!channel.keepsAlerts || channel.takesAcknowledgements === true);
+    });
+    const { type, certificate, target, detail } = messageOf("acknowledged", taken, told, at);
     await tx.events.append({ at, type, certificate, renewalId: null, target, detail: { ...detail, by, reason, via } });
     return taken;
   });

@@ -126,9 +126,9 @@ export function notificationOf(event: HistoryEvent, responsibility: Responsibili
   if (event.type === "report.due") return reportNotification(event);
   const described = NEWS.includes(event.type) ? describeEvent(event) : null;
   if (described === null) return null;
-  const { seq, at, type, certificate, renewalId, target } = event;
+  const { at, type, certificate, renewalId, target } = event;
   return {
-    ...{ id: String(seq), at, event: type, certificate, renewalId, target },
+    ...{ id: idOf(event), at, event: type, certificate, renewalId, target },
     ...{ severity: described.severity, action: described.action },
     message: `${certificate ?? "renewd"}: ${described.message}`,
     // As messages of older releases named it: an alert that one of those opened ends now.
@@ -138,31 +138,42 @@ export function notificationOf(event: HistoryEvent, responsibility: Responsibili
   };
 }
 
-function alertNotification(
-  { seq, at, type, certificate, renewalId, target, detail }: HistoryEvent,
-  responsibility: Responsibility | null,
-): Notification | null {
-  const { alert, severity, message, action, channels, acknowledgements } = detail;
-  const known = SEVERITIES.find((each) => each === severity);
+/** With its instant: a database that was put back gives the same number to another event. */
+function idOf({ seq, at }: Pick<HistoryEvent, "seq" | "at">): string {
+  return `${seq}-${at}`;
+}
+
+function alertNotification(event: HistoryEvent, responsibility: Responsibility | null): Notification | null {
+  const { at, type, certificate, renewalId, target, detail } = event;
+  const { alert, message, action, channels, acknowledgements } = detail;
+  const known = severityOf(detail.severity);
+  const severityBefore = severityOf(detail.severityBefore);
   if (known === undefined || typeof message !== "string" || !Array.isArray(channels)) return null;
   const isOver = type === "alert.resolved" || detail.over === true;
   const canAcknowledge = !isOver && type !== "alert.acknowledged" && typeof alert === "string";
   return {
-    ...{ id: String(seq), at, event: type, certificate, renewalId, target, severity: known, message },
+    ...{ id: idOf(event), at, event: type, certificate, renewalId, target, severity: known, message },
     action: typeof action === "string" ? action : null,
     alert: typeof alert === "string" ? `alert/${alert}` : "digest",
     resolves: isOver,
     responsibility,
     channels,
+    ...(severityBefore !== undefined && { severityBefore }),
     more: factsOf(detail),
     ...(canAcknowledge && { acknowledge: { alert, acknowledgements: Number(acknowledgements ?? 0) } }),
   };
 }
 
-function reportNotification({ seq, at, type, detail: { until, channels } }: HistoryEvent): Notification | null {
+function severityOf(value: EventDetail[string] | undefined): Severity | undefined {
+  return SEVERITIES.find((each) => each === value);
+}
+
+function reportNotification(event: HistoryEvent): Notification | null {
+  const { at, type, detail } = event;
+  const { until, channels } = detail;
   if (typeof until !== "number" || !Array.isArray(channels)) return null;
   return {
-    ...{ id: String(seq), at, event: type, certificate: null, renewalId: null, target: null, severity: "info" },
+    ...{ id: idOf(event), at, event: type, certificate: null, renewalId: null, target: null, severity: "info" },
     ...{ message: "renewd: the weekly report", action: null, alert: "report", resolves: true, responsibility: null },
     ...{ channels, reportUntil: until },
   };

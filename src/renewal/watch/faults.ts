@@ -119,6 +119,8 @@ export async function standingFaults(
   const failing = cursors.flatMap(({ channel, failures, lastErrorMessage }): (readonly [string, string])[] => {
     if (failures >= CHANNEL_FAILURES)
       return [[channel, `has failed ${failures} times in a row: ${lastErrorMessage ?? ""}`]];
+    if (failures === 0 && lastErrorMessage !== null)
+      return [[channel, `did not take a message, which was given up: ${lastErrorMessage}`]];
     const error = selfTests[channel]?.error ?? null;
     return error === null ? [] : [[channel, `has failed its self-test: ${error}`]];
   });

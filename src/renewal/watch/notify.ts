@@ -5,12 +5,13 @@ import type { Channel, ChannelCursor, Notification } from "../../domain/notifica
 import type { Responsibility } from "../../domain/responsibility.ts";
 import { DAY_MS } from "../../domain/time.ts";
 import type { Context } from "../context.ts";
-import { linkToken } from "../rules/alerts/link.ts";
 import { isFrom } from "../rules/alerts/routing.ts";
 import { delayOf, LADDERS_MS } from "../rules/backoff.ts";
 import { NOTIFIED_EVENTS, notificationOf } from "../rules/notificationRules.ts";
 import { isSent } from "../rules/routing.ts";
 import { raiseAlerts } from "./alerts.ts";
+import { withLink } from "./messageLink.ts";
+import { type NamedChannel, repeatOpenAlerts } from "./repeatAlerts.ts";
 
 /** Longer than one batch takes: none is begun when less time than one send may need is left. */
 const LEASE_MS = 120_000;
@@ -22,9 +23,19 @@ const GIVE_UP_MS = DAY_MS;
 
 /** One tick: what is wrong becomes messages, and messages are sent. An engine that fails must not keep those back. */
 export async function notifyPeople(context: Context, signal: AbortSignal): Promise<void> {
-  const [raised] = await Promise.allSettled([raiseAlerts(context, signal)]);
+  const [raised] = await Promise.allSettled([enrol(context).then(() => raiseAlerts(context, signal))]);
   await deliverNotifications(context, signal);
   if (raised.status === "rejected") throw raised.reason;
+}
+
+/** A new channel begins after the newest event: the first messages must not be among what it passes over. */
+async function enrol({ store, services, clock }: Context): Promise<void> {
+  const known = new Set((await store.cursors.list()).map(({ channel }) => channel));
+  for (const name of services.channels().keys()) {
+    if (known.has(name)) continue;
+    const claimed = await store.cursors.claim(name, clock.now(), { leaseMs: LEASE_MS, retryMaxMs: RETRY_MAX_MS });
+    if (claimed !== null) await store.cursors.release(claimed, claimed);
+  }
 }
 
 /**
@@ -47,14 +58,20 @@ async function deliverTo(context: Context, name: string, channel: Channel, signa
   const events = await store.events.list({ types: NOTIFIED_EVENTS, afterSeq: claimed.seq, limit: BATCH });
   let { seq } = claimed;
   let sent = 0;
+  // Of a message that was given up, until the receiver takes one.
+  let lastErrorMessage = claimed.failures === 0 ? claimed.lastErrorMessage : null;
   try {
     for (const event of events) {
       // The others are due at the next tick.
       if (clock.monotonic() > lastSendAt) break;
-      sent += (await deliverEvent(context, { name, channel }, event, signal)) ? 1 : 0;
+      const delivery = await deliverEvent(context, { name, channel }, event, signal);
+      if (delivery !== null) lastErrorMessage = delivery.givenUp;
+      if (delivery?.givenUp === null) sent += 1;
       seq = event.seq;
     }
-    await store.cursors.release(claimed, { seq, failures: 0, nextAttemptAt: null, lastErrorMessage: null });
+    const hasAll = events.length < BATCH && seq === (events.at(-1)?.seq ?? seq);
+    if (hasAll) await repeatOpenAlerts(context, { name, channel }, sendInTime, signal);
+    await store.cursors.release(claimed, { seq, failures: 0, nextAttemptAt: null, lastErrorMessage });
   } catch (thrown) {
     const error = toRenewalError(thrown);
     if (!signal.aborted) log.warn({ channel: name, err: error }, "notification not sent; it is tried again");
@@ -66,28 +83,29 @@ async function deliverTo(context: Context, name: string, channel: Channel, signa
   return sent;
 }
 
-interface NamedChannel {
-  readonly name: string;
-  readonly channel: Channel;
+/** `givenUp`: why the message never will be taken; null: it was. */
+interface Delivery {
+  readonly givenUp: string | null;
 }
 
+/** null: the event is no message for the channel, or it has it. */
 async function deliverEvent(
   context: Context,
   { name, channel }: NamedChannel,
   event: HistoryEvent,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<Delivery | null> {
   const { store, clock, log } = context;
   const notification = notificationOf(event, responsibilityOf(context, event));
-  if (notification === null || !isWanted({ name, channel }, context, notification)) return false;
+  if (notification === null || !isWanted({ name, channel }, context, notification)) return null;
   // A process that died between the two had sent it, but not moved the cursor.
-  if ((await store.alerts.receipt(name, event.seq)) !== null) return false;
+  if ((await store.alerts.receipt(name, event.seq)) !== null) return null;
   const receipt = { channel: name, seq: event.seq, alert: alertOf(event) };
   try {
     const whole = await withReport(context, withLink(context, name, notification));
     await sendInTime(channel, whole, signal);
     await store.alerts.record({ ...receipt, at: clock.now(), outcome: "sent", error: null });
-    return true;
+    return { givenUp: null };
   } catch (thrown) {
     const error = toRenewalError(thrown);
     if (signal.aborted) throw thrown;
@@ -96,21 +114,12 @@ async function deliverEvent(
     // A notification that the receiver never accepts must not block those behind it.
     log.error({ err: error, certificate: event.certificate ?? "" }, "a notification was given up");
     await store.alerts.record({ ...receipt, at: clock.now(), outcome: "givenUp", error: error.message });
-    return false;
+    return { givenUp: error.message };
   }
 }
 
 function alertOf({ detail: { alert } }: HistoryEvent): string | null {
   return typeof alert === "string" ? alert : null;
-}
-
-/** People acknowledge by it where they read the message: without a terminal, and without signing in. */
-function withLink({ store, settings }: Context, channel: string, notification: Notification): Notification {
-  const { acknowledge, at } = notification;
-  const { webUrl } = settings.alerts;
-  if (acknowledge === undefined || webUrl === null) return notification;
-  const token = linkToken({ ...acknowledge, channel, at }, store.alerts.sign);
-  return { ...notification, acknowledgeUrl: `${webUrl}/acknowledge?token=${token}` };
 }
 
 /** Written when it is sent: the history of that week is as it was, what is open is as of now. */

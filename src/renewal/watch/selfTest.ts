@@ -32,6 +32,7 @@ export async function selfTestChannels(context: Context, signal: AbortSignal): P
     const channel = channels.get(name);
     if (channel === undefined) continue;
     const error = await trySend(name, channel, now, signal);
+    if (error === null) await store.cursors.retryNow(name);
     await store.transaction(async (tx) => {
       const state = await tx.alerts.lock();
       await tx.alerts.saveState({ ...state, selfTests: { ...state.selfTests, [name]: { at: now, error } } });

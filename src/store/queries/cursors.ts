@@ -21,7 +21,9 @@ export function cursorStore(db: Db, vault: Vault): CursorStore {
     },
     claim: (channel, now, terms) => atomically(db, (trx) => claim({ trx, vault }, channel, now, terms)),
     async retryNow(channel) {
-      await db.updateTable("channelCursors").set({ nextAttemptAt: null }).where("channel", "=", channel).execute();
+      const own = db.updateTable("channelCursors").where("channel", "=", channel);
+      await own.set({ nextAttemptAt: null }).execute();
+      await own.set({ lastErrorMessage: null }).where("failures", "=", 0).execute();
     },
     async release({ channel, leaseUntil }, patch) {
       const result = await db

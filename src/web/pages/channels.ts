@@ -112,6 +112,7 @@ function aboutText(about: Concern | null): string {
 
 function stateTag({ cursor, test, receipt }: ChannelState): Html {
   if (cursor !== undefined && cursor.failures > 0) return tag("fails", "bad");
+  if (cursor !== undefined && cursor.lastErrorMessage !== null) return tag("refused a message", "bad");
   if (test?.detail.sent === false) return tag("failed its test", "bad");
   return receipt === undefined && test === undefined ? tag("never tried") : tag("reachable", "busy");
 }

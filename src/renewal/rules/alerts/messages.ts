@@ -16,7 +16,10 @@ const LISTED_MAX = 20;
 
 type Kind = "opened" | "raised" | "escalated" | "resolved" | "acknowledged";
 
-/** The words about one alert. `channels`: who is sent it. */
+/**
+ * The words about one alert. `channels`: who is sent it. `alert.notified`: what the message before said; of one that is
+ * raised, that is not yet this one.
+ */
 export function messageOf(kind: Kind, alert: Alert, channels: readonly string[], now: number): AlertMessage {
   const [only] = alert.affected.length === 1 ? alert.affected : [];
   return {
@@ -26,6 +29,7 @@ export function messageOf(kind: Kind, alert: Alert, channels: readonly string[],
     detail: {
       ...{ alert: alert.id, rule: alert.rule, cause: alert.cause, code: alert.code },
       severity: kind === "acknowledged" || kind === "resolved" ? "info" : alert.severity,
+      ...(kind !== "opened" && { severityBefore: alert.notified?.severity ?? null }),
       message: `${headline(alert)}${AFTERWORDS[kind](alert, now)}`,
       action: kind === "resolved" || kind === "acknowledged" ? null : alert.action,
       certificates: alert.affected.slice(0, LISTED_MAX),

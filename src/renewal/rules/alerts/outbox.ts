@@ -27,7 +27,7 @@ export class Outbox {
     if (alert.resolvedAt !== null) return this.#resolve(alert);
     if (alert.healthySince !== null) return alert;
     if (alert.notifiedAt === null) return this.#open(alert);
-    return this.#escalate(this.#raise(alert));
+    return this.#openAgain(alert) ?? this.#escalate(this.#raise(alert));
   }
 
   #resolve(alert: Alert): Alert {
@@ -53,6 +53,16 @@ export class Outbox {
     return opened;
   }
 
+  /** Every channel that was sent it has left the configuration, or there was none: others are, once there are any. */
+  #openAgain(alert: Alert): Alert | null {
+    const { channels } = this.#input.routing;
+    if (alert.acknowledgement !== null || alert.channels.some((name) => channels.has(name))) return null;
+    if (channelsFor(alert, this.#input.routing).length === 0) return null;
+    const again = { ...alert, digested: false, step: 0 };
+    const opened = this.#open(again);
+    return opened === again ? null : opened;
+  }
+
   /** Worse than people know: a threshold was crossed, it became a page, or many more certificates have it. */
   #raise(alert: Alert): Alert {
     const { settings, now, routing } = this.#input;
@@ -71,7 +81,7 @@ export class Outbox {
       channels: union(alert.channels, channels),
       acknowledgement,
     };
-    this.#send("raised", raised, channels);
+    this.#send("raised", { ...raised, notified }, channels);
     return raised;
   }
 

@@ -1,0 +1,104 @@
+// Which channels are sent an alert when channels come, go, refuse, forget and take acknowledgements.
+import { expect, it } from "vitest";
+import { RenewalError } from "../../../src/domain/errors.ts";
+import { MINUTE_MS } from "../../../src/domain/time.ts";
+import { acknowledgeAlert } from "../../../src/renewal/operator/acknowledgeAlert.ts";
+import { notifyPeople } from "../../../src/renewal/watch/notify.ts";
+import { AlertBench, alertCertificate } from "../../support/model/alertBench.ts";
+import { NO_SIGNAL } from "../../support/model/workbench.ts";
+
+const WWW = alertCertificate("www");
+
+it("a channel of the first tick gets the alert of the first tick", async () => {
+  await using estate = await AlertBench.open([WWW]);
+  estate.channel("ops");
+  await estate.fail("www");
+  await notifyPeople(estate.context, NO_SIGNAL);
+  expect(estate.texts("ops")).toEqual([expect.stringMatching(/^opened www: renewal failed/)]);
+});
+
+it("an open alert that no channel was sent, or only channels that are gone, goes to those there are now", async () => {
+  await using estate = await AlertBench.open([WWW]);
+  await estate.after(0);
+  await estate.fail("www");
+  await estate.after(0);
+  estate.channel("old");
+  await notifyPeople(estate.context, NO_SIGNAL);
+  expect(estate.texts("old")).toHaveLength(1);
+  estate.bench.channels.delete("old");
+  estate.channel("new");
+  for (let tick = 0; tick < 3; tick++) await notifyPeople(estate.context, NO_SIGNAL);
+  expect(estate.texts("new")).toEqual([expect.stringMatching(/^opened www: /)]);
+  await estate.heal("www");
+  await estate.after(0);
+  await estate.after(6 * MINUTE_MS);
+  expect(estate.texts("new").at(-1)).toMatch(/^resolved www: /);
+});
+
+it("a message that a receiver never takes is said on the other channels, until it takes one", async () => {
+  await using estate = await AlertBench.open([WWW, alertCertificate("api", { targets: ["edge"] })]);
+  let refuses = true;
+  estate.channel("ops");
+  estate.channel("chat", {
+    async send(notification) {
+      if (refuses) throw new RenewalError("notify.refused", "channel chat: chat.example.org answered 400");
+      estate.sent.push({ channel: "chat", notification });
+    },
+  });
+  await estate.after(0);
+  await estate.fail("www");
+  for (let tick = 0; tick < 3; tick++) await estate.after(MINUTE_MS);
+  expect(estate.texts("ops")).toContain(
+    "opened renewd: channel chat did not take a message, which was given up: channel chat: chat.example.org answered 400",
+  );
+  expect(await estate.bench.store.alerts.receipts({ limit: 9 })).toContainEqual(
+    expect.objectContaining({ channel: "chat", outcome: "givenUp" }),
+  );
+  refuses = false;
+  await estate.fail("api");
+  for (let tick = 0; tick < 8; tick++) await estate.after(MINUTE_MS);
+  expect(estate.texts("ops").at(-1)).toMatch(/^resolved renewd: channel chat/);
+});
+
+it("an acknowledgement goes to people and to pagers that take one, not to services that would open an alert", async () => {
+  await using estate = await AlertBench.open([WWW]);
+  estate.channel("ops");
+  estate.channel("pager", { keepsAlerts: true, takesAcknowledgements: true });
+  estate.channel("monitor", { keepsAlerts: true });
+  await estate.after(0);
+  await estate.fail("www");
+  await estate.after(0);
+  const [{ id = "" } = {}] = await estate.bench.store.alerts.open();
+  const of = { alert: id, acknowledgements: null, by: "alice", reason: "on it", at: estate.bench.now } as const;
+  await acknowledgeAlert(estate.context, { ...of, via: "terminal" });
+  await estate.after(0);
+  const last = (name: string) => estate.sent.findLast(({ channel }) => channel === name)?.notification.event;
+  expect(["ops", "pager", "monitor"].map(last)).toEqual(["alert.acknowledged", "alert.acknowledged", "alert.opened"]);
+});
+
+it("a channel that forgets is sent open alerts again as it knew them, and none that is over", async () => {
+  await using estate = await AlertBench.open([WWW]);
+  let monotonic = 0;
+  const clock = { ...estate.context.clock, monotonic: () => monotonic };
+  const tick = async (): Promise<void> => {
+    monotonic += MINUTE_MS;
+    estate.bench.now += MINUTE_MS;
+    await notifyPeople({ ...estate.context, clock }, NO_SIGNAL);
+  };
+  estate.channel("monitor", { keepsAlerts: true, repeatMs: 5 * MINUTE_MS });
+  await tick();
+  await estate.fail("www");
+  for (let minute = 0; minute < 10; minute++) await tick();
+  const sent = estate.sent.map(({ notification }) => notification);
+  expect(sent.length, "at once, and every five minutes").toBe(3);
+  const identity = ({ alert, at, severity, resolves, message }: (typeof sent)[number]) => ({
+    ...{ alert, at, severity, resolves, message },
+  });
+  expect(sent.map(identity)).toEqual([0, 1, 2].map(() => sent[0] && identity(sent[0])));
+  await estate.heal("www");
+  for (let minute = 0; minute < 14; minute++) await tick();
+  expect(estate.texts().slice(-2)).toEqual([
+    expect.stringContaining("opened www"),
+    expect.stringContaining("resolved www"),
+  ]);
+});
