@@ -9,13 +9,13 @@ import type { HealthStore } from "./heartbeat.ts";
 import type { HistorySearch } from "./historySearch.ts";
 import type { HorizonStore } from "./horizon.ts";
 import type { InventoryStore } from "./inventory.ts";
-import type { Accounts, ChallengeResponses, OrderState } from "./issuer.ts";
+import type { Accounts, ChallengeResponses } from "./issuer.ts";
 import type { LeftTargetStore } from "./leftTarget.ts";
 import type { NameServerTotalsStore } from "./nameServerTotals.ts";
 import type { CursorStore } from "./notification.ts";
 import type { ObservationStore } from "./observationStore.ts";
-import type { Renewal, RenewalState } from "./renewal.ts";
 import type { RenewalInfoRecord } from "./renewalInfo.ts";
+import type { RenewalStore } from "./renewalStore.ts";
 import type { ReplacementStore } from "./replacement.ts";
 import type { RetentionStore } from "./retention.ts";
 import type { CrlStore } from "./revocation.ts";
@@ -28,6 +28,7 @@ import type { WebAccessStore } from "./webAccess.ts";
 
 export type { EventFilter, EventStore } from "./eventStore.ts";
 export type { ObservationStore, ObservedAddress } from "./observationStore.ts";
+export type { DuePage, RenewalFacts, RenewalFilter, RenewalPatch, RenewalStore } from "./renewalStore.ts";
 
 /** Everything durable. The database is the truth; every instant is ms since epoch, given by the caller. */
 export interface Store {
@@ -152,64 +153,6 @@ export interface VersionStore {
   markRevoked(certificate: string, generation: number, at: number): Promise<void>;
   markVerified(certificate: string, generation: number, at: number): Promise<void>;
 }
-
-export interface RenewalFilter {
-  readonly certificate?: string;
-  readonly certificates?: readonly string[];
-  readonly states?: readonly RenewalState[];
-  readonly since?: number;
-  readonly limit: number;
-}
-
-export interface DuePage {
-  readonly limit: number;
-  /** The longest lease. */
-  readonly leaseMs: number;
-  /** Which come first: the most urgent, or those that have been due for longest. */
-  readonly first: "urgent" | "overdue";
-}
-
-export interface RenewalStore {
-  /** False when the certificate already has an active renewal (unique in the database) or the id exists. */
-  insert(renewal: Renewal): Promise<boolean>;
-  get(id: string): Promise<Renewal | null>;
-  /** As `get`, holding the row and its certificate's until the transaction ends. */
-  lock(id: string): Promise<Renewal | null>;
-  active(certificate: string): Promise<Renewal | null>;
-  /** Newest first. */
-  list(filter: RenewalFilter): Promise<Renewal[]>;
-  /** The newest of each of these certificates. */
-  lastOf(names: readonly string[]): Promise<Renewal[]>;
-  /** Active renewals whose next action is due, or whose lease was taken by a wrong clock. */
-  due(now: number, page: DuePage): Promise<Renewal[]>;
-  /** Raises the fence and openClaims and takes the lease if it `isClaimable` and the renewal is active; else null. */
-  claim(id: string, now: number, leaseMs: number): Promise<Renewal | null>;
-  /** Compare-and-set on the fence. False: another worker has taken over, nothing was written. */
-  update(id: string, fence: number, patch: RenewalPatch): Promise<boolean>;
-  /** Takes `scope` for this renewal and returns null, or the id of another that has it and is at work on its order. */
-  occupy(scope: string, id: string, now: number): Promise<string | null>;
-  orderState(id: string): Promise<OrderState>;
-  /** Compare-and-set on the fence; seals the key. Members left out stay, null erases. */
-  saveOrderState(id: string, fence: number, state: Partial<OrderState>): Promise<boolean>;
-}
-
-export type RenewalPatch = Partial<
-  Pick<
-    Renewal,
-    | "state"
-    | "issuer"
-    | "priority"
-    | "digest"
-    | "leaseUntil"
-    | "openClaims"
-    | "attempts"
-    | "retryAt"
-    | "nextActionAt"
-    | "finishedAt"
-    | "errorCode"
-    | "errorMessage"
-  >
->;
 
 export interface DeploymentStore {
   /**

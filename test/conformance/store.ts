@@ -16,6 +16,7 @@ import { inventoryTests } from "../store/inventoryTests.ts";
 import { ledgerTests } from "../store/ledgerTests.ts";
 import { processTests } from "../store/processTests.ts";
 import { putBackTests } from "../store/putBackTests.ts";
+import { renewalFactsTests } from "../store/renewalFactsTests.ts";
 import { renewalInfoTests } from "../store/renewalInfoTests.ts";
 import { renewalTests } from "../store/renewalTests.ts";
 import { replacementTests } from "../store/replacementTests.ts";
@@ -80,6 +81,7 @@ export function storeConformance(dialect: string, createBackend: (directory: str
     const bench = (): StoreBench => ({ backend, store, vault, masterKeyFile, another });
     certificateAndVersionTests(bench);
     renewalTests(bench);
+    renewalFactsTests(bench);
     deploymentAndObservationTests(bench);
     dnsTests(bench);
     inventoryTests(bench);

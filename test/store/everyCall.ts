@@ -196,6 +196,7 @@ function ofWork({ renewals, replacements, ledger, challenges, accounts, crls, dn
       insert: () => renewals.insert(renewal({ id: "r" })),
       get: () => renewals.get("r"),
       lock: () => renewals.lock("r"),
+      facts: () => renewals.facts(renewal({ id: "r" })),
       active: () => renewals.active("www"),
       list: async () => {
         for (const filter of [{}, { certificate: "www" }, { certificates: ["www"] }, { since: NOW }])

@@ -1,4 +1,4 @@
-import type { Store } from "../../domain/store.ts";
+import type { RenewalFacts } from "../../domain/store.ts";
 import type { Context } from "../context.ts";
 
 /**
@@ -6,12 +6,11 @@ import type { Context } from "../context.ts";
  * another one, or without the certificate, has yet to be reloaded and must not decide anything about it. A certificate
  * is gone only when the database says removed.
  */
-export async function isConfigurationOutdated(
+export function isConfigurationOutdated(
   { services, log }: Pick<Context, "services" | "log">,
-  store: Store,
   certificate: string,
-): Promise<boolean> {
-  const record = await store.certificates.get(certificate);
+  record: RenewalFacts["record"],
+): boolean {
   if (record === null) return false;
   const newest = record.removedAt === null ? record.digest : undefined;
   if (services.certificate(certificate)?.digest === newest) return false;

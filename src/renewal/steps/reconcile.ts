@@ -1,10 +1,9 @@
 import type { Certificate } from "../../domain/certificate.ts";
-import type { Deployment } from "../../domain/deployment.ts";
 import { toRenewalError } from "../../domain/errors.ts";
 import { isLeaseHeld } from "../../domain/lease.ts";
 import type { Job } from "../../domain/queue.ts";
 import { isActive, type Renewal } from "../../domain/renewal.ts";
-import type { Store } from "../../domain/store.ts";
+import type { RenewalFacts, Store } from "../../domain/store.ts";
 import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { type Action, advance, type Facts, issuesTheSame } from "../rules/advance.ts";
@@ -205,29 +204,25 @@ async function loadTrusted(context: Context, tx: Store, renewal: Renewal, now: n
 
 export async function loadFacts(context: Context, store: Store, renewal: Renewal): Promise<Facts> {
   const configured = context.services.certificate(renewal.certificate);
-  const version = await store.versions.get(renewal.certificate, renewal.generation);
+  const found = await store.renewals.facts(renewal);
+  const version = found.version(renewal.generation);
   const certificate = configured && withoutDeadEndpoints(configured, version);
-  const deployments = await store.deployments.list(renewal.certificate);
-  const previous = await pairKept(store, renewal, deployments);
-  const endpoints = await store.observations.statuses(renewal.certificate);
-  const outdated = await isConfigurationOutdated(context, store, renewal.certificate);
+  const previous = pairKept(renewal, found);
+  const { deployments, endpoints } = found;
+  const outdated = isConfigurationOutdated(context, renewal.certificate, found.record);
   const { leaseMs, crashesMax } = context.settings;
   return { certificate, outdated, version, previous, deployments, endpoints, leaseMs, crashesMax };
 }
 
 /** The newest pair that a target of a later wave still holds. If none is known to hold one: the version before. */
-async function pairKept(
-  store: Store,
-  { certificate, generation, reason }: Renewal,
-  deployments: readonly Deployment[],
-): Promise<Version | null> {
-  if (reason === "targetChanged") return store.versions.get(certificate, generation);
+function pairKept({ generation, reason }: Renewal, { version, before, deployments }: RenewalFacts): Version | null {
+  if (reason === "targetChanged") return version(generation);
   const unreached = deployments.filter(
     (row) => row.attempts === 0 && row.deployedGeneration > 0 && row.deployedGeneration < generation,
   );
   const newest = Math.max(0, ...unreached.map((row) => row.deployedGeneration));
-  const kept = newest === 0 ? null : await store.versions.get(certificate, newest);
-  return kept ?? store.versions.before(certificate, generation);
+  const kept = newest === 0 ? null : version(newest);
+  return kept ?? before();
 }
 
 function jobsFor(

@@ -217,6 +217,12 @@ async function want(
   return altered;
 }
 
+export const DEPLOYMENT_COLUMNS = [
+  ...(["certificate", "target", "wantedGeneration", "deployedGeneration", "deployedAt", "targetDigest"] as const),
+  ...(["fence", "leaseUntil", "openClaims", "attempts", "nextAttemptAt", "exhausted"] as const),
+  ...(["errorCode", "errorMessage", "receipt", "inspectionProblem", "nextInspectionAt", "seal"] as const),
+] as const;
+
 type Row = Selectable<Schema["deployments"]>;
 
 function receiptOf({ certificate, target, receipt }: Row): DeployReceipt | null {
@@ -224,7 +230,7 @@ function receiptOf({ certificate, target, receipt }: Row): DeployReceipt | null 
 }
 
 /** Only deploying needs the receipt: a damaged one must not stop planning and reports. */
-function asDeployment(vault: Vault, row: Row): Deployment {
+export function asDeployment(vault: Vault, row: Row): Deployment {
   const { nextInspectionAt: _, seal: _seal, ...columns } = row;
   const exhausted = row.exhausted !== 0;
   if (isIntact(vault, "deployments", row)) {

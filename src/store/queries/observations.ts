@@ -13,8 +13,6 @@ import { evidenceJson, observationJson, readJson } from "./json.ts";
  */
 export function observationStore(db: Db, vault: Vault): ObservationStore {
   const statuses = () => db.selectFrom("endpointStatuses").selectAll().orderBy("certificate").orderBy("endpoint");
-  const intact = (rows: readonly StatusRow[]): EndpointStatus[] =>
-    rows.filter((row) => isIntact(vault, "endpointStatuses", row)).map(toStatus);
   const observations = () => db.selectFrom("observations").selectAll().orderBy("endpoint").orderBy("address");
   const observed = (rows: readonly Schema["observations"][]): ObservedAddress[] =>
     readEach(
@@ -48,10 +46,13 @@ export function observationStore(db: Db, vault: Vault): ObservationStore {
           );
       }),
     async statuses(certificate) {
-      return intact(await statuses().where("certificate", "=", certificate).execute());
+      return intactStatuses(vault, await statuses().where("certificate", "=", certificate).execute());
     },
     async allStatuses(names) {
-      return intact(await (names === undefined ? statuses() : statuses().where("certificate", "in", names)).execute());
+      return intactStatuses(
+        vault,
+        await (names === undefined ? statuses() : statuses().where("certificate", "in", names)).execute(),
+      );
     },
     async observations(certificate) {
       return observed(await observations().where("certificate", "=", certificate).execute());
@@ -95,6 +96,15 @@ async function record(
       .values(withSeal(vault, "observations", seen))
       .execute();
   }
+}
+
+export const STATUS_COLUMNS = [
+  ...(["certificate", "endpoint", "generation", "proved"] as const),
+  ...(["roundEndedAt", "errorCode", "errorMessage", "seal"] as const),
+] as const;
+
+export function intactStatuses(vault: Vault, rows: readonly StatusRow[]): EndpointStatus[] {
+  return rows.filter((row) => isIntact(vault, "endpointStatuses", row)).map(toStatus);
 }
 
 type StatusRow = Selectable<Schema["endpointStatuses"]>;

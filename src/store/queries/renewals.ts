@@ -9,6 +9,7 @@ import { atomically, type Db, type Dialect } from "../schema.ts";
 import { recordIdentity, type Vault } from "../vault.ts";
 import { type EventWriter, eventStore } from "./events.ts";
 import { lockCertificates } from "./lockCertificates.ts";
+import { renewalFacts } from "./renewalFacts.ts";
 import { dueRenewals, IS_ACTIVE, listRenewals, RENEWAL_COLUMNS } from "./renewalLists.ts";
 
 const SEALED_COLUMNS: ReadonlySet<string> = new Set(SEALED.renewals.columns);
@@ -42,6 +43,7 @@ export function renewalStore(db: Db, dialect: Dialect, vault: Vault): RenewalSto
         .where(IS_ACTIVE);
       return (await query.executeTakeFirst()) ?? null;
     },
+    facts: ({ certificate, generation }) => renewalFacts(db, vault, certificate, generation),
     list: (filter) => listRenewals(db, filter),
     async lastOf(names) {
       if (names.length === 0) return [];

@@ -11,7 +11,7 @@ import { chainJson, leafJson, namesJson, readJson } from "./json.ts";
 import { ERASED } from "./retention.ts";
 
 /** All columns but the sealed key, which is read only to be opened. */
-const COLUMNS = [
+export const VERSION_COLUMNS = [
   "certificate",
   "generation",
   "issuer",
@@ -157,7 +157,7 @@ export function serialOf(dialect: Dialect) {
 }
 
 function select(db: Db) {
-  return db.selectFrom("versions").select(COLUMNS);
+  return db.selectFrom("versions").select(VERSION_COLUMNS);
 }
 
 /** What the vault binds the key of a version to. */
@@ -171,7 +171,7 @@ type Row = Omit<Selectable<Schema["versions"]>, "sealedKey">;
  * What the leaf says decides when a certificate is renewed, so it must be what was stored at issuance. A changed leaf
  * is read again from its PEM; any other change is refused.
  */
-function toVersion(vault: Vault, row: Row): Version {
+export function toVersion(vault: Vault, row: Row): Version {
   const unaltered = withStoredLeaf(vault, row);
   if (unaltered !== null) return unaltered;
   throw new RenewalError(

@@ -31,11 +31,11 @@ it("a verifier that was overtaken before it began tells of no beginning", async 
   await bench.work("verify");
   const { store, context } = bench;
   const { id, fence } = await bench.renewal("www");
-  const statuses: Store["observations"]["statuses"] = async (certificate) => {
+  const facts: Store["renewals"]["facts"] = async (renewal) => {
     await store.renewals.claim(id, bench.now + LEASE_MS, LEASE_MS);
-    return store.observations.statuses(certificate);
+    return store.renewals.facts(renewal);
   };
-  await verify({ ...context, store: { ...store, observations: { ...store.observations, statuses } } }, id, NO_SIGNAL);
+  await verify({ ...context, store: { ...store, renewals: { ...store.renewals, facts } } }, id, NO_SIGNAL);
   expect(await store.events.list({ types: ["verify.started", "verify.converged"], limit: 9 })).toEqual([]);
   expect(await bench.renewal("www")).toMatchObject({ state: "verifying", fence: fence + 2 });
 });

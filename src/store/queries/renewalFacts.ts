@@ -1,0 +1,78 @@
+import { jsonArrayFrom as jsonOfPostgresql } from "kysely/helpers/postgres";
+import { jsonArrayFrom as jsonOfSqlite } from "kysely/helpers/sqlite";
+import type { RenewalFacts } from "../../domain/store.ts";
+import { type Db, isPostgresql } from "../schema.ts";
+import type { Vault } from "../vault.ts";
+import { asDeployment, DEPLOYMENT_COLUMNS } from "./deployments.ts";
+import { intactStatuses, STATUS_COLUMNS } from "./observations.ts";
+import { toVersion, VERSION_COLUMNS } from "./versions.ts";
+
+/**
+ * Every step of a renewal asks for these, some twice: one statement instead of five, and all of it of one instant. Each
+ * table's rows come as a JSON array. Of the versions only those that a renewal can depend on: its own, the one before,
+ * and what a target holds.
+ */
+export async function renewalFacts(
+  db: Db,
+  vault: Vault,
+  certificate: string,
+  generation: number,
+): Promise<RenewalFacts> {
+  const rows = isPostgresql(db) ? jsonOfPostgresql : jsonOfSqlite;
+  const found = await db
+    .selectNoFrom((select) => [
+      rows(select.selectFrom("certificates").select(["digest", "removedAt"]).where("name", "=", certificate)).as(
+        "records",
+      ),
+      rows(
+        select
+          .selectFrom("versions")
+          .select(VERSION_COLUMNS)
+          .where("certificate", "=", certificate)
+          .where("generation", "in", (inner) =>
+            inner
+              .selectFrom("versions as earlier")
+              .select((row) => row.fn.max<number>("earlier.generation").as("generation"))
+              .where("earlier.certificate", "=", certificate)
+              .where("earlier.generation", "<", generation)
+              .unionAll(
+                inner
+                  .selectFrom("deployments")
+                  .select("deployedGeneration as generation")
+                  .where("certificate", "=", certificate),
+              )
+              .unionAll(db.selectNoFrom((row) => row.val(generation).as("generation"))),
+          )
+          .orderBy("generation", "desc"),
+      ).as("versions"),
+      rows(
+        select
+          .selectFrom("deployments")
+          .select(DEPLOYMENT_COLUMNS)
+          .where("certificate", "=", certificate)
+          .orderBy("target"),
+      ).as("deployments"),
+      rows(
+        select
+          .selectFrom("endpointStatuses")
+          .select(STATUS_COLUMNS)
+          .where("certificate", "=", certificate)
+          .orderBy("endpoint"),
+      ).as("statuses"),
+    ])
+    .executeTakeFirstOrThrow();
+  const versions = parsed(found.versions);
+  const read = (row: (typeof versions)[number] | undefined) => (row === undefined ? null : toVersion(vault, row));
+  return {
+    record: parsed(found.records)[0] ?? null,
+    version: (asked) => read(versions.find((row) => row.generation === asked)),
+    before: () => read(versions.find((row) => row.generation < generation)),
+    deployments: parsed(found.deployments).map((row) => asDeployment(vault, row)),
+    endpoints: intactStatuses(vault, parsed(found.statuses)),
+  };
+}
+
+/** Boundary: SQLite gives JSON as text, under the names of `schema.ts`; PostgreSQL's driver has parsed it. */
+function parsed<Row>(rows: readonly Row[]): readonly Row[] {
+  return typeof rows === "string" ? JSON.parse(rows) : rows;
+}
