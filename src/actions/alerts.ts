@@ -51,7 +51,7 @@ export function listAlertRules({ renewal }: ActionContext): Promise<AlertRulesRe
 }
 
 function sourceOf({ store, settings, services }: ActionContext["renewal"]) {
-  return { store, settings: settings.alerts, channels: services.channels() };
+  return { store, settings: settings.alerts, channels: services.channels(), peers: services.peers?.() ?? [] };
 }
 
 /** A person takes an alert on, so that it goes to nobody else. */

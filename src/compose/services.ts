@@ -23,6 +23,7 @@ import type { ConfiguredServices, RehearsalOffice } from "../renewal/context.ts"
 import { narrowed } from "../renewal/rules/compatibility.ts";
 import { horizonSources } from "./horizonSources.ts";
 import { accountsByDirectory, issuerOptions } from "./issuerOptions.ts";
+import { peerSources } from "./peerSources.ts";
 import { trustSystemAuthorities } from "./systemTrust.ts";
 
 export interface ReloadableServices extends ConfiguredServices {
@@ -49,6 +50,7 @@ export function createServices(initial: Config, store: Store, clock: Clock): Rel
       changedAt: statSync(config.file, { throwIfNoEntry: false })?.mtime.getTime() ?? null,
     }),
     horizon: () => horizonSources({ config, store, clock, deployer: made.deployer, solver: made.solver }),
+    peers: () => peerSources(config, secretOf(config)),
     async weeklyReport(until) {
       const { weekReport } = await import("../reports/week.ts");
       const { weekInWords } = await import("../reports/weekWords.ts");
@@ -107,9 +109,12 @@ interface Makers {
   readonly channels: ReadonlyMap<string, Channel>;
 }
 
+function secretOf({ file }: Config): (reference: SecretReference) => Promise<Secret> {
+  return (reference) => readSecret(reference, dirname(file), processEnvironment);
+}
+
 function makers(config: Config, store: Store, { now }: Clock): Makers {
-  const secret = (reference: SecretReference): Promise<Secret> =>
-    readSecret(reference, dirname(config.file), processEnvironment);
+  const secret = secretOf(config);
   return {
     issuer: once("issuer", config.issuers, (options) =>
       lateIssuer(async () => {

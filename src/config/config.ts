@@ -67,6 +67,8 @@ export interface Config {
   readonly horizon: HorizonConfig;
   /** null: none. */
   readonly heartbeat: HeartbeatConfig | null;
+  /** In the order of the file. */
+  readonly peers: readonly PeerConfig[];
   /** The weekly report as mail; null: none. */
   readonly report: WeeklyReportSettings | null;
   /** In the order of the file. */
@@ -101,6 +103,18 @@ export interface HeartbeatConfig {
   readonly url: SecretReference;
   readonly everyMs: number;
   readonly style: "healthchecks" | "plain";
+}
+
+/** Another renewd that this one watches. */
+export interface PeerConfig {
+  readonly name: string;
+  /** Without a slash at its end. */
+  readonly url: string;
+  readonly everyMs: number;
+  readonly sweepMaxMs: number;
+  /** null: what the system trusts. */
+  readonly trustPem: string | null;
+  readonly token: SecretReference | null;
 }
 
 export interface WebConfig {

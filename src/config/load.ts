@@ -35,8 +35,10 @@ import {
   resolveWeb,
 } from "./resolve.ts";
 import { resolveAlerts, resolveReport } from "./resolveAlerts.ts";
+import { resolvePeers } from "./resolvePeers.ts";
 import { certificateSchema } from "./schema/certificate.ts";
 import { issuerSchema } from "./schema/issuer.ts";
+import { peerSchema } from "./schema/peers.ts";
 import { REGISTRIES, type Registries } from "./schema/registries.ts";
 import { watchSchema } from "./schema/watch.ts";
 
@@ -131,6 +133,7 @@ async function build(
     { distrusted, responsibility },
     problems,
   );
+  const peers = await resolvePeers(entries("peers", peerSchema, raw, problems), resources);
   const watched = watchDefinitions(entries("watch", watchSchema, raw, problems), responsibility, problems);
   checkReferences(raw, problems);
   const clients = web?.httpreq ?? {};
@@ -194,6 +197,7 @@ async function build(
     notifications: valuesOf(notifications),
     alerts: resolveAlerts(alerts, canary, heartbeat !== undefined),
     horizon,
+    peers,
     report: report === undefined ? null : resolveReport(report),
     heartbeat: heartbeat === undefined ? null : { ...heartbeat, everyMs: heartbeat.every },
     certificates: drafts.map((draft): Certificate => {

@@ -17,6 +17,7 @@ export const ALERT_RULES = [
   "plannerPart",
   "channel",
   "heartbeat",
+  "peer",
   "horizon",
   "accountReplaced",
   "historyLost",

@@ -107,6 +107,11 @@ export const EVENT_TYPES = [
   "inventory.unignored",
   "watch.changed",
   "report.due",
+  "peer.changed",
+  "exercise.started",
+  "exercise.broken",
+  "exercise.failed",
+  "exercise.finished",
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 

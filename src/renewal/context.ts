@@ -6,6 +6,7 @@ import type { HorizonSource } from "../domain/horizon.ts";
 import type { Issuer, NamedSolver, OwnCsr, Solver } from "../domain/issuer.ts";
 import type { Log } from "../domain/log.ts";
 import type { Channel } from "../domain/notification.ts";
+import type { PeerSource } from "../domain/peer.ts";
 import type { Probe, ServedJudge } from "../domain/probe.ts";
 import type { JobQueue } from "../domain/queue.ts";
 import type { Responsibility } from "../domain/responsibility.ts";
@@ -52,6 +53,8 @@ export interface ConfiguredServices {
   caAddress?(issuer: string): { readonly directory: string; readonly privateAddresses: boolean | null } | null;
   /** What else has an end that breaks renewals. Left out: nothing is looked at. */
   horizon?(): readonly HorizonSource[];
+  /** Other renewds that this one watches. Left out: none. */
+  peers?(): readonly PeerSource[];
   /** The report of the week that ended then (ms since epoch). */
   weeklyReport?(until: number): Promise<WrittenReport>;
   /** The issuer to rehearse with. */

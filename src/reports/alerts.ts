@@ -1,11 +1,13 @@
 import { ALERT_RULES, type Alert, type AlertReceipt, type AlertRule } from "../domain/alert.ts";
 import type { AlertSettings } from "../domain/alertSettings.ts";
 import type { Channel, Severity } from "../domain/notification.ts";
+import type { PeerSource } from "../domain/peer.ts";
 import type { Store } from "../domain/store.ts";
 import { ALERT_RULE_TEXTS } from "../renewal/rules/alerts/catalog.ts";
 import { headline, soonestExpiry } from "../renewal/rules/alerts/messages.ts";
 import { isHeldBack } from "../renewal/rules/alerts/quietHours.ts";
 import { iso } from "./instant.ts";
+import { type PeerEntry, peersReport } from "./peers.ts";
 
 /** `renewd alerts list --json`, which `renewd alerts` is. Instants are ISO 8601. */
 export interface AlertsReport {
@@ -14,6 +16,8 @@ export interface AlertsReport {
   /** Those that nobody has acknowledged first, the most severe before the others; then by age. */
   readonly alerts: readonly AlertEntry[];
   readonly channels: readonly AlertChannel[];
+  /** Other renewds that this one watches. */
+  readonly peers: readonly PeerEntry[];
 }
 
 /** One cause and what is known of it. */
@@ -92,6 +96,7 @@ export interface AlertsSource {
   readonly store: Store;
   readonly settings: AlertSettings;
   readonly channels: ReadonlyMap<string, Pick<Channel, "from">>;
+  readonly peers: readonly Pick<PeerSource, "name" | "url">[];
 }
 
 export interface AlertsQuery {
@@ -119,6 +124,7 @@ export async function alertsReport(source: AlertsSource, query: AlertsQuery, now
     at: iso(now),
     alerts: listed.toSorted(byWeight).map((alert) => entryOf(alert, receipts.get(alert.id) ?? [], settings, now)),
     channels: await channelsOf(source),
+    peers: await peersReport(store, source.peers, now),
   };
 }
 

@@ -126,6 +126,15 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "certificate.plannable": () => "is planned again",
   "certificate.instantCorrected": (detail) =>
     `was put off longer than renewd ever does, so it is checked now: ${detail("fields")}`,
+  "peer.changed": (detail, { detail: all }) =>
+    all.problem === null ? `peer ${detail("peer")} is well again` : `peer ${detail("peer")}: ${detail("problem")}`,
+  "exercise.started": (detail, { target }) =>
+    `is broken on purpose at target ${target}, to see who acknowledges${optional(detail, "by", ", asked for by ")}`,
+  "exercise.broken": (_, { target }) => `exercise: target ${target} holds an expired pair now`,
+  "exercise.failed": (detail) => `exercise: it could not be broken: ${detail("message")}`,
+  "exercise.finished": (detail, { detail: { tookMs } }) =>
+    `exercise ended: ${detail("outcome")}${optional(detail, "by", " by ")}` +
+    (typeof tookMs === "number" ? ` after ${formatDuration(tookMs)}` : ""),
   "planner.partFailed": (detail) => `${partName(detail("part"))} failed: ${detail("message")}`,
   "planner.partRecovered": (detail) => `${partName(detail("part"))} works again`,
   "history.pruned": (detail) =>

@@ -29,6 +29,7 @@ export const NOTICE_KINDS = [
   "leftovers",
   "unmanaged",
   "heartbeat",
+  "peer",
   "watched",
 ] as const;
 export type NoticeKind = (typeof NOTICE_KINDS)[number];

@@ -27,6 +27,7 @@ import {
   slowedWorkers,
   staleProofs,
 } from "./notices.ts";
+import { peerNotices } from "./peers.ts";
 import { isQuarantined, needsPerson, type Problem } from "./problems.ts";
 import { byExpiry, type Examined, type Summary, summaryOf } from "./summary.ts";
 import { unmanaged } from "./unmanaged.ts";
@@ -170,6 +171,7 @@ export async function statusOf(
   await add(...slowedWorkers(await store.events.list({ types: LOAD_EVENTS, limit: LOAD_EVENTS_MAX }), now));
   await add(...leftTargets(await store.leftTargets.list()), ...(await unmanaged(store, certificates, now)));
   await add(...(await watchedNotices(store, now)));
+  await add(...peerNotices(await store.peers.list(), now));
   await add(...silentChannels(await store.cursors.list()));
   const notices = found.flatMap((each) =>
     each === null ? [] : [acknowledgedNotice(each, acknowledgements.get(each.id))],

@@ -29,6 +29,7 @@ const claimJson = z.object({
   generation: z.number().optional().catch(undefined),
   change: z.string().optional().catch(undefined),
   replacement: z.string().optional().catch(undefined),
+  exercise: z.string().optional().catch(undefined),
   drill: z.string().optional().catch(undefined),
   issuer: z.string().optional().catch(undefined),
   before: z.string().optional().catch(undefined),
@@ -39,7 +40,7 @@ const claimJson = z.object({
   endpoint: z.string().optional().catch(undefined),
 });
 type Claim = z.infer<typeof claimJson>;
-const CLAIMS = /^(?:version|certificate|account|problem|target|drill)\.|^verify\.(?:converged|stale)$/;
+const CLAIMS = /^(?:version|certificate|account|problem|target|drill|exercise)\.|^verify\.(?:converged|stale)$/;
 
 const BRINGS_VERSION: readonly string[] = ["version.issued", "version.imported", "version.renamed"];
 
@@ -92,6 +93,7 @@ export class HistoryClaims {
     if (type === "certificate.removed") this.#removeCertificate(String(certificate));
     this.#addUndone(type, String(certificate), said);
     if (target !== null) this.#addTarget(type, { certificate: String(certificate), target }, said);
+    if (type === "exercise.started") this.#rows.add(nameOf("exercises", { id: said.exercise }));
     if (type === "drill.started") this.#rows.add(nameOf("drills", { id: said.drill }));
     if (type === "problem.acknowledged") this.#rows.add(nameOf("acknowledgements", { subject: said.subject }));
     if (type === "problem.unacknowledged") this.#rows.delete(nameOf("acknowledgements", { subject: said.subject }));

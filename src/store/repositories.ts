@@ -13,6 +13,7 @@ import { deploymentStore } from "./queries/deployments.ts";
 import { dnsStore } from "./queries/dns.ts";
 import { drillStore } from "./queries/drills.ts";
 import { eventStore, eventStoreInside } from "./queries/events.ts";
+import { exerciseStore } from "./queries/exercises.ts";
 import { healthStore } from "./queries/health.ts";
 import { historySearch } from "./queries/historySearch.ts";
 import { horizonStore } from "./queries/horizon.ts";
@@ -22,6 +23,7 @@ import { leftTargetStore } from "./queries/leftTargets.ts";
 import { lockCertificates } from "./queries/lockCertificates.ts";
 import { nameServerTotalsStore } from "./queries/nameServerTotals.ts";
 import { observationStore } from "./queries/observations.ts";
+import { peerStore } from "./queries/peers.ts";
 import { renewalInfoStore } from "./queries/renewalInfos.ts";
 import { renewalStore } from "./queries/renewals.ts";
 import { replacementStore } from "./queries/replacements.ts";
@@ -122,6 +124,8 @@ function ports(
     accounts: accountStore(db, vault, append),
     replacements: replacementStore(db, database.dialect, vault),
     drills: drillStore(db, vault),
+    exercises: exerciseStore(db, vault),
+    peers: peerStore(db, vault),
     horizon: horizonStore(db, vault),
     alerts: alertStore(db, vault),
     cursors: cursorStore(db, vault),

@@ -39,6 +39,8 @@ export const SEALED = {
   },
   replacements: { key: ["id"], columns: ["selection", "issuer", "deadline", "createdAt", "endedAt"] },
   drills: { key: ["id"], columns: ["startedAt", "finishedAt", "body"] },
+  exercises: { key: ["id"], columns: ["startedAt", "finishedAt", "body"] },
+  peers: { key: ["name"], columns: ["body"] },
   horizon: { key: ["subject", "what"], columns: ["body"] },
   replacementMembers: { key: ["replacement", "certificate"], columns: ["generation", "wave"] },
   certificates: { key: ["name"], columns: ["pausedAt", "pausedUntil", "pausedReason"] },

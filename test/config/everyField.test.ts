@@ -205,6 +205,7 @@ const WRITTEN: readonly Written[] = [
   ["heartbeat", { url: "file:hook" }],
   ["canary", { certificate: "www" }],
   ["report", { channel: "mail" }],
+  ["peers", { berlin: { url: "https://berlin.example", trust: "ca.pem", token: "file:hook" } }],
   ["horizon", { signatures: true }],
   ["issuers.ca.directory", "https://production.example/dir", "issuerChanged"],
   ["issuers.ca.contact", ["other@example.org"]],

@@ -65,6 +65,7 @@ export function auditRowTests(bench: () => StoreBench, dialect: string): void {
       ["a member", "update replacement_members set wave = 7", "replacementMembers p www", "altered"],
       ["a certificate that is gone", "delete from certificates", "certificates www", "missing"],
       ["a member that is gone", "delete from replacement_members", "replacementMembers p www", "missing"],
+      ["an exercise that is gone", "delete from exercises", "exercises x", "missing"],
       ["a drill that is gone", "delete from drills", "drills p", "missing"],
       ["an account that is gone", "delete from accounts", "accounts ca https://ca.example/dir", "missing"],
       ["a deployment that is gone", "delete from deployments", "deployments www lb", "missing"],

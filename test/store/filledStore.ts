@@ -36,6 +36,21 @@ export async function fillStore(store: Store): Promise<void> {
     await tx.events.append({ ...of, certificate: null, type: "drill.started", renewalId: null, detail: drilled });
     const ended = { ends: NOW, begins: null, note: null, owner: null, runbook: null, checkedAt: NOW, problem: null };
     await tx.horizon.replace("target lb", [{ kind: "token", subject: "target lb", what: "token", ...ended }]);
+    const broken = {
+      brokenAt: NOW,
+      problem: null,
+      alert: null,
+      notifiedAt: null,
+      endedAt: null,
+      outcome: null,
+    } as const;
+    const began = { certificate: "www", target: "lb", generation: 1, startedAt: NOW, by: null, withinMs: 1 };
+    const unanswered = { acknowledgedAt: null, acknowledgedBy: null, finishedAt: null };
+    await tx.exercises.save({ id: "x", ...began, ...broken, ...unanswered });
+    const exercised = { exercise: "x" };
+    await tx.events.append({ ...of, target: "lb", type: "exercise.started", renewalId: null, detail: exercised });
+    const answered = { state: "well", since: NOW, askedAt: NOW, failures: 0, problem: null } as const;
+    await tx.peers.save({ name: "b", url: "https://b", everyMs: 1, ...answered, sweptAt: NOW, lastWellAt: NOW });
     await tx.deployments.want("www", ["lb"], 1);
     await tx.deployments.update("www", "lb", 0, { deployedGeneration: 1, receipt: { arn: "arn" } });
     await tx.events.append({ ...of, target: "lb", type: "deploy.succeeded", renewalId: "r1", detail: {} });

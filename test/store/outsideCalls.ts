@@ -1,3 +1,5 @@
+import type { Exercise } from "../../src/domain/exercise.ts";
+import type { Peer } from "../../src/domain/peer.ts";
 import { NOBODY } from "../../src/domain/responsibility.ts";
 import type { Store } from "../../src/domain/store.ts";
 import type { WatchDefinition } from "../../src/domain/watched.ts";
@@ -30,10 +32,26 @@ const WATCHED: WatchDefinition = {
 };
 const LOOK = { at: NOW, state: "good", problem: null, expiresAt: NOW, since: NOW, addresses: [] } as const;
 
+const PEER: Peer = {
+  ...{ name: "berlin", url: "https://berlin.example", everyMs: 1, state: "late", since: NOW, askedAt: NOW },
+  ...{ failures: 1, problem: "x", sweptAt: NOW, lastWellAt: null },
+};
+const EXERCISE: Exercise = {
+  ...{ id: "e", certificate: "www", target: "lb", generation: 1, startedAt: NOW, by: null, withinMs: 1 },
+  ...{ brokenAt: null, problem: null, alert: null, notifiedAt: null, acknowledgedAt: null, acknowledgedBy: null },
+  ...{ endedAt: null, outcome: null, finishedAt: null },
+};
+
 /** What is outside renewd: found, watched and served, and what others ask renewd. */
-export function ofOutside({ drills, horizon, inventory, watched, served, nameServerTotals }: Store) {
+export function ofOutside({ drills, exercises, peers, horizon, inventory, watched, served, nameServerTotals }: Store) {
   return {
     drills: { save: () => drills.save(DRILL), list: () => drills.list(9), running: () => drills.running() },
+    exercises: {
+      save: () => exercises.save(EXERCISE),
+      list: () => exercises.list(9),
+      running: () => exercises.running(),
+    },
+    peers: { save: () => peers.save(PEER), list: () => peers.list(), keep: () => peers.keep([]) },
     horizon: {
       replace: async () => {
         const of = { kind: "token", subject: "target lb", owner: null, runbook: null } as const;

@@ -45,6 +45,16 @@ describe("/readyz", () => {
   });
 });
 
+test("/readyz tells how long ago a planner swept, also one that has ended, for others to judge", async () => {
+  const age = async () => {
+    const response = await estate.app.request(`${WEB_ORIGIN}/readyz`);
+    return ((await response.json()) as { sweepAgeSeconds: number | null }).sweepAgeSeconds;
+  };
+  expect(await age()).toBeNull();
+  await estate.store.health.beat([planner({ usefulAt: Date.now() - 600_000, stoppedAt: Date.now() })]);
+  expect(await age()).toBeGreaterThanOrEqual(600);
+});
+
 test("without the database /readyz says so, /healthz still answers, and everything else is 503", async () => {
   const other = await createWebEstate();
   await other.store.close();
@@ -54,7 +64,11 @@ test("without the database /readyz says so, /healthz still answers, and everythi
   const unready = await ask("/readyz");
   expect([unready.status, await unready.json()]).toEqual([
     503,
-    { status: "notReady", checks: [{ name: "database", ok: false, reason: expect.stringMatching(/^it fails with /) }] },
+    {
+      status: "notReady",
+      checks: [{ name: "database", ok: false, reason: expect.stringMatching(/^it fails with /) }],
+      sweepAgeSeconds: null,
+    },
   ]);
   expect((await ask("/api/v1/certificates")).status).toBeGreaterThanOrEqual(500);
   await other.installation[Symbol.asyncDispose]();

@@ -6,7 +6,7 @@ import { type Cell, renderTable } from "../terminal/table.ts";
 
 const NAMED_MAX = 10;
 
-export function renderAlerts({ alerts, channels, at }: AlertsReport, screen: Screen): string {
+export function renderAlerts({ alerts, channels, peers, at }: AlertsReport, screen: Screen): string {
   const blocks = alerts.map((alert) => renderOne(alert, at, screen));
   const ways = channels.map(({ channel, failures, error, lastSentAt, selfTestAt, selfTestError }): Cell[] => [
     channel,
@@ -25,7 +25,22 @@ export function renderAlerts({ alerts, channels, at }: AlertsReport, screen: Scr
     channels.length === 0
       ? "no channel is configured: nobody is notified"
       : renderTable([...head, { title: "", widthMin: 20, wraps: true }], ways, screen).join("\n"),
+    ...(peers.length === 0 ? [] : [renderPeers(peers, at, screen)]),
   ].join("\n\n");
+}
+
+function renderPeers(peers: AlertsReport["peers"], at: string, screen: Screen): string {
+  const rows = peers.map(({ peer, state, since, askedAt, sweptAt, problem, url }): Cell[] => [
+    peer,
+    state === "well" ? state : { text: state, style: "wrong" },
+    since === null ? "" : spoken(since),
+    askedAt === null ? "not yet" : fromNow(askedAt, at),
+    sweptAt === null ? "not known" : fromNow(sweptAt, at),
+    inert(problem ?? url),
+  ]);
+  const head = [{ title: "PEER" }, { title: "STATE" }, { title: "SINCE", dropOrder: 1 }, { title: "ASKED" }];
+  const rest = [{ title: "ITS LAST SWEEP" }, { title: "", widthMin: 20, wraps: true }];
+  return renderTable([...head, ...rest], rows, screen).join("\n");
 }
 
 function renderOne(entry: AlertEntry, at: string, screen: Screen): string {

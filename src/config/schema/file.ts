@@ -7,6 +7,7 @@ import { duration } from "./duration.ts";
 import { horizonSchema } from "./horizon.ts";
 import { issuerSchema } from "./issuer.ts";
 import { channelSchema, name, pluginSchema, solverSchema } from "./named.ts";
+import { peerSchema } from "./peers.ts";
 import { redisSchema } from "./redis.ts";
 import { reportSchema } from "./report.ts";
 import { responsibilitySchema } from "./responsibility.ts";
@@ -216,6 +217,10 @@ export const fileSchema = z.strictObject({
   canary: canarySchema
     .optional()
     .describe("A certificate that is renewed again and again, to prove that renewing works."),
+  peers: z
+    .record(name, peerSchema)
+    .default({})
+    .describe("Other renewds, by name, that this one watches: it calls people when one is away or does not work."),
   report: reportSchema
     .optional()
     .describe("The weekly report as mail: what was renewed, proved and failed, and what ends next. Default: none."),

@@ -12,6 +12,11 @@ export const PROCESS_ERRORS = {
     retry: "never",
     action: "Correct the channel: its receiver refuses the notification.",
   },
+  "peer.unreachable": {
+    class: "transient",
+    retry: "backoff",
+    action: "See whether the other renewd runs, and correct its `url`, `trust` or `token` below `peers`.",
+  },
   "config.invalid": { class: "configuration", retry: "never", action: "Correct the configuration at the named place." },
   "config.removed": {
     class: "configuration",

@@ -7,6 +7,7 @@ import { IMPORTED, type Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { type CertificateFacts, type Fault, faultOf, NOWHERE } from "../rules/alerts/faults.ts";
 import { horizonFault } from "../rules/horizon.ts";
+import { peerFault } from "../rules/peers.ts";
 import { isWatchedOnly, servedInUse } from "../rules/served.ts";
 import { expiryWarningAt } from "../rules/window.ts";
 
@@ -139,6 +140,7 @@ export async function standingFaults(
     ...silent
       .slice(0, 1)
       .map(({ message, action }): Fault => ({ ...ofRenewd("heartbeat", null), what: message, action })),
+    ...(await store.peers.list()).flatMap((peer) => peerFault(peer) ?? []),
     ...(await store.horizon.list()).flatMap((entry) => horizonFault(entry, thresholds, clock.now()) ?? []),
   ];
 }

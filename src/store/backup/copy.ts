@@ -28,6 +28,8 @@ const TABLES = {
   replacements: ["id"],
   crls: ["url"],
   drills: ["id"],
+  exercises: ["id"],
+  peers: ["name"],
   horizon: ["subject", "what"],
   leftTargets: ["certificate", "target"],
   inventory: ["fingerprint"],

@@ -39,6 +39,7 @@ import { drills } from "./0034-drills.ts";
 import { dnsClients } from "./0036-dns-clients.ts";
 import { nameServerTotals } from "./0039-name-server-totals.ts";
 import { horizon } from "./0042-horizon.ts";
+import { peersAndExercises } from "./0045-peers-and-exercises.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Migration>> = {
@@ -78,6 +79,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Mi
   "0036-dns-clients": (_, vault) => dnsClients(vault),
   "0039-name-server-totals": nameServerTotals,
   "0042-horizon": horizon,
+  "0045-peers-and-exercises": peersAndExercises,
 };
 
 /** How many migrations this release knows. */

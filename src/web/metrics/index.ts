@@ -6,6 +6,7 @@ import { fleetOf } from "../fleet.ts";
 import { textStream } from "../textStream.ts";
 import { certificateMetrics, observationMetrics, seconds } from "./certificates.ts";
 import { ownProcess } from "./ownProcess.ts";
+import { peerMetrics } from "./peers.ts";
 import { createScrape, labels } from "./registry.ts";
 import { WATCHED_MAX, watchedMetrics } from "./watched.ts";
 import {
@@ -68,6 +69,7 @@ export async function metricsLines(web: WebContext, signal: AbortSignal): Promis
     now,
   );
   alertMetrics(scrape, await store.alerts.open());
+  peerMetrics(scrape, await store.peers.list());
   channelMetrics(scrape, await store.cursors.list(), totals.lastSeq);
   processMetrics(scrape, snapshot);
   return both(scrape.lines(), await (await ownProcess()).metrics());

@@ -12,6 +12,7 @@ import { advice, certificateHref, foreign, formatNumber, type Html, NOTHING } fr
 import { isAnswered, responsible } from "./parts/responsibility.ts";
 import { tag } from "./parts/state.ts";
 import { clockTime, instant, relative } from "./parts/time.ts";
+import { peersPanel } from "./peers.ts";
 import { savedViews } from "./savedViews.ts";
 
 const WORDS = { about: { certificate: "a certificate", renewd: "renewd itself" }, kind: FINDING_WORDS };
@@ -32,7 +33,7 @@ export async function alertsPage(facts: PageFacts): Promise<Html> {
       isFiltered ? NOTHING : await causesPanel(facts)
     } ${savedViews(facts, "alerts", writeQuery(alertList, query))} ${toolbar(view, "Certificate, finding or words")}
       <div class="with-facets">${facetPanel(view)}<div>${pager(view, "alerts")}${table(view, facts)}</div></div>
-      ${isFiltered ? NOTHING : html`<div class="columns">${await channels(facts)}${await rulesPanel(facts)}</div>`}`,
+      ${isFiltered ? NOTHING : html`<div class="columns">${await channels(facts)}${await peersPanel(facts)}${await rulesPanel(facts)}</div>`}`,
   });
 }
 

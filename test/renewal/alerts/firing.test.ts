@@ -117,6 +117,11 @@ const SCENARIOS: Readonly<Record<AlertRule, Scenario>> = {
     } as const;
     return bench.store.health.beat([heartbeat({ beatAt: bench.now, problems: [problem] })]);
   },
+  peer: ({ bench }) => {
+    const of = { name: "berlin", url: "https://berlin.example", everyMs: 60_000, state: "unreachable" } as const;
+    const seen = { since: bench.now, askedAt: bench.now, failures: 2, problem: "no answer" };
+    return bench.store.peers.save({ ...of, ...seen, sweptAt: null, lastWellAt: null });
+  },
   horizon: ({ bench }) => {
     const of = { kind: "token", subject: "target vault", what: "token", owner: null, runbook: null } as const;
     const ends = { ends: bench.now + 10 * DAY_MS, begins: bench.now - 90 * DAY_MS, note: null };

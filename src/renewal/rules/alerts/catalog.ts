@@ -35,6 +35,10 @@ export const ALERT_RULE_TEXTS: Readonly<Record<AlertRule, RuleText>> = {
   plannerPart: { when: "a part of the planner fails", severity: "page" },
   channel: { when: "a channel fails again and again, or failed its self-test", severity: "page" },
   heartbeat: { when: "the heartbeat's URL does not answer", severity: "page" },
+  peer: {
+    when: "another renewd does not answer, says that it does not work, or has completed no sweep for too long",
+    severity: "page",
+  },
   horizon: {
     when: "a token, domain, signature or anything else that renewals need nears its end, or has ended",
     severity: "page",

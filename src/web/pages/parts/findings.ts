@@ -39,6 +39,7 @@ export const FINDING_WORDS: Readonly<Record<NoticeKind | ProblemKind, string>> =
   leftovers: "leftovers",
   unmanaged: "not managed",
   heartbeat: "heartbeat",
+  peer: "another renewd",
   watched: "watched endpoints",
 };
 
