@@ -77,6 +77,7 @@ const killAtCa: Drill = {
       chosen,
       ({ step, moment }, certificate) =>
         new Promise((resolve, reject) => {
+          if (step === "challenge" && moment === "after") holdUntilAnswered(world, certificate);
           const act = async (): Promise<"reset"> => {
             await issuerPid(world, certificate)
               .then((pid) => world.fleet.kill(pid))
@@ -89,6 +90,25 @@ const killAtCa: Drill = {
     return { injections, notes: await takeoverNotes(world, injections) };
   },
 };
+
+/**
+ * The CA is not told to validate before a second worker can answer it: the strike before may have killed that one, and
+ * a challenge that nobody answers ends its order, rightly.
+ */
+function holdUntilAnswered(world: World, certificate: string): void {
+  const act = async (): Promise<"goOn"> => {
+    await secondResponder(world, await issuerPid(world, certificate));
+    return "goOn";
+  };
+  world.ledger.arm({ certificate, step: "challenge", moment: "before", act });
+}
+
+/** Resolves when an ACME worker other than `pid` is up. */
+async function secondResponder({ fleet }: World, pid: number): Promise<void> {
+  const isUp = async (): Promise<true | null> =>
+    fleet.slots("acme").some(({ ready, process }) => ready && process.pid !== pid) ? true : null;
+  await until("a second ACME worker to be up", isUp);
+}
 
 const EVENTS: readonly EventType[] = [
   "renewal.planned",
@@ -109,6 +129,7 @@ const killAtEvent: Drill = {
   async run(world) {
     const injections = await strikeAll(world, EVENTS, async (type, certificate, afterSeq) => {
       const event = await world.event(type, certificate, afterSeq);
+      if (type === "challenge.presented") await secondResponder(world, pidOf(event));
       return world.fleet.kill(pidOf(event));
     });
     return { injections, notes: await takeoverNotes(world, injections) };
