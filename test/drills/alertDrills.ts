@@ -1,4 +1,5 @@
 import { lostOrDoubledAlerts } from "../support/model/alertOutbox.ts";
+import { ALERT_KILLS } from "./alertKills.ts";
 import type { Drill, Injection } from "./drill.ts";
 
 const SEEDS = 100;
@@ -23,4 +24,4 @@ const alerts: Drill = {
   },
 };
 
-export const ALERT_DRILLS: readonly Drill[] = [alerts];
+export const ALERT_DRILLS: readonly Drill[] = [alerts, ALERT_KILLS];
