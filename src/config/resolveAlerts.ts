@@ -8,7 +8,8 @@ export function resolveAlerts(
   canary: z.output<typeof canarySchema> | undefined,
   heartbeat: boolean,
 ): Config["alerts"] {
-  const { openAfter, resolveAfter, storm, quietHours, thresholds, escalation, routes, selfTest } = section;
+  const { openAfter, resolveAfter, storm, quietHours, thresholds, escalation, escalateAgain, routes, selfTest } =
+    section;
   return {
     openAfterMs: openAfter,
     resolveAfterMs: resolveAfter,
@@ -24,6 +25,7 @@ export function resolveAlerts(
           },
     thresholds,
     escalation: escalation.map(({ after, ...step }) => ({ ...step, afterMs: after })),
+    escalateAgainMs: escalateAgain ?? null,
     routes: routes.map(({ severity = null, certificates = [], issuers = [], targets = [], teams = [], ...route }) => ({
       ...{ severity, certificates, issuers, targets, teams },
       ...route,

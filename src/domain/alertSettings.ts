@@ -12,6 +12,8 @@ export interface AlertSettings {
   readonly thresholds: Thresholds;
   /** In their order. */
   readonly escalation: readonly EscalationStep[];
+  /** So long after the last step they begin again, each with its own delay; null: never. */
+  readonly escalateAgainMs: number | null;
   readonly routes: readonly AlertRoute[];
   /** Whether a heartbeat is configured. */
   readonly heartbeat: boolean;

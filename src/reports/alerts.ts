@@ -4,8 +4,10 @@ import type { Channel, Severity } from "../domain/notification.ts";
 import type { PeerSource } from "../domain/peer.ts";
 import type { Store } from "../domain/store.ts";
 import { ALERT_RULE_TEXTS } from "../renewal/rules/alerts/catalog.ts";
+import { escalationStep } from "../renewal/rules/alerts/escalation.ts";
 import { headline, soonestExpiry } from "../renewal/rules/alerts/messages.ts";
 import { isHeldBack } from "../renewal/rules/alerts/quietHours.ts";
+import { isFrom } from "../renewal/rules/alerts/routing.ts";
 import { iso } from "./instant.ts";
 import { type PeerEntry, peersReport } from "./peers.ts";
 
@@ -134,15 +136,10 @@ function byWeight(a: Alert, b: Alert): number {
   return weight(a) - weight(b) || b.affected.length - a.affected.length || a.openedAt - b.openedAt;
 }
 
-function entryOf(
-  alert: Alert,
-  receipts: readonly AlertReceipt[],
-  { quietHours, escalation }: AlertSettings,
-  now: number,
-): AlertEntry {
+function entryOf(alert: Alert, receipts: readonly AlertReceipt[], settings: AlertSettings, now: number): AlertEntry {
   const { acknowledgement, notifiedAt, resolvedAt, step } = alert;
-  const held = isHeldBack(alert, quietHours, now) ? "quietHours" : "openAfter";
-  const next = acknowledgement === null && resolvedAt === null ? escalation[step] : undefined;
+  const held = isHeldBack(alert, settings.quietHours, now) ? "quietHours" : "openAfter";
+  const next = acknowledgement === null && resolvedAt === null ? escalationStep(settings, step) : null;
   return {
     ...{ alert: alert.id, rule: alert.rule, severity: alert.severity, what: headline(alert), action: alert.action },
     ...{ cause: alert.cause, code: alert.code, certificates: alert.members.map(({ certificate }) => certificate) },
@@ -153,7 +150,7 @@ function entryOf(
     acknowledged: acknowledgement && { ...acknowledgement, at: iso(acknowledgement.at) },
     step,
     next:
-      next === undefined || notifiedAt === null
+      next === null || notifiedAt === null || !isFrom(alert.severity, next.from)
         ? null
         : { at: iso(notifiedAt + next.afterMs), channels: next.channels },
     receipts: receipts.map(({ channel, at, outcome, error }) => ({ channel, at: iso(at), outcome, error })),

@@ -96,14 +96,18 @@ export class AlertReceivers implements AsyncDisposable {
         done(Object.assign(new Error("try later"), { responseCode: 421 }));
       },
       onData: (stream, _session, done) => {
-        void text(stream).then((mail) => {
-          const field = (pattern: RegExp): string => pattern.exec(mail)?.[1] ?? "";
-          const event = field(/^X-Renewd-Event: (.*)\r$/m);
-          const of = { id: field(/^Message-ID: (.*)\r$/m), event, alert: field(/^Alert: ([0-9a-f]{8})\r$/m) };
-          this.arrivals.push({ channel: "mail", ...of, run: this.run });
-          this.beforeAnswer();
-          done();
-        });
+        void text(stream).then(
+          (mail) => {
+            const field = (pattern: RegExp): string => pattern.exec(mail)?.[1] ?? "";
+            const event = field(/^X-Renewd-Event: (.*)\r$/m);
+            const of = { id: field(/^Message-ID: (.*)\r$/m), event, alert: field(/^Alert: ([0-9a-f]{8})\r$/m) };
+            this.arrivals.push({ channel: "mail", ...of, run: this.run });
+            this.beforeAnswer();
+            done();
+          },
+          // Its sender was killed in the middle: that is no message.
+          () => {},
+        );
       },
     });
     // A client that is killed.

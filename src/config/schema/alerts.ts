@@ -81,6 +81,11 @@ export const alertsSchema = z.strictObject({
     })
     .default([])
     .describe("Who is notified next of an alert that nobody acknowledges, step by step."),
+  escalateAgain: duration({ min: "1m", max: "30d" })
+    .optional()
+    .describe(
+      "So long after the last step the steps begin again, each after its own time, until somebody acknowledges. Default: never.",
+    ),
   routes: z
     .array(route)
     .max(100)

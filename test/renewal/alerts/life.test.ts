@@ -1,5 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../../src/domain/time.ts";
+import { acknowledgeAlert } from "../../../src/renewal/operator/acknowledgeAlert.ts";
+import { escalationStep } from "../../../src/renewal/rules/alerts/escalation.ts";
+import { DEFAULT_ALERTS } from "../../../src/renewal/rules/alerts/settings.ts";
 import { AlertBench, alertCertificate } from "../../support/model/alertBench.ts";
 
 const WWW = alertCertificate("www");
@@ -155,6 +158,29 @@ describe("escalation", () => {
     await estate.after(0);
     await estate.after(HOUR_MS);
     for (const name of ["ops", "pager", "boss"]) expect(estate.texts(name).at(-1)).toMatch(/^resolved /);
+  });
+});
+
+describe("escalation that begins again", () => {
+  it("goes on until somebody acknowledges", async () => {
+    const escalation = [
+      { afterMs: 15 * MINUTE_MS, channels: ["pager"], from: "warning" },
+      { afterMs: HOUR_MS, channels: ["boss"], from: "page" },
+    ] as const;
+    const settings = { ...DEFAULT_ALERTS, escalation, escalateAgainMs: HOUR_MS };
+    const afterMs = [0, 1, 2, 3, 4].map((taken) => escalationStep(settings, taken)?.afterMs);
+    expect(afterMs).toEqual([15, 60, 135, 180, 255].map((minutes) => minutes * MINUTE_MS));
+    expect(escalationStep({ ...settings, escalateAgainMs: null }, 2)).toBeNull();
+    expect(escalationStep({ ...settings, escalation: [] }, 0)).toBeNull();
+    await using estate = await broken({ escalation: escalation.slice(0, 1), escalateAgainMs: HOUR_MS });
+    estate.channel("pager", { from: "page" });
+    for (let minutes = 0; minutes < 195; minutes += 15) await estate.after(15 * MINUTE_MS);
+    expect(estate.texts("pager")).toEqual([1, 2, 3].map((step) => expect.stringContaining(`[step ${step}: `)));
+    const [{ id = "" } = {}] = await estate.bench.store.alerts.open();
+    const of = { alert: id, acknowledgements: null, by: "alice", reason: "on it", at: estate.bench.now } as const;
+    await acknowledgeAlert(estate.context, { ...of, via: "terminal" });
+    await estate.after(3 * HOUR_MS);
+    expect(estate.texts("pager").slice(3)).toEqual([expect.stringContaining("acknowledged by alice")]);
   });
 });
 

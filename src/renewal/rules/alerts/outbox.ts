@@ -1,4 +1,5 @@
 import type { Alert } from "../../../domain/alert.ts";
+import { escalationStep } from "./escalation.ts";
 import type { JudgeInput } from "./judgeInput.ts";
 import { elapsed, ONCE } from "./lasting.ts";
 import { type AlertMessage, digestOf, digestOver, messageOf } from "./messages.ts";
@@ -88,8 +89,8 @@ export class Outbox {
   #escalate(alert: Alert): Alert {
     const { settings, now } = this.#input;
     const { notifiedAt, acknowledgement, step } = alert;
-    const next = settings.escalation[step];
-    if (notifiedAt === null || acknowledgement !== null || next === undefined) return alert;
+    const next = escalationStep(settings, step);
+    if (notifiedAt === null || acknowledgement !== null || next === null) return alert;
     if (elapsed(notifiedAt, now) < next.afterMs || !isFrom(alert.severity, next.from)) return alert;
     if (isHeldBack(alert, settings.quietHours, now)) return alert;
     const known = next.channels.filter((name) => this.#input.routing.channels.has(name));

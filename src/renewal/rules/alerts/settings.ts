@@ -9,6 +9,7 @@ export const DEFAULT_ALERTS: AlertSettings = {
   quietHours: null,
   thresholds: { lifeLeft: [0.2, 0.1, 0.03], attemptsLeft: [30, 10] },
   escalation: [],
+  escalateAgainMs: null,
   routes: [],
   heartbeat: false,
   canary: null,
