@@ -6,6 +6,7 @@ import type { HorizonKind, HorizonSource } from "../domain/horizon.ts";
 import type { Solver } from "../domain/issuer.ts";
 import type { Store } from "../domain/store.ts";
 import { accountAdmin } from "./accounts.ts";
+import { azureApplications } from "./azureApplications.ts";
 
 interface Places {
   readonly config: Config;
@@ -23,6 +24,7 @@ export function horizonSources(places: Places): HorizonSource[] {
   return [
     ...declared(config),
     ...credentials(places),
+    ...azureApplications(config),
     ...files(config),
     ...accounts(places),
     ...domains(config).flatMap((domain) => domainSources(config, domain)),
@@ -58,7 +60,7 @@ function credentials({ config, deployer, solver }: Places): HorizonSource[] {
 }
 
 /** Certificates that connections of renewd itself stand on. */
-function files({ web, redis, issuers, targets, file }: Config): HorizonSource[] {
+function files({ web, redis, store, issuers, targets, file }: Config): HorizonSource[] {
   const read = async () => import("../horizon/certificateFile.ts");
   const fromFile = (kind: HorizonKind, subject: string, path: string): HorizonSource => {
     return { kind, subject, ...NOBODY, look: async () => (await read()).certificateFileEnds(path) };
@@ -67,10 +69,15 @@ function files({ web, redis, issuers, targets, file }: Config): HorizonSource[] 
     return { kind, subject, ...NOBODY, look: async () => (await read()).certificateEnds(pem, where) };
   };
   const { ca, cert } = redis?.tls ?? {};
+  const database = store.kind === "postgresql" ? URL.parse(store.url.reveal())?.searchParams : undefined;
+  const [storeCert, storeTrust] = [database?.get("sslcert"), database?.get("sslrootcert")];
   return [
     ...(web.tls === null ? [] : [fromFile("certificate", "web.tls", web.tls.certificate)]),
     ...(cert === undefined ? [] : [fromText("certificate", "redis client", cert, "redis.certificate")]),
     ...(ca === undefined ? [] : [fromText("trust", "redis trust", ca, "redis.trust")]),
+    ...(storeCert ? [fromFile("certificate", "store client", storeCert)] : []),
+    // `system`: the roots of the machine (libpq, "Client Verification of Server Certificates").
+    ...(storeTrust && storeTrust !== "system" ? [fromFile("trust", "store trust", storeTrust)] : []),
     ...[...issuers].flatMap(([name, { trustPem }]) =>
       trustPem === null ? [] : [fromText("trust", `issuer ${name} trust`, trustPem, `issuers.${name}.trust`)],
     ),

@@ -2,8 +2,7 @@ import { z } from "zod";
 import { RenewalError } from "../domain/errors.ts";
 import type { CredentialEnd } from "../domain/horizon.ts";
 import { CLEAR_TEXT_REFUSED, isClearText } from "../domain/loopback.ts";
-
-const BODY_BYTES_MAX = 4_000_000;
+import { boundedJson } from "./boundedJson.ts";
 
 /** RFC 9224 §4: services by the domains that they answer for. */
 const bootstrapJson = z.object({ services: z.array(z.tuple([z.array(z.string()), z.array(z.string())])) });
@@ -61,21 +60,6 @@ async function read<T>(url: string, accept: string, schema: z.ZodType<T>, signal
   const answer = schema.safeParse(await boundedJson(response, host));
   if (!answer.success) throw unknown(`${host} answered something that is no such document (RFC 9083, RFC 9224)`);
   return answer.data;
-}
-
-async function boundedJson(response: Response, host: string): Promise<unknown> {
-  const pieces: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const piece of response.body ?? []) {
-    bytes += piece.byteLength;
-    if (bytes > BODY_BYTES_MAX) throw unknown(`${host} answered more than ${BODY_BYTES_MAX} bytes`);
-    pieces.push(piece);
-  }
-  try {
-    return JSON.parse(Buffer.concat(pieces).toString("utf8"));
-  } catch (cause) {
-    throw unknown(`${host} answered no JSON`, cause);
-  }
 }
 
 function unknown(message: string, cause?: unknown): RenewalError {

@@ -186,7 +186,7 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
     why: "Azure's own client for Key Vault certificates; optional, loaded at first use.",
   },
   "@azure/identity": {
-    owners: ["src/deployers/azure", "src/solvers/dns"],
+    owners: ["src/deployers/azure", "src/solvers/dns", "src/horizon"],
     lazy: true,
     why: "Azure's credential chain, which its clients need; optional, loaded at first use.",
   },

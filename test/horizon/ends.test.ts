@@ -1,6 +1,10 @@
 // Predicted to the minute on fakes with known ends.
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { cloudflare } from "../../src/deployers/cloudflare/cloudflare.ts";
+import { kubernetes } from "../../src/deployers/kubernetes/kubernetes.ts";
 import { vault } from "../../src/deployers/vault/vault.ts";
 import { certificateEnds, certificateFileEnds } from "../../src/horizon/certificateFile.ts";
 import { registrationEnd } from "../../src/horizon/registration.ts";
@@ -49,6 +53,76 @@ test.each([
   const options = vault.options.parse({ address: fake.origin, auth: { token: "env:VAULT_TOKEN" } });
   const deployer = vault.create(options, dependencies("vault", { VAULT_TOKEN: fake.token }));
   expect(await deployer.credentials?.(SIGNAL)).toEqual([{ what: "token", note: null, begins, ends }]);
+});
+
+test.each([
+  [
+    "with an end",
+    { expiration: "2027-03-01T10:20:30.123456789Z", uses: 0 },
+    Date.UTC(2027, 2, 1, 10, 20, 30, 123),
+    null,
+  ],
+  ["without end", { expiration: "0001-01-01T00:00:00Z", uses: 0 }, null, null],
+  ["that is used up by logins", { expiration: "0001-01-01T00:00:00Z", uses: 7 }, null, /^7 logins left/],
+])("a secret ID of Vault's AppRole %s", async (_, told, ends, note) => {
+  const creation = "2026-03-01T10:20:30Z";
+  await using stack = new AsyncDisposableStack();
+  const look = await appRole(stack, { creation, ...told });
+  const begins = Date.UTC(2026, 2, 1, 10, 20, 30);
+  const shown = note === null ? null : expect.stringMatching(note);
+  expect(await look()).toEqual([{ what: "secret ID", ends, begins, note: shown }]);
+});
+
+test("a secret ID that Vault does not tell of, and one that it knows no longer", async () => {
+  await using stack = new AsyncDisposableStack();
+  expect(await (await appRole(stack))()).toMatchObject([{ ends: null, note: expect.stringContaining("policy needs") }]);
+  const gone = await appRole(stack, { creation: "", expiration: "", uses: -1 });
+  await expect(gone()).rejects.toThrow("renewd-edge knows the secret ID no longer");
+});
+
+async function appRole(stack: AsyncDisposableStack, lookup?: { creation: string; expiration: string; uses: number }) {
+  const role = { roleId: "role-1", secretId: "secret-0123456789" };
+  const fake = await startVaultFake({ appRole: { ...role, ...(lookup !== undefined && { lookup }) } });
+  stack.defer(() => fake.stop());
+  const auth = { appRole: { roleId: role.roleId, secretId: "env:SECRET_ID" } };
+  const options = vault.options.parse({ address: fake.origin, auth });
+  const deployer = vault.create(options, dependencies("vault", { SECRET_ID: role.secretId }));
+  return async () => {
+    const found = await deployer.credentials?.(SIGNAL);
+    expect(fake.openTokens.size, "its own token is ended").toBe(0);
+    return found;
+  };
+}
+
+test("the client certificate and the token of a kubeconfig", async () => {
+  const [root, directory] = [await createRoot(), await mkdtemp(join(tmpdir(), "renewd-kubeconfig-"))];
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const { certPem } = await root.issue({ names: ["renewd"], notAfter: new Date(Date.UTC(2027, 5, 1, 12, 30)) });
+  const claims = { iss: "kubernetes/serviceaccount", iat: 1_700_000_000, exp: 1_800_000_000 };
+  const jwt = ["e30", Buffer.from(JSON.stringify(claims)).toString("base64url"), "c2ln"].join(".");
+  const users = [
+    ["certificate", { "client-certificate-data": Buffer.from(certPem).toString("base64") }],
+    ["token", { token: jwt }],
+    ["opaque", { token: "abcdef" }],
+    ["program", { exec: { command: "aws", apiVersion: "client.authentication.k8s.io/v1" } }],
+  ] as const;
+  const kubeconfig = join(directory, "config");
+  const text = {
+    ...{ apiVersion: "v1", kind: "Config", clusters: [{ name: "c", cluster: { server: "https://192.0.2.1" } }] },
+    users: users.map(([name, user]) => ({ name, user })),
+    contexts: users.map(([name]) => ({ name, context: { cluster: "c", user: name } })),
+  };
+  await writeFile(kubeconfig, JSON.stringify(text));
+  const look = (context: string) => {
+    const options = kubernetes.options.parse({ kubeconfig, context, namespace: "web" });
+    return kubernetes.create(options, dependencies("cluster", {})).credentials?.(SIGNAL);
+  };
+  const note = "of the kubeconfig";
+  const ends = Date.UTC(2027, 5, 1, 12, 30);
+  expect(await look("certificate")).toMatchObject([{ what: "client certificate", ends, note }]);
+  expect(await look("token")).toEqual([{ what: "token", ends: 1.8e12, begins: 1.7e12, note }]);
+  expect(await look("opaque")).toEqual([{ what: "token", ends: null, begins: null, note }]);
+  expect(await look("program")).toEqual([]);
 });
 
 test("a token of Cloudflare", async () => {

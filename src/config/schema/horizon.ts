@@ -9,7 +9,7 @@ const entry = z.strictObject({
     .min(1)
     .max(100)
     .regex(/^[^\p{Cc}\p{Cf}]+$/u, "must be one line of plain text")
-    .describe("What it is, such as `Azure client secret of renewd`."),
+    .describe("What it is, such as `SSH certificate of renewd`."),
   ends: z
     .union([z.iso.date(), z.iso.datetime({ offset: true })], {
       error: "must be a date such as 2027-01-31, or an instant such as 2027-01-31T12:00:00Z",
@@ -26,7 +26,7 @@ const horizon = z.strictObject({
     .max(1_000)
     .refine((entries) => new Set(entries.map(({ name }) => name)).size === entries.length, "two have the same name")
     .default([])
-    .describe("Ends that no API tells: client secrets, EAB keys, SSH certificates, contracts."),
+    .describe("Ends that no API tells: EAB keys, SSH certificates, contracts."),
   rdap: z
     .url({ protocol: /^https?$/, error: "must be an http or https URL" })
     .refine((text) => !isClearText(text), CLEAR_TEXT_REFUSED)

@@ -1,10 +1,12 @@
 import type { ConfigurationOptions, KubeConfig, V1Secret } from "@kubernetes/client-node";
 import { RenewalError } from "../../domain/errors.ts";
+import type { CredentialEnd } from "../../domain/horizon.ts";
 import { CLEAR_TEXT_REFUSED, isClearText } from "../../domain/loopback.ts";
 import type { Secret } from "../../domain/secret.ts";
 import { fileError } from "../base/fileError.ts";
 import { optionalPackage } from "../base/optionalPackage.ts";
 import { callSdk } from "../base/sdkCall.ts";
+import { credentialEnds } from "./credentials.ts";
 import { type KubernetesFailure, kubernetesError, readFailure } from "./error.ts";
 
 export interface KubernetesAccess {
@@ -50,6 +52,8 @@ export interface Kubernetes {
   apply(write: SecretApply, signal: AbortSignal): Promise<boolean>;
   /** Throws `deploy.forbidden` unless we may. */
   require(verb: "create" | "patch", place: Place, signal: AbortSignal): Promise<void>;
+  /** When what the kubeconfig logs in with ends. */
+  credentials(): Promise<CredentialEnd[]>;
 }
 
 const FIELD_MANAGER = "renewd";
@@ -161,6 +165,10 @@ export function createKubernetes(access: KubernetesAccess): Kubernetes {
         return true;
       };
       return await call<boolean>("patch", place, secrets, signal, send, changed);
+    },
+    async credentials() {
+      const user = (await load()).config.getCurrentUser();
+      return user === null ? [] : credentialEnds(user);
     },
     async require(verb, place, signal) {
       // Every authenticated user may ask what it may do itself (role system:basic-user).

@@ -94,6 +94,7 @@ export const kubernetes: Plugin<KubernetesOptions, DeployerDependencies, Deploye
         await api.require(held === null ? "create" : "patch", place, signal);
       },
       inspect: (request, signal) => inspect(api, options, request, signal),
+      credentials: () => api.credentials(),
       async held(found, signal) {
         const { namespace } = options;
         await api.listTls(

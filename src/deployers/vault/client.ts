@@ -1,5 +1,4 @@
 import { readFile } from "node:fs/promises";
-import { z } from "zod";
 import { RenewalError } from "../../domain/errors.ts";
 import { Secret } from "../../domain/secret.ts";
 import { sanitize } from "../../domain/text.ts";
@@ -7,8 +6,19 @@ import { SECOND_MS } from "../../domain/time.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { fileError } from "../base/fileError.ts";
 import { answerError, callHttp, failedAnswer, type HttpAnswer, type HttpApi, type HttpCall } from "../base/httpApi.ts";
-import { answerBody, jsonErrorText, jsonOrNull } from "../base/jsonAnswer.ts";
+import { answerBody, jsonOrNull } from "../base/jsonAnswer.ts";
 import { readTrust } from "../base/trust.ts";
+import {
+  capabilitiesAnswer,
+  errorText,
+  GO_ZERO_YEAR,
+  loginAnswer,
+  mountAnswer,
+  readAnswer,
+  secretIdAnswer,
+  tokenAnswer,
+  writeAnswer,
+} from "./answers.ts";
 import type { VaultOptions } from "./options.ts";
 
 // https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2, …/api-docs/auth/approle, …/api-docs/auth/kubernetes
@@ -36,10 +46,21 @@ export interface VaultToken {
   readonly begins: number | null;
 }
 
+/** Of a secret ID; what a token has, and how often it may still log in. */
+export interface VaultSecretId extends VaultToken {
+  /** null: without limit. */
+  readonly uses: number | null;
+}
+
 /** A logged-in session. Disposing ends the token that was created for it. */
 export interface VaultSession extends AsyncDisposable {
   /** What Vault says of the token in use. */
   lookUpToken(signal: AbortSignal): Promise<VaultToken>;
+  /**
+   * What Vault says of the secret ID that this session logged in with; null: the role's policies do not let it tell.
+   * Throws `deploy.forbidden` when Vault knows it no longer.
+   */
+  lookUpSecretId(signal: AbortSignal): Promise<VaultSecretId | null>;
   read(path: string, signal: AbortSignal): Promise<KvSecret>;
   write(
     path: string,
@@ -59,33 +80,6 @@ export interface VaultSession extends AsyncDisposable {
   requireCapability(capability: "create" | "update" | "patch", path: string, signal: AbortSignal): Promise<void>;
 }
 
-const readAnswer = z.object({
-  data: z.object({
-    data: z.record(z.string(), z.unknown()).nullable(),
-    metadata: z.object({ version: z.number().int() }),
-  }),
-});
-const writeAnswer = z.object({ data: z.object({ version: z.number().int() }) });
-const loginAnswer = z.object({ auth: z.object({ client_token: z.string().min(1) }) });
-const mountAnswer = z.object({
-  data: z.object({ type: z.string(), options: z.record(z.string(), z.string()).nullish() }),
-});
-
-/** https://developer.hashicorp.com/vault/api-docs/system/capabilities-self */
-const capabilitiesAnswer = z.object({ capabilities: z.array(z.string()) });
-
-/** https://developer.hashicorp.com/vault/api-docs#error-response */
-const errorText = jsonErrorText(z.object({ errors: z.array(z.string()) }), ({ errors }) => errors.join("; "));
-
-/** https://developer.hashicorp.com/vault/api-docs/auth/token#lookup-a-token-self : times in seconds since epoch. */
-const tokenAnswer = z.object({
-  data: z.object({
-    expire_time: z.string().nullable(),
-    creation_time: z.number().optional(),
-    last_renewal_time: z.number().optional(),
-  }),
-});
-
 const LOGOUT_TIMEOUT_MS = 2_000;
 
 export async function openVault(
@@ -99,7 +93,7 @@ export async function openVault(
     ca: await readTrust(options.trust),
     errorText,
   };
-  const { token, own } = await logIn(options, api, dependencies, signal);
+  const { token, own, role, secretId } = await logIn(options, api, dependencies, signal);
   const call = (request: Omit<HttpCall, "url"> & { path: string }, until: AbortSignal): Promise<HttpAnswer> =>
     callHttp(
       api,
@@ -121,6 +115,20 @@ export async function openVault(
         ends: expire_time === null ? null : Date.parse(expire_time),
         begins: begins === undefined ? null : begins * SECOND_MS,
       };
+    },
+    async lookUpSecretId(until) {
+      if (role === null || secretId === null) return null;
+      const path = `auth/${role.mount}/role/${encodeURIComponent(role.name)}/secret-id/lookup`;
+      const body = JSON.stringify({ secret_id: secretId.reveal() });
+      const request = { method: "POST", path, body, secrets: [secretId], expected: [403, 404] } as const;
+      const answer = await call(request, until);
+      if (answer.status === 403) return null;
+      // It was used up, or somebody destroyed it, after the login.
+      if (answer.status === 404 || answer.status === 204)
+        throw new RenewalError("deploy.forbidden", `${api.name}: the role ${role.name} knows the secret ID no longer`);
+      const { creation_time, expiration_time, secret_id_num_uses: uses } = answerBody(api, answer, secretIdAnswer).data;
+      const ends = expiration_time.startsWith(GO_ZERO_YEAR) ? null : Date.parse(expiration_time);
+      return { ends, begins: Date.parse(creation_time), uses: uses === 0 ? null : uses };
     },
     async read(path, until) {
       const answer = await call({ method: "GET", path: data(path), expected: [404] }, until);
@@ -189,14 +197,23 @@ export async function openVault(
   };
 }
 
+interface Login {
+  readonly token: Secret;
+  /** Whether it was made for this session. */
+  readonly own: boolean;
+  /** Of AppRole. */
+  readonly role: { readonly mount: string; readonly name: string } | null;
+  readonly secretId: Secret | null;
+}
+
 async function logIn(
   options: VaultOptions,
   api: HttpApi,
   { secret }: DeployerDependencies,
   signal: AbortSignal,
-): Promise<{ token: Secret; own: boolean }> {
+): Promise<Login> {
   const { auth } = options;
-  if ("token" in auth) return { token: await secret(auth.token), own: false };
+  if ("token" in auth) return { token: await secret(auth.token), own: false, role: null, secretId: null };
   const isRole = "appRole" in auth;
   const credential = isRole ? await secret(auth.appRole.secretId) : await podToken(auth.kubernetes.tokenFile);
   const body = isRole
@@ -218,7 +235,10 @@ async function logIn(
       "deploy.forbidden",
       `${api.name}: ${url.pathname}: the login was refused; check the role and its credential`,
     );
-  return { token: new Secret(answerBody(api, answer, loginAnswer).auth.client_token), own: true };
+  const { client_token, metadata } = answerBody(api, answer, loginAnswer).auth;
+  const name = metadata?.role_name;
+  const role = isRole && name !== undefined ? { mount: auth.appRole.mount, name } : null;
+  return { token: new Secret(client_token), own: true, role, secretId: isRole ? credential : null };
 }
 
 /** Read each time: the kubelet replaces it before it expires. */

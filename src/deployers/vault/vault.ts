@@ -1,6 +1,7 @@
 import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError } from "../../domain/errors.ts";
+import type { CredentialEnd } from "../../domain/horizon.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
@@ -29,19 +30,32 @@ export const vault: Plugin<VaultOptions, DeployerDependencies, Deployer> = {
       if (options.customMetadata) await session.requireCapability("patch", `metadata/${path}`, signal);
     },
     inspect: (request, signal) => inspect(options, dependencies, request, signal),
-    // A login makes a token for each use, which tells nothing of the secret ID or service account behind it.
-    ...("token" in options.auth && {
-      async credentials(signal: AbortSignal) {
-        await using session = await openVault(options, dependencies, signal);
-        return [{ what: "token", note: null, ...(await session.lookUpToken(signal)) }];
-      },
-    }),
+    // The kubelet renews a pod's token by itself.
+    ...(!("kubernetes" in options.auth) && { credentials: (signal) => credentialEnds(options, dependencies, signal) }),
   }),
   // Names of one Vault's secrets. Two addresses may be the same Vault, which is not visible here.
   occupies: (options, certificate) => [
     `${new URL(options.address).origin} ${options.namespace ?? ""} ${options.mount}/${pathOf(options, certificate)}`,
   ],
 };
+
+/** Of the token; where a login makes one for each use, of the secret ID that it logs in with. */
+async function credentialEnds(
+  options: VaultOptions,
+  dependencies: DeployerDependencies,
+  signal: AbortSignal,
+): Promise<CredentialEnd[]> {
+  await using session = await openVault(options, dependencies, signal);
+  if ("token" in options.auth) return [{ what: "token", note: null, ...(await session.lookUpToken(signal)) }];
+  const found = await session.lookUpSecretId(signal);
+  if (found === null) return [{ what: "secret ID", ends: null, begins: null, note: UNTOLD }];
+  const { uses, ...times } = found;
+  const note = uses === null ? null : `${uses} logins left, of which each deployment and each look takes one`;
+  return [{ what: "secret ID", ...times, note }];
+}
+
+const UNTOLD =
+  "Vault does not tell: its policy needs update on auth/MOUNT/role/ROLE/secret-id/lookup; else declare its end";
 
 /**
  * One write holds the whole pair and its generation, and only follows the version that was read (`cas`). A write in

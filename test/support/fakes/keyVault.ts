@@ -8,6 +8,7 @@ import { createPrivateKey, randomBytes, randomUUID, X509Certificate } from "node
 import { z } from "zod";
 import { splitPem } from "../../../src/x509/pem.ts";
 import { type ApiFake, type ApiReply, type ApiRequest, startApiFake } from "./api.ts";
+import { entraLogin, LOGIN } from "./entra.ts";
 import { standInForVendor } from "./vendorHosts.ts";
 
 export interface KeyVaultVersion {
@@ -40,7 +41,6 @@ interface Entry {
 
 const PEM = "application/x-pem-file";
 const HOST = "edge.vault.azure.net";
-const LOGIN = "login.microsoftonline.com";
 const importBody = z.object({
   value: z.string().min(1),
   policy: z
@@ -69,48 +69,7 @@ export async function startKeyVaultFake(): Promise<KeyVaultFake> {
   const entries = new Map<string, Entry>();
   const deleted = new Set<string>();
   const forbidden = new Set<string>();
-  const accessTokens = new Set<string>();
-
-  function logIn({ path, body }: ApiRequest): ApiReply {
-    if (path.endsWith("/.well-known/openid-configuration")) {
-      const base = `https://${LOGIN}/${tenantId}`;
-      const endpoints = {
-        token_endpoint: `${base}/oauth2/v2.0/token`,
-        authorization_endpoint: `${base}/oauth2/v2.0/authorize`,
-        jwks_uri: `${base}/discovery/v2.0/keys`,
-      };
-      return { status: 200, body: { ...endpoints, issuer: `${base}/v2.0` } };
-    }
-    if (path === "/common/discovery/instance") {
-      const tenant_discovery_endpoint = `https://${LOGIN}/${tenantId}/v2.0/.well-known/openid-configuration`;
-      return {
-        status: 200,
-        body: {
-          tenant_discovery_endpoint,
-          "api-version": "1.1",
-          metadata: [{ preferred_network: LOGIN, preferred_cache: LOGIN, aliases: [LOGIN] }],
-        },
-      };
-    }
-    const sent = new URLSearchParams(body);
-    if (path !== `/${tenantId}/oauth2/v2.0/token` || sent.get("grant_type") !== "client_credentials")
-      return { status: 404, body: { error: "invalid_request" } };
-    if (sent.get("client_id") !== clientId || sent.get("client_secret") !== clientSecret) {
-      return {
-        status: 401,
-        body: {
-          error: "invalid_client",
-          error_description: "AADSTS7000215: Invalid client secret provided.",
-          error_codes: [7000215],
-        },
-      };
-    }
-    if (sent.get("scope")?.includes("https://vault.azure.net/.default") !== true)
-      return { status: 400, body: { error: "invalid_scope" } };
-    const token = randomBytes(24).toString("base64url");
-    accessTokens.add(token);
-    return { status: 200, body: { token_type: "Bearer", expires_in: 3599, ext_expires_in: 3599, access_token: token } };
-  }
+  const login = entraLogin({ tenantId, clientId, clientSecret, resource: "https://vault.azure.net" });
 
   function bundle(name: string, { version, der, tags }: KeyVaultVersion): ApiReply {
     const { issuer, contentType } = existing(name);
@@ -175,9 +134,9 @@ export async function startKeyVaultFake(): Promise<KeyVaultFake> {
 
   function answer(request: ApiRequest): ApiReply {
     const { method, path, headers } = request;
-    if (request.host.startsWith(LOGIN)) return logIn(request);
+    if (request.host.startsWith(LOGIN)) return login.answer(request);
     if (!request.host.startsWith(HOST)) return { status: 404, body: "no such host here" };
-    if (!accessTokens.has(String(headers.authorization ?? "").replace(/^Bearer /, ""))) {
+    if (!login.accessTokens.has(String(headers.authorization ?? "").replace(/^Bearer /, ""))) {
       const challenge = `Bearer authorization="https://${LOGIN}/${tenantId}", resource="https://vault.azure.net"`;
       return {
         status: 401,

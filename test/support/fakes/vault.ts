@@ -10,7 +10,12 @@ export interface VaultFakeOptions {
   readonly namespace?: string;
   /** Version of the KV engine mounted at `secret`. */
   readonly kvVersion?: "1" | "2";
-  readonly appRole?: { readonly roleId: string; readonly secretId: string };
+  readonly appRole?: {
+    readonly roleId: string;
+    readonly secretId: string;
+    /** As `secret-id/lookup` tells: its times (RFC 3339) and the logins left, 0 without limit. Left out: no policy lets it. */
+    readonly lookup?: { readonly creation: string; readonly expiration: string; readonly uses: number };
+  };
   readonly kubernetes?: { readonly role: string; readonly jwt: string };
   /** What the token's policies grant below `secret/`, by the beginning of a path. Left out: all. */
   readonly granted?: Readonly<Record<string, readonly string[]>>;
@@ -47,6 +52,7 @@ export interface VaultFake extends ApiFake {
   readonly openTokens: ReadonlySet<string>;
 }
 
+const ROLE = "renewd-edge";
 const CUSTOM_METADATA_KEYS_MAX = 64;
 const writeBody = z.object({
   data: z.record(z.string(), z.unknown()),
@@ -132,7 +138,20 @@ export async function startVaultFake(options: VaultFakeOptions = {}): Promise<Va
     if (!right) return failed(path.includes("approle") ? 400 : 403, "invalid role or secret ID");
     const token = `hvs.${randomUUID()}`;
     openTokens.add(token);
-    return { status: 200, body: { auth: { client_token: token, lease_duration: 1200, renewable: true } } };
+    const metadata = path.includes("approle") ? { role_name: ROLE } : { service_account_name: "renewd" };
+    return { status: 200, body: { auth: { client_token: token, metadata, lease_duration: 1200, renewable: true } } };
+  }
+
+  function lookUpSecretId(body: string): ApiReply {
+    const { appRole } = options;
+    if (appRole?.lookup === undefined) return failed(403, "1 error occurred:\n\t* permission denied\n\n");
+    const { creation, expiration, uses } = appRole.lookup;
+    // No content for one that it does not know, or that is used up.
+    if (z.object({ secret_id: z.string() }).safeParse(json(body)).data?.secret_id !== appRole.secretId || uses < 0)
+      return { status: 204 };
+    const times = { creation_time: creation, expiration_time: expiration, last_updated_time: creation };
+    const data = { ...times, secret_id_num_uses: uses, secret_id_ttl: 600, secret_id_accessor: randomUUID() };
+    return { status: 200, body: { data: { ...data, cidr_list: [], metadata: {}, token_bound_cidrs: [] } } };
   }
 
   function capabilitiesOn(path: string): readonly string[] {
@@ -156,6 +175,8 @@ export async function startVaultFake(options: VaultFakeOptions = {}): Promise<Va
       const last = renewed === undefined ? {} : { last_renewal_time: renewed };
       return { status: 200, body: { data: { creation_time: created, expire_time, renewable: true, ...last } } };
     }
+    if (method === "POST" && path === `/v1/auth/approle/role/${ROLE}/secret-id/lookup`)
+      return lookUpSecretId(request.body);
     if (method === "POST" && path === "/v1/auth/token/revoke-self")
       return openTokens.delete(token) ? { status: 204 } : failed(400, "not revoked");
     const mount = /^\/v1\/sys\/internal\/ui\/mounts\/(.+)$/.exec(path)?.[1];
