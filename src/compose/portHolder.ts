@@ -1,15 +1,14 @@
-import { readdir, readFile, readlink } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { RenewalError } from "../domain/errors.ts";
 import { sanitize } from "../domain/text.ts";
+import { LISTENING, processes, socketsAt, socketsOf, UNCONNECTED } from "../process/sockets.ts";
 
 type Protocol = "tcp" | "udp";
 
-/** Kernel's state of a socket that waits for others. */
-const WAITING: Readonly<Record<Protocol, string>> = { tcp: "0A", udp: "07" };
+/** Of a socket that waits for others. */
+const WAITING: Readonly<Record<Protocol, string>> = { tcp: LISTENING, udp: UNCONNECTED };
 const CONFIG_OPTION = /^(?:-c|--config)(?:=(.*))?$/s;
 const NAMED_MAX = 3;
-/** A server listens before it opens many connections. */
-const OPEN_FILES_MAX = 512;
 
 /**
  * Which processes of this machine listen on a port, but for `ours`: `process 4242 with /etc/renewd/other.yaml`, or
@@ -19,10 +18,9 @@ export async function portHolders(port: number, ours: ReadonlySet<number>): Prom
   const [tcp, udp] = await Promise.all([listeningSockets(port, "tcp"), listeningSockets(port, "udp")]);
   const sockets = tcp.union(udp);
   if (sockets.size === 0) return null;
-  const pids = (await readdir("/proc").catch(() => [])).filter((name) => /^\d+$/.test(name)).map(Number);
   const found: string[] = [];
-  for (const pid of pids)
-    if (!ours.has(pid) && found.length < NAMED_MAX && (await holdsOne(pid, sockets))) found.push(await described(pid));
+  for (const pid of processes())
+    if (!ours.has(pid) && found.length < NAMED_MAX && holdsOne(pid, sockets)) found.push(await described(pid));
   return found.length === 0 ? null : found.join(", ");
 }
 
@@ -33,22 +31,18 @@ export async function withHolder(error: RenewalError, port: number): Promise<Ren
   return new RenewalError(error.code, `${error.message}. That is ${holders}`, { cause: error.cause });
 }
 
-async function listeningSockets(port: number, protocol: Protocol): Promise<ReadonlySet<string>> {
-  const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
-  const tables = await Promise.all(
-    ["", "6"].map((family) => readFile(`/proc/net/${protocol}${family}`, "latin1").catch(() => "")),
+async function listeningSockets(port: number, protocol: Protocol): Promise<ReadonlySet<number>> {
+  const sockets = await Promise.all([socketsAt(port, protocol), socketsAt(port, `${protocol}6`)]);
+  return new Set(
+    sockets
+      .flatMap((found) => found ?? [])
+      .filter(({ state }) => state === WAITING[protocol])
+      .map(({ inode }) => inode),
   );
-  const rows = tables.flatMap((table) => table.split("\n").map((line) => line.trim().split(/\s+/)));
-  const own = rows.filter((row) => row[1]?.endsWith(suffix) === true && row[3] === WAITING[protocol]);
-  return new Set(own.map((row) => `socket:[${row[9]}]`));
 }
 
-async function holdsOne(pid: number, sockets: ReadonlySet<string>): Promise<boolean> {
-  const directory = `/proc/${pid}/fd`;
-  const open = await readdir(directory).catch(() => []);
-  const first = open.slice(0, OPEN_FILES_MAX);
-  const links = await Promise.all(first.map((fd) => readlink(`${directory}/${fd}`).catch(() => "")));
-  return links.some((link) => sockets.has(link));
+function holdsOne(pid: number, sockets: ReadonlySet<number>): boolean {
+  return socketsOf(pid)?.isDisjointFrom(sockets) === false;
 }
 
 /** Nothing else of its arguments: they may hold a secret. */

@@ -46,6 +46,11 @@ export interface InstalledPair {
   readonly problems: readonly string[];
 }
 
+export interface ServerRequest {
+  readonly certificate: string;
+  readonly leafPem: string;
+}
+
 export interface InspectRequest {
   readonly certificate: string;
   /** What the last successful deploy of this certificate to this target returned; null: none. */
@@ -71,6 +76,11 @@ export interface Deployer {
    * asked.
    */
   inspect?(request: InspectRequest, signal: AbortSignal): Promise<InstalledPair | null>;
+  /**
+   * The process of this machine that gives what was deployed to every connection that it accepts from now on. null: it
+   * has another pair in memory, runs elsewhere, or nobody can tell. Left out: a swap is not visible at once.
+   */
+  server?(request: ServerRequest, signal: AbortSignal): Promise<number | null>;
   /**
    * Every certificate that these credentials can list at the place, whoever put it there, never a key. Changes nothing.
    * Left out: the place has no list.

@@ -88,6 +88,8 @@ export interface Observation {
   /** What was agreed on, such as `TLSv1.3`; left out: no handshake completed. */
   readonly protocol?: string | undefined;
   readonly cipher?: string | undefined;
+  /** The process that was named held the other end. Left out: it did not, nobody can tell, or none was named. */
+  readonly byServer?: true;
   /** Code and message of what is wrong; null: the address served the expected certificate with its full chain. */
   readonly problem: ObservationProblem | null;
 }
@@ -108,6 +110,11 @@ export interface Evidence {
   readonly lastWrongAt: number | null;
   /** What the last connections served, oldest first; "": the generation with its full chain. */
   readonly recent: readonly string[];
+  /**
+   * The process of the verifier's machine that held the other end of all connections of the row, and alone accepts any
+   * there. Left out: not known.
+   */
+  readonly server?: number | undefined;
 }
 
 export interface ServedCertificate {

@@ -3,6 +3,12 @@ import type { Finding } from "./scan.ts";
 import type { SeenCertificate } from "./served.ts";
 import type { Version } from "./version.ts";
 
+/** What is dialled. */
+export interface Dialled extends Endpoint {
+  /** A process of this machine. The observation says whether it held the other end of the connection. */
+  readonly server?: number;
+}
+
 export interface Probe {
   /** All current addresses of the endpoint's host. Throws `verify.unreachable` if the name does not resolve. */
   addresses(endpoint: Endpoint, signal: AbortSignal): Promise<string[]>;
@@ -10,7 +16,12 @@ export interface Probe {
    * One fresh handshake (no resumption) with one address. Never throws for what the peer did: `problem` of the
    * observation describes it. With `expected`, leaf, names, dates and chain are checked against that version.
    */
-  observe(endpoint: Endpoint, address: string, expected: Version | null, signal: AbortSignal): Promise<Observation>;
+  observe(endpoint: Dialled, address: string, expected: Version | null, signal: AbortSignal): Promise<Observation>;
+  /**
+   * Whether the process accepts every connection that this machine opens to the address, and nobody else does. False
+   * where this cannot be told. Left out: it never can.
+   */
+  isSoleServer?(pid: number, at: { readonly address: string; readonly port: number }): Promise<boolean>;
 }
 
 /** What is behind what a probe of this process has seen: nothing of what was read back from the database. */

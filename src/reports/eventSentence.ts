@@ -93,6 +93,7 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "verify.converged": (detail, { detail: { addresses } }) =>
     `${detail("endpoint")} proved live on ${detail("addresses")} address${addresses === 1 ? "" : "es"}` +
     optional(detail, "connections", ", connections in a row: ") +
+    optional(detail, "process", ", all with process ", ", which alone listens there") +
     optional(detail, "notDialled", "; cannot be dialled from here: "),
   "verify.stale": (detail) => `${detail("endpoint")} not proved: ${detail("message")}`,
   "target.checked": (detail, { target, detail: { passed } }) =>

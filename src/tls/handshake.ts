@@ -2,7 +2,7 @@ import type { X509Certificate } from "node:crypto";
 import { connect as connectPlain, isIP, type Socket } from "node:net";
 import { type ConnectionOptions, connect, createSecureContext, type SecureContext } from "node:tls";
 import type { Endpoint } from "../domain/endpoint.ts";
-import { proxyHeader } from "./proxyProtocol.ts";
+import { type ConnectionEnds, proxyHeader } from "./proxyProtocol.ts";
 import { ClosedError, SilentError } from "./reasons.ts";
 import { STARTTLS } from "./starttls/index.ts";
 import { overWire } from "./starttls/wire.ts";
@@ -23,6 +23,8 @@ export interface HandshakeRequest {
   readonly address: string;
   /** Accept only a leaf of this kind; null: the server chooses. */
   readonly keyKind: KeyKind | null;
+  /** Asked while the connection is open whether the right process holds its other end. Left out: any may. */
+  readonly isServer?: (ends: ConnectionEnds) => Promise<boolean>;
 }
 
 const CLOSE_TIMEOUT_MS = 1_000;
@@ -49,6 +51,8 @@ export interface Handshake {
   /** Such as `TLSv1.3`; null: the server refused this client after it had shown its certificate. */
   readonly protocol: string | null;
   readonly cipher: string | null;
+  /** What `isServer` said; false: it was not asked. */
+  readonly byServer: boolean;
 }
 
 /**
@@ -94,13 +98,19 @@ async function prepare(socket: Socket, endpoint: Endpoint, signal: AbortSignal):
   // The listener of `openConnection` has served: without one, an error now would end the process.
   socket.on("error", () => socket.destroy());
   const { proxyProtocol, starttls, sni } = endpoint;
-  const { localAddress, localPort, remoteAddress, remotePort } = socket;
   if (proxyProtocol !== undefined) {
-    if (localAddress === undefined || localPort === undefined) throw new ClosedError("connection closed");
-    if (remoteAddress === undefined || remotePort === undefined) throw new ClosedError("connection closed");
-    socket.write(proxyHeader(proxyProtocol, { localAddress, localPort, remoteAddress, remotePort }));
+    const ends = endsOf(socket);
+    if (ends === null) throw new ClosedError("connection closed");
+    socket.write(proxyHeader(proxyProtocol, ends));
   }
   if (starttls !== undefined) await overWire(socket, signal, (wire) => STARTTLS[starttls](wire, sni));
+}
+
+/** null: it is closed. */
+function endsOf({ localAddress, localPort, remoteAddress, remotePort }: Socket): ConnectionEnds | null {
+  if (localAddress === undefined || localPort === undefined) return null;
+  if (remoteAddress === undefined || remotePort === undefined) return null;
+  return { localAddress, localPort, remoteAddress, remotePort };
 }
 
 function takeCertificate(plain: Socket, request: HandshakeRequest, signal: AbortSignal): Promise<Handshake> {
@@ -123,7 +133,7 @@ function takeCertificate(plain: Socket, request: HandshakeRequest, signal: Abort
     const failed = (error: Error): void => {
       socket.destroy();
       // A TLS 1.2 server that requires a client certificate refuses renewd, but has already shown its own.
-      if (leaf && isAlert(error)) resolve({ leaf, protocol: null, cipher: null });
+      if (leaf && isAlert(error)) resolve({ leaf, protocol: null, cipher: null, byServer: false });
       else reject(error);
     };
     signal.addEventListener("abort", aborted, { once: true });
@@ -137,11 +147,17 @@ function takeCertificate(plain: Socket, request: HandshakeRequest, signal: Abort
     socket.on("keylog", capture);
     socket.once("secureConnect", () => {
       capture();
-      if (leaf) resolve({ leaf, protocol: socket.getProtocol(), cipher: socket.getCipher().standardName });
-      else reject(new Error("no certificate"));
-      // Send close_notify, so that the server logs no error. The timeout keeps a silent peer from holding the socket.
-      socket.setTimeout(CLOSE_TIMEOUT_MS, () => socket.destroy());
-      socket.destroySoon();
+      if (!leaf) return reject(new Error("no certificate"));
+      const agreed = { leaf, protocol: socket.getProtocol(), cipher: socket.getCipher().standardName };
+      const end = (byServer: boolean): void => {
+        resolve({ ...agreed, byServer });
+        // Send close_notify, so that the server logs no error. The timeout keeps a silent peer from holding the socket.
+        socket.setTimeout(CLOSE_TIMEOUT_MS, () => socket.destroy());
+        socket.destroySoon();
+      };
+      const ends = request.isServer && endsOf(plain);
+      if (!ends) return end(false);
+      request.isServer?.(ends).then(end, () => end(false));
     });
   });
 }

@@ -2,12 +2,13 @@ import type { X509Certificate } from "node:crypto";
 import type { Endpoint, Observation, ObservationProblem, ServedCertificate } from "../domain/endpoint.ts";
 import { RenewalError } from "../domain/errors.ts";
 import { namesCover } from "../domain/identifier.ts";
-import type { Probe } from "../domain/probe.ts";
+import type { Dialled, Probe } from "../domain/probe.ts";
 import type { Version } from "../domain/version.ts";
+import { createNeighbours, type Neighbours } from "../process/soleServer.ts";
 import { addressesOf, type Resolve, systemResolve } from "./addresses.ts";
 import { checkServed, type ExpectedCertificate } from "./checks.ts";
 import { createProtocolFinder } from "./expectedProtocol.ts";
-import { type Handshake, type KeyKind, shakeHands } from "./handshake.ts";
+import { type Handshake, type HandshakeRequest, type KeyKind, shakeHands } from "./handshake.ts";
 import { codeOf, reasonOf, SilentError } from "./reasons.ts";
 import { chainToServe, describeServed } from "./served.ts";
 
@@ -24,7 +25,10 @@ export interface ProbeOptions {
 
 export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOptions): Probe {
   const protocols = createProtocolFinder(now);
+  const neighbours = createNeighbours();
   return {
+    isSoleServer: neighbours.isSoleServer,
+
     async addresses(endpoint, signal) {
       const deadline = AbortSignal.timeout(timeoutMs);
       try {
@@ -50,7 +54,7 @@ export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOp
       const observed = (
         served: ServedCertificate | null,
         problem: ObservationProblem | null,
-        { protocol = null, cipher = null }: Partial<Omit<Handshake, "leaf">> = {},
+        { protocol = null, cipher = null, byServer = false }: Partial<Omit<Handshake, "leaf">> = {},
       ): Observation => ({
         address,
         port: endpoint.port,
@@ -60,10 +64,12 @@ export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOp
         served,
         ...(protocol !== null && { protocol }),
         ...(cipher !== null && { cipher }),
+        ...(byServer && { byServer }),
         problem,
       });
       try {
-        const handshake = await serveWanted(endpoint, address, wanted, AbortSignal.any([signal, deadline]));
+        const request = { address, ...asked(endpoint, neighbours) };
+        const handshake = await serveWanted(request, wanted, AbortSignal.any([signal, deadline]));
         const served = describeServed(handshake.leaf);
         protocols.answered(endpoint, address);
         return observed(
@@ -89,6 +95,11 @@ export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOp
       }
     },
   };
+}
+
+function asked(endpoint: Dialled, { holdsOtherEnd }: Neighbours): Pick<HandshakeRequest, "endpoint" | "isServer"> {
+  const { server } = endpoint;
+  return { endpoint, ...(server !== undefined && { isServer: (ends) => holdsOtherEnd(server, ends) }) };
 }
 
 function lateness({ starttls }: Endpoint, limitMs: number, error: unknown): string {
@@ -118,12 +129,10 @@ function wantedOf({ leaf, keyType, chainPem }: Version): Wanted {
  * the first handshake counts.
  */
 async function serveWanted(
-  endpoint: Endpoint,
-  address: string,
+  request: Omit<HandshakeRequest, "keyKind">,
   wanted: Wanted | null,
   signal: AbortSignal,
 ): Promise<Handshake> {
-  const request = { endpoint, address };
   const first = await shakeHands({ ...request, keyKind: null }, signal);
   if (!wanted || keyKindOf(first.leaf) === wanted.keyKind) return first;
   return await shakeHands({ ...request, keyKind: wanted.keyKind }, signal).catch(() => first);

@@ -66,7 +66,8 @@ export const FOLDERS: Readonly<Record<string, FolderRule>> = {
   actions: { mayImport: ["domain", "renewal", "renewal/rules", "reports", "config/read"] },
   x509: { mayImport: ["domain"] },
   queue: { mayImport: ["domain"] },
-  tls: { mayImport: ["domain"] },
+  // Who holds the other end of a connection is told by the kernel, not by the peer.
+  tls: { mayImport: ["domain", "process"] },
   // It judges what is served as a client does; the probe beside it compares with what was issued.
   "tls/scan": { mayImport: ["domain", "x509", "tls"] },
   process: { mayImport: [] },

@@ -16,9 +16,9 @@ export const verificationSchema = z.strictObject({
   spread: duration({ min: "1ms", max: "10m" })
     .prefault("10s")
     .describe(
-      "Time over which they are spread. Old workers of a reloading server must have ended by then. A server or balancer " +
-        "that serves the old pair for a part of the time, such as one second in eight, is found as surely if it comes " +
-        "round within this time.",
+      "Time over which they are spread, unless the kernel shows that the target's own process alone answers. Old " +
+        "workers of a reloading server must have ended by then. A server or balancer that serves the old pair for a " +
+        "part of the time, such as one second in eight, is found as surely if it comes round within this time.",
     ),
   undialable: z
     .enum(UNDIALABLE_POLICIES)

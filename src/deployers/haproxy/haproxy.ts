@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
+import type { Deployer, DeployRequest, InspectRequest, InstalledPair, ServerRequest } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import { Secret } from "../../domain/secret.ts";
@@ -10,6 +10,7 @@ import { pairPem } from "../base/pairPem.ts";
 import { socketOption } from "../base/secretUrl.ts";
 import { absolutePath, relativePath, resolveTargetPath, rootOf } from "../base/targetPath.ts";
 import type { Reader } from "../local/attributes.ts";
+import { controlProcess } from "../local/controlSocket.ts";
 import { withForeignBlocks } from "../local/foreignBlocks.ts";
 import { inspectFiles } from "../local/inspectFiles.ts";
 import { modeOf, ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
@@ -85,6 +86,7 @@ export const haproxy: Plugin<HaproxyOptions, DeployerDependencies, Deployer> = {
     deploy: (request, signal) => deploy(options, request, signal),
     preflight: (certificate, _leaf, signal) => preflight(options, certificate, signal),
     inspect: (request, signal) => inspect(options, request, signal),
+    server: (request, signal) => server(options, request, signal),
   }),
   occupies: (options, certificate) => [resolveTargetPath(options.file, certificate)],
 };
@@ -145,6 +147,21 @@ async function inspect(
   const held = await inspectFiles([{ certificate: path, key: path }], request, rules);
   const problem = await memoryProblem(options, request.certificate, signal);
   return held === null || problem === null ? held : { ...held, problems: [...held.problems, problem] };
+}
+
+/**
+ * `set ssl cert` replaces the pair at every bind of the process at once. Which process that is, the kernel tells, and
+ * HAProxy itself: a number alone may be that of another process in a container.
+ */
+async function server(
+  options: HaproxyOptions,
+  { certificate, leafPem }: ServerRequest,
+  signal: AbortSignal,
+): Promise<number | null> {
+  const pid = await controlProcess(options.socket, ["haproxy"]);
+  if (pid === null || pid !== (await showPid(addressOf(options), signal))) return null;
+  const loaded = await showCertificate(addressOf(options), knownName(options, certificate), signal);
+  return loaded?.used === true && loaded.sha1 === sha1Of(leafPem) ? pid : null;
 }
 
 /** null: memory and file hold the same certificate, or one of them holds none. */

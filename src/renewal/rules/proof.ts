@@ -4,8 +4,9 @@ import type { Evidence, Observation, ObservationProblem } from "../../domain/end
  * The one definition of proof, for verifier and observer, whatever the target: over the last N fresh connections, spread
  * over time, none served another certificate. An endpoint of which 1 in 8 connections serves the old pair passes 40
  * connections with a chance of (7/8)^40 = 0.5 %. One that serves it for a part of the time is met in its old part if its
- * period is no longer than the spread. Not even a target that swaps at once, as HAProxy's runtime API does, may do
- * with less: nobody knows here what stands between it and the address.
+ * period is no longer than the spread. A target that swaps at once, as HAProxy's runtime API does, may do with less
+ * time only where the kernel shows that its process held the other end of all N, and that it alone accepts there
+ * (`Evidence.server`): else nobody knows what stands between it and the address.
  */
 export interface ProofTerms {
   /** Fresh connections in a row that must serve the certificate. */
@@ -48,7 +49,7 @@ export function restartEvidence(known: Evidence | null, generation: number): Evi
 
 /** The next good connection begins a new row. */
 export function endRow(evidence: Evidence): Evidence {
-  return { ...evidence, good: 0, goodSince: null };
+  return { ...evidence, good: 0, goodSince: null, server: undefined };
 }
 
 /** `at`: when the connection was opened, ms since epoch. */
@@ -70,9 +71,10 @@ export function neededFor({ relapses }: Evidence, { connections, spreadMs }: Pro
 }
 
 export function isProved(evidence: Evidence, terms: ProofTerms): boolean {
-  const { good, goodSince, lastGoodAt } = evidence;
+  const { good, goodSince, lastGoodAt, server } = evidence;
   const needed = neededFor(evidence, terms);
-  return good >= needed.connections && (lastGoodAt ?? 0) - (goodSince ?? 0) >= needed.spreadMs;
+  const isSpread = (lastGoodAt ?? 0) - (goodSince ?? 0) >= needed.spreadMs;
+  return good >= needed.connections && (isSpread || server !== undefined);
 }
 
 /** Some connections get the certificate and others another one, in no order: neither before nor after a swap. */

@@ -43,9 +43,10 @@ export async function examineEndpoints(
     endpoints.map((endpoint) => {
       const terms = context.settings.proof;
       const limited = withConnectionLimit(withChainDates(context));
+      const server = once(() => serverOf(context, { certificate, version, endpoint }, signal));
       return examineEndpoint(context, endpoint, version, signal, (address) => {
         const how = approach(known(endpoint, address), terms);
-        return gatherEvidence(limited, { endpoint, address, version, terms, nameOf, ...how }, signal);
+        return gatherEvidence(limited, { endpoint, address, version, terms, nameOf, server, ...how }, signal);
       });
     }),
   );
@@ -100,6 +101,30 @@ function withChainDates(context: Context): Context {
   return { ...context, probe: { ...probe, observe } };
 }
 
+/** Of the target behind the endpoint, or of the only one. A target with an agent is on another machine. */
+async function serverOf(
+  { services }: Context,
+  { certificate, version, endpoint }: { certificate: Certificate; version: Version; endpoint: Endpoint },
+  signal: AbortSignal,
+): Promise<number | null> {
+  const [only = null, ...others] = certificate.targets;
+  const target = endpoint.target ?? (others.length === 0 ? only : null);
+  if (target === null || services.hasAgent(target)) return null;
+  try {
+    const request = { certificate: certificate.name, leafPem: version.leafPem };
+    return (await services.deployer(target).server?.(request, signal)) ?? null;
+  } catch {
+    // What only saves time must not fail what is verified without it.
+    signal.throwIfAborted();
+    return null;
+  }
+}
+
+function once<T>(ask: () => Promise<T>): () => Promise<T> {
+  let asked: Promise<T> | null = null;
+  return () => (asked ??= ask());
+}
+
 function withConnectionLimit(context: Context): Context {
   const { probe } = context;
   const limit = pLimit(CONNECTIONS_MAX);
@@ -124,12 +149,14 @@ function judge(
 export function provedDetail(
   observations: readonly Observation[],
   evidence: ReadonlyMap<string, Evidence>,
-): { addresses: number; connections: number; notDialled?: readonly string[] } {
+): { addresses: number; connections: number; process?: number; notDialled?: readonly string[] } {
   const notDialled = observations.filter(isUndialable).map(({ address }) => address);
-  const dialled = [...evidence].filter(([address]) => !notDialled.includes(address)).map(([, { good }]) => good);
+  const dialled = [...evidence].filter(([address]) => !notDialled.includes(address)).map(([, one]) => one);
+  const [process, ...others] = new Set(dialled.map(({ server }) => server));
   return {
     addresses: dialled.length,
-    connections: Math.min(...dialled),
+    connections: Math.min(...dialled.map(({ good }) => good)),
+    ...(process !== undefined && others.length === 0 && { process }),
     ...(notDialled.length > 0 && { notDialled }),
   };
 }

@@ -1,4 +1,5 @@
 import { type Endpoint, type Evidence, endpointKey, isUnanswered, type Observation } from "../../domain/endpoint.ts";
+import type { Dialled, Probe } from "../../domain/probe.ts";
 import type { Store } from "../../domain/store.ts";
 import { unitHash } from "../../domain/unitHash.ts";
 import type { Version } from "../../domain/version.ts";
@@ -7,6 +8,9 @@ import { addOutcome, endRow, isProved, neededFor, type Outcome, type ProofTerms,
 
 /** Connections to one address at the same time. More would look like an attack to servers that limit connections. */
 const PARALLEL_MAX = 4;
+
+/** To a process of this machine that took the certificate itself. Asking who answered takes as long for one as for all. */
+const PARALLEL_HERE_MAX = 20;
 
 /** A route that is missing now is missing in a moment too: no time is spent on it. */
 const UNDIALABLE_MAX = 2;
@@ -24,7 +28,7 @@ interface Pace {
 
 /** What to ask of one address, and when to stop. */
 export interface Gathering {
-  readonly endpoint: Endpoint;
+  readonly endpoint: Dialled;
   readonly address: string;
   readonly version: Version;
   readonly terms: ProofTerms;
@@ -40,6 +44,8 @@ export interface Gathering {
   readonly mayProve: (progress: Progress) => boolean;
   /** Asked after each group of connections. */
   readonly stop: (progress: Progress) => boolean;
+  /** The process of this machine that took the certificate, if that is visible at once; asked when a row begins. */
+  readonly server?: () => Promise<number | null>;
 }
 
 export interface Progress {
@@ -76,23 +82,34 @@ export async function gatherEvidence(
   signal: AbortSignal,
 ): Promise<Gathered> {
   const { clock } = context;
-  const { terms, pause } = aim;
+  const { pause } = aim;
   let { evidence } = aim;
+  // Where one process answers, no time has to show that no other one does.
+  let server = await soleServer(context.probe, aim);
   let progress = NO_PROGRESS;
   let pauseMs = pause.firstMs;
   let problem: Observation | null = null;
   for (;;) {
     const startedAt = clock.monotonic();
-    const size = progress.isOnlyDropped ? 1 : groupSize(evidence, terms, aim.connectionsMin - progress.answered);
+    const terms = server === null ? aim.terms : { ...aim.terms, spreadMs: 0 };
+    const endpoint = server === null ? aim.endpoint : { ...aim.endpoint, server };
+    const wanted = aim.connectionsMin - progress.answered;
+    const size = progress.isOnlyDropped ? 1 : groupSize(evidence, terms, wanted, server !== null);
     const pace = { size, after: evidence, withinMs: gapMs(evidence, terms) };
-    const group = await openGroup(context, aim, pace, signal);
+    const group = await openGroup(context, { ...aim, endpoint }, pace, signal);
     for (const observation of group) {
       evidence = addOutcome(evidence, outcomeOf(observation, aim.nameOf), observation.at);
       if (observation.problem !== null) problem = observation;
     }
     progress = progressAfter(progress, group, evidence);
+    if (!group.every(({ problem, byServer }) => problem === null && byServer)) server = null;
+    // Asked again at the end: another process may have begun to listen meanwhile.
+    if (server !== null && isProved(evidence, terms)) {
+      if (await isSole(context.probe, aim, server)) evidence = { ...evidence, server };
+      else server = null;
+    }
     const asked = progress.answered >= aim.connectionsMin;
-    const proved = asked && isProved(evidence, terms) && aim.mayProve(progress);
+    const proved = asked && isProved(evidence, aim.terms) && aim.mayProve(progress);
     const last = group.at(-1);
     if (last !== undefined && (proved || progress.undialable >= UNDIALABLE_MAX || aim.stop(progress))) {
       if (proved) return { observation: last, evidence, proved };
@@ -101,10 +118,20 @@ export async function gatherEvidence(
       return { observation, evidence: mayBeAnother(seen, progress) ? endRow(evidence) : evidence, proved };
     }
     if (progress.lastGroupGood) pauseMs = pause.firstMs;
-    const nextInMs = progress.lastGroupGood ? gapMs(evidence, terms) : pauseMs;
+    const nextInMs = progress.lastGroupGood ? gapMs(evidence, server === null ? aim.terms : terms) : pauseMs;
     if (!progress.lastGroupGood) pauseMs = Math.min(pauseMs * 2, pause.maxMs);
     await clock.sleep(Math.max(0, startedAt + nextInMs - clock.monotonic()), signal);
   }
+}
+
+/** null: nobody knows that one process answers. A row of earlier looks was not all answered by it. */
+async function soleServer(probe: Probe, aim: Gathering): Promise<number | null> {
+  const server = aim.evidence.good > 0 || aim.server === undefined ? null : await aim.server();
+  return server !== null && (await isSole(probe, aim, server)) ? server : null;
+}
+
+async function isSole({ isSoleServer }: Probe, { address, endpoint }: Gathering, server: number): Promise<boolean> {
+  return (await isSoleServer?.(server, { address, port: endpoint.port })) === true;
 }
 
 /**
@@ -120,10 +147,10 @@ function mayBeAnother({ problem }: Observation, { answered }: Progress): boolean
 }
 
 /** One connection while the address does not serve the certificate: asking faster would not help. */
-function groupSize(evidence: Evidence, terms: ProofTerms, wanted: number): number {
-  if (evidence.good === 0) return 1;
+function groupSize(evidence: Evidence, terms: ProofTerms, wanted: number, isHere: boolean): number {
+  if (evidence.good === 0 && !isHere) return 1;
   const missing = neededFor(evidence, terms).connections - evidence.good;
-  return Math.max(1, Math.min(PARALLEL_MAX, Math.max(missing, wanted)));
+  return Math.max(1, Math.min(isHere ? PARALLEL_HERE_MAX : PARALLEL_MAX, Math.max(missing, wanted)));
 }
 
 /** Spreads the groups that a row takes over the time that it must last. A row that is long enough takes no time. */

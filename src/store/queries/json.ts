@@ -58,6 +58,7 @@ export const evidenceJson: z.ZodType<Evidence> = z.object({
   relapses: z.number(),
   lastWrongAt: z.number().nullable(),
   recent: z.array(z.string()),
+  server: z.number().optional(),
 });
 
 /** `where` names the record for people. */

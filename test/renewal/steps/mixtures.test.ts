@@ -16,6 +16,15 @@ const TIMEOUT_MS = 60_000;
 const TERMS: ProofTerms = DEFAULT_SETTINGS.proof;
 const VERSION = version({ generation: 7 });
 
+const SERVER = 4242;
+
+/** What the kernel tells of the process that took the swap. */
+interface Neighbours {
+  /** Whether it held the other end of this connection. */
+  readonly answers: (connection: number) => boolean;
+  readonly isSole: () => boolean;
+}
+
 type Answer = "new" | "old" | "none" | "dropped" | "silent" | "undialable";
 
 /** One address in a time of its own. */
@@ -26,10 +35,13 @@ class Address {
   evidence: Evidence | null = null;
   readonly clock: Clock;
   readonly #answer: (connection: number) => Answer;
+  /** Absent: nobody can tell who answers. */
+  readonly #neighbours: Neighbours | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(answer: (connection: number) => Answer) {
+  constructor(answer: (connection: number) => Answer, neighbours?: Neighbours) {
     this.#answer = answer;
+    this.#neighbours = neighbours;
     this.clock = {
       now: () => this.now,
       monotonic: () => this.now,
@@ -46,8 +58,10 @@ class Address {
 
   readonly #probe: Probe = {
     addresses: async ({ host }) => [host],
-    observe: async ({ port, sni }, address) => {
+    isSoleServer: async (pid) => pid === SERVER && this.#neighbours?.isSole() === true,
+    observe: async ({ port, sni, server }, address) => {
       this.connections += 1;
+      const byServer = server === SERVER && this.#neighbours?.answers(this.connections) === true;
       this.openedAt.push(this.now);
       const answer = this.#answer(this.connections);
       const problems = {
@@ -58,7 +72,8 @@ class Address {
         silent: { code: "verify.timeout", message: "no handshake within 5000 ms" },
         undialable: { code: "verify.undialable", message: "no route" },
       };
-      return { address, port, sni, at: this.now, durationMs: 1, served: null, problem: problems[answer] };
+      const seen = { address, port, sni, at: this.now, durationMs: 1, served: null, problem: problems[answer] };
+      return byServer ? { ...seen, byServer } : seen;
     },
   };
 
@@ -73,7 +88,8 @@ class Address {
   async #gather(how: ReturnType<ReturnType<typeof lookAt>>): Promise<Gathered> {
     const endpoint = { host: "192.0.2.1", port: 443, sni: "www.example.org", target: null };
     const nameOf = (_: Observation): string => "generation 6";
-    const aim = { endpoint, address: endpoint.host, version: VERSION, terms: TERMS, nameOf, ...how };
+    const server = async (): Promise<number | null> => (this.#neighbours === undefined ? null : SERVER);
+    const aim = { endpoint, address: endpoint.host, version: VERSION, terms: TERMS, nameOf, server, ...how };
     const gathered = await gatherEvidence({ clock: this.clock, probe: this.#probe }, aim, SIGNAL);
     this.evidence = gathered.evidence;
     return gathered;
@@ -219,6 +235,73 @@ describe("a mixed address", () => {
     await address.verify();
     written = true;
     expect((await address.look()).observation.problem?.code).toBe("verify.stale");
+  });
+});
+
+describe("an address at which the process that took the swap answers", () => {
+  const always = { answers: () => true, isSole: () => true };
+
+  it("is proved by as many connections without waiting, and stays proved", async () => {
+    const address = new Address(() => "new", always);
+    expect(await address.verify()).toMatchObject({ proved: true, evidence: { good: 40, server: SERVER } });
+    expect(address.now).toBe(NOW);
+    address.now += 60_000;
+    expect((await address.look()).proved).toBe(true);
+    expect(address.connections).toBe(43);
+  });
+
+  it.each<[string, Neighbours]>([
+    ["another one listens there too", { ...always, isSole: () => false }],
+    ["a balancer takes the connections", { ...always, answers: () => false }],
+    ["one connection of forty is taken by another one", { ...always, answers: (connection) => connection !== 40 }],
+  ])("waits as anywhere else where %s", async (_, neighbours) => {
+    const address = new Address(() => "new", neighbours);
+    const { proved, evidence } = await address.verify();
+    expect({ proved, server: evidence.server }).toEqual({ proved: true, server: undefined });
+    expect(address.now - NOW).toBeGreaterThanOrEqual(TERMS.spreadMs);
+  });
+
+  it("waits where another one has begun to listen by the end", async () => {
+    let asked = 0;
+    const address = new Address(() => "new", { ...always, isSole: () => ++asked === 1 });
+    expect((await address.verify()).evidence.server).toBeUndefined();
+    expect(asked).toBe(2);
+    expect(address.now - NOW).toBeGreaterThanOrEqual(TERMS.spreadMs);
+  });
+
+  it.each(["old", "none", "dropped"] as const)("waits after one connection that is %s", async (answer) => {
+    const address = new Address((connection) => (connection === 7 ? answer : "new"), always);
+    expect((await address.verify()).evidence.server).toBeUndefined();
+    expect(address.now - NOW).toBeGreaterThanOrEqual(TERMS.spreadMs);
+  });
+
+  it("is taken for mixed by its first old connection once it is proved", async () => {
+    let old = false;
+    const address = new Address(() => (old ? "old" : "new"), always);
+    await address.verify();
+    old = true;
+    expect(await address.look()).toMatchObject({ proved: false, evidence: { good: 0, relapses: 1 } });
+    expect(address.evidence?.server).toBeUndefined();
+  });
+
+  it("is not proved for a part of its connections that somebody else takes, in 250 mixtures", async () => {
+    const random = seeded(9);
+    let falseProofs = 0;
+    for (let mixture = 0; mixture < 250; mixture += 1) {
+      // The kernel translates some connections to a balancer, which is old in the first second of eight.
+      const part = 1 / 8 + random.next() * (7 / 8);
+      const translated = Array.from({ length: 400 }, () => random.chance(part));
+      const phaseMs = 1_000 + random.next() * 7_000;
+      const isOldTurn = (): boolean => (address.now - NOW + phaseMs) % 8_000 < 1_000;
+      const address: Address = new Address(
+        (connection) => (translated[connection % 400] && isOldTurn() ? "old" : "new"),
+        { ...always, answers: (connection) => !translated[connection % 400] },
+      );
+      const { proved, evidence } = await address.verify();
+      // What is proved without waiting is proved too soon.
+      falseProofs += proved && evidence.server !== undefined ? 1 : 0;
+    }
+    expect(falseProofs).toBeLessThanOrEqual(2);
   });
 });
 

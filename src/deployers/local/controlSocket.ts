@@ -1,0 +1,33 @@
+import { readFile } from "node:fs/promises";
+import { LISTENING, listenersAtPath, processes, socketsAt, socketsOf } from "../../process/sockets.ts";
+
+/**
+ * The process of this machine that listens at a server's control socket: `host:port` of this machine, or a path. null:
+ * several, none, or this user may not know. `programs`: names it may have, as in /proc/PID/comm.
+ */
+export async function controlProcess(socket: string, programs: readonly string[]): Promise<number | null> {
+  const listeners = await listenersAt(socket);
+  if (listeners === null || listeners.length === 0) return null;
+  const found: number[] = [];
+  for (const pid of processes()) {
+    if (!programs.includes(await nameOf(pid))) continue;
+    const held = socketsOf(pid);
+    if (held === null) return null;
+    if (listeners.some((inode) => held.has(inode))) found.push(pid);
+  }
+  const [pid, ...others] = found;
+  const held = pid === undefined ? null : socketsOf(pid);
+  return others.length === 0 && listeners.every((inode) => held?.has(inode)) ? (pid ?? null) : null;
+}
+
+async function listenersAt(socket: string): Promise<readonly number[] | null> {
+  if (socket.startsWith("/")) return await listenersAtPath(socket);
+  const port = Number(socket.slice(socket.lastIndexOf(":") + 1));
+  const [four, six] = await Promise.all([socketsAt(port, "tcp"), socketsAt(port, "tcp6")]);
+  if (four === null || six === null) return null;
+  return [...four, ...six].filter(({ state }) => state === LISTENING).map(({ inode }) => inode);
+}
+
+async function nameOf(pid: number): Promise<string> {
+  return (await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "")).trim();
+}

@@ -1,0 +1,169 @@
+// Sockets of this machine's network namespace and the processes that hold them, as /proc tells (proc(5)).
+import { readdirSync, readlinkSync } from "node:fs";
+import { open, readFile } from "node:fs/promises";
+import { isIPv6, SocketAddress } from "node:net";
+import { endianness } from "node:os";
+import { setImmediate as nextTurn } from "node:timers/promises";
+
+/** The kernel's numbers (include/net/tcp_states.h). A UDP socket that waits for anybody is "closed". */
+export const ESTABLISHED = "01";
+export const LISTENING = "0A";
+export const UNCONNECTED = "07";
+
+export interface SocketEntry {
+  /** As Node writes it, an IPv4 address that is mapped into IPv6 as IPv4. */
+  readonly address: string;
+  readonly peer: string;
+  readonly peerPort: number;
+  readonly state: string;
+  /** 0: no process holds it, as when it waits to be accepted. */
+  readonly inode: number;
+}
+
+/** Some 7,000 sockets. Reading more each time would slow the machine down. */
+const TABLE_BYTES_MAX = 1024 * 1024;
+const READ_BYTES = 64 * 1024;
+/** Of all processes together. */
+const FILES_MAX = 200_000;
+/** Reading /proc does not wait for anything, but others must have their turn too. */
+const TURN_MS = 2;
+
+/** Beside IPv4 an IPv6 table, which also has the IPv4 connections of IPv6 listeners. */
+export type Table = "tcp" | "tcp6" | "udp" | "udp6";
+
+/**
+ * The sockets whose own port this is. null: the table is not readable, or too long. The kernel walks all its sockets
+ * for it, which takes milliseconds: ask for several at once.
+ */
+export async function socketsAt(port: number, table: Table): Promise<readonly SocketEntry[] | null> {
+  const text = await readTable(`/proc/net/${table}`);
+  return text === null ? null : parseSockets(text, port);
+}
+
+/** null: too long, or not readable. A kernel without IPv6 has an empty table of it. */
+async function readTable(path: string): Promise<string | null> {
+  try {
+    await using file = await open(path);
+    const buffer = Buffer.allocUnsafe(READ_BYTES);
+    let text = "";
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
+      if (bytesRead === 0) return text;
+      text += buffer.toString("latin1", 0, bytesRead);
+      if (text.length > TABLE_BYTES_MAX) return null;
+    }
+  } catch (error) {
+    return isGone(error) && path.endsWith("6") ? "" : null;
+  }
+}
+
+/** `text`: a table as in /proc/net/tcp. */
+export function parseSockets(text: string, port: number): SocketEntry[] {
+  const own = port.toString(16).toUpperCase().padStart(4, "0");
+  const row = new RegExp(
+    `^ *\\d+: ([0-9A-F]+):${own} ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]{2}) \\S+ \\S+ \\S+ +\\d+ +\\d+ (\\d+) `,
+    "gm",
+  );
+  return Array.from(text.matchAll(row), ([, local = "", peer = "", peerPort = "", state = "", inode]) => ({
+    address: addressOf(local),
+    peer: addressOf(peer),
+    peerPort: Number.parseInt(peerPort, 16),
+    state,
+    inode: Number(inode),
+  }));
+}
+
+/** The kernel prints 32-bit words in the machine's own order. */
+function addressOf(hex: string): string {
+  const words = Buffer.from(hex, "hex");
+  const bytes = endianness() === "LE" ? words.swap32() : words;
+  if (bytes.length === 4) return bytes.join(".");
+  const text = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(index * 2).toString(16)).join(":");
+  return canonical(text);
+}
+
+/** One text for each address, without a zone. */
+export function canonical(address: string): string {
+  if (!isIPv6(address)) return address;
+  const [bare = ""] = address.split("%");
+  const text = new SocketAddress({ address: bare, family: "ipv6" }).address;
+  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(text)?.[1] ?? text;
+}
+
+/**
+ * Inodes of sockets that listen at a path. null: not readable. HAProxy binds `PATH.PID.tmp` and renames it, which the
+ * kernel does not note.
+ */
+export async function listenersAtPath(path: string): Promise<readonly number[] | null> {
+  const table = await readTable("/proc/net/unix");
+  if (table === null) return null;
+  return table.split("\n").flatMap((line) => {
+    const [, , , flags, , , inode, ...rest] = line.trim().split(/ +/);
+    const bound = rest.join(" ");
+    // __SO_ACCEPTCON
+    if (flags !== "00010000" || !bound.startsWith(path)) return [];
+    return /^(\.\d+\.tmp)?$/.test(bound.slice(path.length)) ? [Number(inode)] : [];
+  });
+}
+
+/** Inodes of the sockets that a process holds. null: it has ended, or this user may not know. */
+export function socketsOf(pid: number): ReadonlySet<number> | null {
+  const directory = `/proc/${pid}/fd`;
+  try {
+    return new Set(readdirSync(directory).flatMap((fd) => socketOf(`${directory}/${fd}`)));
+  } catch {
+    return null;
+  }
+}
+
+function socketOf(path: string): number[] {
+  try {
+    const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(path))?.[1];
+    return inode === undefined ? [] : [Number(inode)];
+  } catch (error) {
+    if (isGone(error)) return [];
+    throw error;
+  }
+}
+
+export function processes(): readonly number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+}
+
+/** Which processes hold each socket. null: this user may not see all of them. */
+export async function socketHolders(): Promise<ReadonlyMap<number, readonly number[]> | null> {
+  if (await hidesProcesses()) return null;
+  const holders = new Map<number, number[]>();
+  let files = 0;
+  let turnEndsAt = performance.now() + TURN_MS;
+  for (const pid of processes()) {
+    if (performance.now() > turnEndsAt) {
+      await nextTurn();
+      turnEndsAt = performance.now() + TURN_MS;
+    }
+    try {
+      const directory = `/proc/${pid}/fd`;
+      const open = readdirSync(directory);
+      files += open.length;
+      if (files > FILES_MAX) return null;
+      for (const inode of new Set(open.flatMap((fd) => socketOf(`${directory}/${fd}`))))
+        holders.set(inode, [...(holders.get(inode) ?? []), pid]);
+    } catch (error) {
+      if (!isGone(error)) return null;
+    }
+  }
+  return holders;
+}
+
+/** proc(5): `hidepid` leaves out the processes of other users. */
+async function hidesProcesses(): Promise<boolean> {
+  const mounts = await readFile("/proc/self/mountinfo", "utf8").catch(() => null);
+  return mounts === null || / \/proc .* - proc .*\bhidepid=(?!0|off)/.test(mounts);
+}
+
+/** It ended meanwhile. */
+function isGone(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ESRCH");
+}
