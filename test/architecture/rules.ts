@@ -19,6 +19,7 @@ const PARTS = [
   "queue",
   "tls",
   "tls/scan",
+  "process",
   "acme",
   "solvers",
   "solvers/dns",
