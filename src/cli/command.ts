@@ -85,6 +85,7 @@ const WHY_LOCAL: Readonly<Record<string, string>> = {
   discover: "it reads files there, and dials from there",
   run: "it starts processes there",
   worker: "it starts processes there",
+  certificates: "it is checked with the files there",
   open: "a link that signs a browser in is for the readers of the data directory there",
   import: "it reads a private key, which no command sends over the network",
   challenges: "it asks DNS from where renewd answers",

@@ -5,6 +5,13 @@
 import { late } from "../domain/late.ts";
 
 export const loadConfig = late(async () => (await import("../config/load.ts")).loadConfig);
+export const readConfigText = late(async () => (await import("../config/read/readFile.ts")).readConfigText);
+export const parseYaml = late(async () => (await import("../config/read/document.ts")).parseYaml);
+export const parseDefinition = late(async () => (await import("../config/read/definitions.ts")).parseDefinition);
+export const parseValue = late(async () => (await import("../config/read/definitions.ts")).parseValue);
+export const definitionText = late(async () => (await import("../config/read/definitions.ts")).definitionText);
+export const definitionDocument = late(async () => (await import("../config/read/definitions.ts")).definitionDocument);
+export const definitionsText = late(async () => (await import("../config/read/definitions.ts")).definitionsText);
 export const configJsonSchema = late(async () => (await import("../config/schema/jsonSchema.ts")).configJsonSchema);
 export const checkHost = late(async () => (await import("../config/schema/endpoints.ts")).checkHost);
 export const checkHostAndPort = late(async () => (await import("../config/schema/endpoints.ts")).checkHostAndPort);

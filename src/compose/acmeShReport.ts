@@ -34,7 +34,7 @@ export async function acmeShReport(
 }
 
 async function configuredHome(configFile: string): Promise<unknown> {
-  const { solvers } = await loadConfigOrExplain(configFile);
+  const { solvers } = await loadConfigOrExplain(configFile, { stored: "unread" });
   const [first] = [...solvers.values()].filter(({ plugin }) => plugin.type === acmeSh.type);
   if (first === undefined)
     throw new RenewalError("request.invalid", "no solver of type acme.sh is configured: say where it is by --home DIR");

@@ -15,6 +15,7 @@ import { type App, appOf, privateRedisDirectory, redisOf } from "./app.ts";
 import { type Beats, startBeats } from "./beats.ts";
 import { systemClock } from "./clock.ts";
 import { catchFaults } from "./faults.ts";
+import { followDefinitions } from "./followDefinitions.ts";
 import { type LoadWatch, watchLoad } from "./load.ts";
 import { packageVersion } from "./packageVersion.ts";
 import { loadConfigOrExplain, readerOf } from "./reader.ts";
@@ -74,6 +75,7 @@ export async function runRoles(
   let history: { close(): Promise<void> } | null = null;
   let tracing: Tracing | null = null;
   let exitCode = 0;
+  const following = new AbortController();
   const faults = catchFaults((fault) => {
     if (supervisor !== null) return supervisor.fault(fault);
     log.error({ err: fault.thrown }, "internal fault while starting: the process ends");
@@ -129,26 +131,28 @@ export async function runRoles(
     const running = app;
     const recorder = recordReloads(running, reports, roles);
     await recorder.started();
-    reloads.serve(
-      reloader({
-        started: config,
-        log,
-        load: () => loadConfigOrExplain(config.file),
-        replace: running.replace,
-        onEnd: recorder.ended,
-        apply(next) {
-          logger.level = next.log.level;
-          settings = { ...roleSettingsOf(next), ...ofProcess };
-          return supervised.reloaded(settings);
-        },
-      }),
-    );
+    const { inForce, reload } = reloader({
+      started: config,
+      log,
+      load: () => loadConfigOrExplain(config.file),
+      replace: running.replace,
+      onEnd: recorder.ended,
+      apply(next) {
+        logger.level = next.log.level;
+        settings = { ...roleSettingsOf(next), ...ofProcess };
+        return supervised.reloaded(settings);
+      },
+    });
+    reloads.serve(() => void reload());
+    const follow = { store, clock, log, inForce: () => inForce().storedRevision, reload };
+    void followDefinitions(follow, AbortSignal.any([stop.signal, following.signal]));
     log.info({ roles: [...roles], redis: describeRedis(redis) }, "renewd is running");
     await Promise.race([stop.asked, supervised.gaveUp.then(() => (exitCode = 1))]);
     log.info({}, "stopping: finishing what is running");
   } catch (thrown) {
     if (!stop.signal.aborted) throw thrown;
   } finally {
+    following.abort();
     const closing = closeAll({ supervisor, beats, history, app, privateRedis, tracing });
     const timeout = setTimeout(() => {
       log.warn({}, "not everything finished in time; it is resumed at the next start");

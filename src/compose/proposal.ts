@@ -42,6 +42,6 @@ function factsOf(pem: string | null): FileFacts | null {
 
 /** What is still wrong with a configuration file; empty: nothing. */
 export async function mistakesIn(file: string): Promise<readonly ConfigProblem[]> {
-  const result = await loadConfig(file);
+  const result = await loadConfig(file, { stored: "unread" });
   return result.ok ? [] : result.problems;
 }

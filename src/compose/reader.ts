@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import type { Config } from "../config/config.ts";
-import { type LoadOptions, loadConfig } from "../config/load.ts";
+import { type LoadOptions, type LoadResult, loadConfig } from "../config/load.ts";
 import { type ConfigProblem, describeProblems } from "../config/read/problems.ts";
 import type { Clock } from "../domain/clock.ts";
 import { RenewalError } from "../domain/errors.ts";
@@ -18,11 +18,18 @@ import { systemClock } from "./clock.ts";
 import { checkDataDirectory } from "./dataDirectory.ts";
 import { keepProblems } from "./problems.ts";
 import { createServices, type ReloadableServices } from "./services.ts";
+import { readStored } from "./stored.ts";
 import { trustSystemAuthorities } from "./systemTrust.ts";
 
-/** Throws `config.invalid` with every mistake in its message, one a line with its place. */
+/** The file, with the certificates that the database defines where its place is known. Throws what the database throws. */
+export function loadWhole(file: string, options: LoadOptions = {}): Promise<LoadResult> {
+  const isPlaceKnown = options.secrets !== "unread";
+  return loadConfig(file, { ...(isPlaceKnown && { stored: readStored }), ...options });
+}
+
+/** As `loadWhole`. Throws `config.invalid` with every mistake in its message, one a line with its place. */
 export async function loadConfigOrExplain(file: string, options: LoadOptions = {}): Promise<Config> {
-  const result = await loadConfig(file, options);
+  const result = await loadWhole(file, options);
   if (result.ok) return result.config;
   throw configInvalid(result.problems);
 }

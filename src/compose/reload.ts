@@ -23,22 +23,35 @@ export interface ReloadOptions {
 const OPENED_ONCE = ["dataDir", "masterKey", "store", "redis"] as const satisfies readonly (keyof Config)[];
 
 /** Loads and applies the configuration again, one reload after another. */
-export function reloader(options: ReloadOptions): () => void {
+export interface Reloader {
+  readonly inForce: () => Config;
+  /** False: the configuration is wrong, and the one before stays in force. Rejects never. */
+  readonly reload: () => Promise<boolean>;
+}
+
+export function reloader(options: ReloadOptions): Reloader {
   let current = options.started;
-  let reloading = Promise.resolve();
-  const reload = async (): Promise<void> => {
-    current = (await reloadOnce(options, current)) ?? current;
+  let reloading = Promise.resolve(true);
+  const reload = async (): Promise<boolean> => {
+    const next = await reloadOnce(options, current);
+    if ("refused" in next) return next.refused.code !== "config.invalid";
+    current = next;
+    return true;
   };
-  return () => {
-    reloading = reloading.then(reload);
+  return {
+    inForce: () => current,
+    reload: () => {
+      reloading = reloading.then(reload);
+      return reloading;
+    },
   };
 }
 
-/** null: the configuration of before stays in force. */
+/** `refused`: the configuration of before stays in force. */
 async function reloadOnce(
   { started, log, load, replace, apply, onEnd }: ReloadOptions,
   before: Config,
-): Promise<Config | null> {
+): Promise<Config | { readonly refused: RenewalError }> {
   let next: Config;
   try {
     next = await load();
@@ -47,7 +60,7 @@ async function reloadOnce(
     const error = toRenewalError(thrown);
     log.error({ err: error }, "configuration not reloaded; the old one stays in force");
     await onEnd?.(before, error);
-    return null;
+    return { refused: error };
   }
   logNotes(next, log);
   const failures = await apply(next);

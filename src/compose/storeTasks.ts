@@ -93,7 +93,7 @@ export async function reopenConfigured(
 
 /** Of a command that opens the database itself. */
 async function configOfStore(configFile: string): Promise<Config> {
-  const config = await loadConfigOrExplain(configFile);
+  const config = await loadConfigOrExplain(configFile, { stored: "unread" });
   if (config.store.kind === "postgresql") trustSystemAuthorities();
   return config;
 }

@@ -38,7 +38,8 @@ export interface SurroundingFault {
  * PostgreSQL answers, each target's preflight. No table is read, and what a preflight writes it removes.
  */
 export async function checkSurroundings(configFile: string, signal: AbortSignal): Promise<SurroundingFault[]> {
-  const config = await loadConfigOrExplain(configFile);
+  // Nothing here is about single certificates, and a database that does not answer is found below.
+  const config = await loadConfigOrExplain(configFile, { stored: "unread" });
   const checks: readonly (readonly [subject: string, check: () => Promise<void>])[] = [
     ["data directory", () => checkStateDirectory(config)],
     ["http-01 responder", () => checkResponder(roleSettingsOf(config).http01, startHttp01Responder)],

@@ -2,7 +2,6 @@ import { statSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Config } from "../config/config.ts";
-import { loadConfig } from "../config/load.ts";
 import { findPlace, type Place } from "../config/place.ts";
 import { type ConfigProblem, describeProblems } from "../config/read/problems.ts";
 import { type CaBudget, unlimited } from "../domain/budget.ts";
@@ -22,7 +21,7 @@ import { openEmptyStore, openExistingVault, openStoreToRead, type Vault } from "
 import { systemClock } from "./clock.ts";
 import { dataDirectoryFault } from "./dataDirectory.ts";
 import { fullDisk } from "./disk.ts";
-import { configInvalid } from "./reader.ts";
+import { configInvalid, loadWhole } from "./reader.ts";
 import { createServices } from "./services.ts";
 import { trustSystemAuthorities } from "./systemTrust.ts";
 
@@ -44,7 +43,7 @@ export interface Viewer extends AsyncDisposable {
 
 /** Throws `config.invalid` when not even the place of the database is known, and what the database throws. */
 export async function openViewer(configFile: string): Promise<Viewer> {
-  const loaded = await loadConfig(configFile, { secrets: "optional" });
+  const loaded = await loadWhole(configFile, { secrets: "optional" });
   const place = loaded.ok ? loaded.config : await findPlace(configFile);
   if (place === null) throw configInvalid(loaded.ok ? [] : loaded.problems);
   const found: Notice[] = [];

@@ -71,8 +71,10 @@ export interface Config {
   readonly peers: readonly PeerConfig[];
   /** The weekly report as mail; null: none. */
   readonly report: WeeklyReportSettings | null;
-  /** In the order of the file. */
+  /** In the order of the file; then those that the database defines. */
   readonly certificates: readonly Certificate[];
+  /** Of the definitions in the database. */
+  readonly storedRevision: number;
   /** What still works but should be written in another way. */
   readonly notes: readonly ConfigProblem[];
 }

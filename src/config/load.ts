@@ -1,5 +1,6 @@
 import { basename, dirname, resolve } from "node:path";
 import type { Certificate } from "../domain/certificate.ts";
+import type { StoredDefinitions } from "../domain/definition.ts";
 import { draftCertificates } from "./check/certificates.ts";
 import { checkOldNames } from "./check/oldNames.ts";
 import { checkReferences } from "./check/references.ts";
@@ -18,12 +19,14 @@ import {
 import { watchDefinitions } from "./check/watch.ts";
 import type { Config, IssuerConfig } from "./config.ts";
 import { digestsOf } from "./digests.ts";
-import { parseYaml } from "./read/document.ts";
+import { placeOf } from "./place.ts";
+import { type ParsedDocument, parseYaml } from "./read/document.ts";
 import { type Environment, processEnvironment } from "./read/environment.ts";
 import { createResources, type SecretsNeeded } from "./read/files.ts";
-import { withIncluded } from "./read/include.ts";
+import { includedDocuments, type MergedDocument, merged } from "./read/include.ts";
 import { type ConfigProblem, Problems } from "./read/problems.ts";
 import { CONFIG_BYTES_MAX, readText } from "./read/readFile.ts";
+import { alteredProblems, storedDocument } from "./read/stored.ts";
 import {
   resolveDiscovery,
   resolveHorizon,
@@ -52,7 +55,22 @@ export interface LoadOptions {
   readonly secrets?: SecretsNeeded;
   /** Where relative paths begin. Default: the file's directory. */
   readonly directory?: string;
+  /**
+   * Reads what the database defines. `unread`: there may be more certificates than those of the file. Default: there are
+   * none.
+   */
+  readonly stored?: ReadStored | "unread";
 }
+
+export interface Stored extends StoredDefinitions {
+  /** Certificates that are to be defined beside, to see whether they may. */
+  readonly candidates?: readonly ParsedDocument[];
+}
+
+/** Throws what the database throws. */
+export type ReadStored = (place: Pick<Config, "file" | "dataDir" | "store" | "masterKey">) => Promise<Stored>;
+
+const NONE_STORED: Stored = { revision: 0, definitions: [], altered: [] };
 
 /**
  * Reads and checks a configuration file and all it points to. Mistakes are the result, not an exception, and come all
@@ -60,7 +78,13 @@ export interface LoadOptions {
  */
 export async function loadConfig(
   file: string,
-  { registries = REGISTRIES, environment = processEnvironment, secrets = "required", directory }: LoadOptions = {},
+  {
+    registries = REGISTRIES,
+    environment = processEnvironment,
+    secrets = "required",
+    directory,
+    stored: readStored = async () => NONE_STORED,
+  }: LoadOptions = {},
 ): Promise<LoadResult> {
   const source = await readText(resolve(file), "the configuration file", CONFIG_BYTES_MAX);
   if ("problem" in source) {
@@ -73,19 +97,32 @@ export async function loadConfig(
   const main = parseYaml(file, source.text);
   if ("problems" in main) return { ok: false, problems: main.problems };
   const at = directory === undefined ? resolve(file) : resolve(directory, basename(file));
-  const document = await withIncluded(main, file, dirname(at));
-  if ("problems" in document) return { ok: false, problems: document.problems };
-  const problems = new Problems(document.places);
+  const included = await includedDocuments(main, file, dirname(at));
+  if ("problems" in included) return { ok: false, problems: included.problems };
   // parseYaml refuses all but a mapping.
-  const options = { registries, environment, secrets };
-  const config = await build(at, document.data as Raw, options, problems);
-  return config && !problems.any ? { ok: true, config } : { ok: false, problems: problems.list() };
+  const place = await placeOf(at, main.data as Raw, environment, secrets);
+  const stored = place === null || readStored === "unread" ? NONE_STORED : await readStored(place);
+  const added = [stored.definitions.length === 0 ? [] : [storedDocument(stored)], stored.candidates ?? []].flat();
+  const document = merged(main, [...included.documents, ...added]);
+  const others = [...document.problems, ...alteredProblems(stored)];
+  const problems = new Problems(document.places);
+  const options = { registries, environment, secrets, isWhole: readStored !== "unread", stored, document };
+  const config = await build(at, document.data as Raw, options, problems); // As above.
+  if (config && !problems.any && others.length === 0) return { ok: true, config };
+  return { ok: false, problems: [...others, ...problems.list()] };
 }
+
+type BuildOptions = Required<Pick<LoadOptions, "registries" | "environment" | "secrets">> & {
+  /** Every certificate is known. */
+  readonly isWhole: boolean;
+  readonly stored: Stored;
+  readonly document: MergedDocument;
+};
 
 async function build(
   file: string,
   raw: Raw,
-  { registries, environment, secrets }: Required<Omit<LoadOptions, "directory">>,
+  { registries, environment, secrets, isWhole, stored, document }: BuildOptions,
   problems: Problems,
 ): Promise<Config | undefined> {
   const resources = createResources(dirname(file), environment, problems, secrets);
@@ -135,7 +172,7 @@ async function build(
   );
   const peers = await resolvePeers(entries("peers", peerSchema, raw, problems), resources);
   const watched = watchDefinitions(entries("watch", watchSchema, raw, problems), responsibility, problems);
-  checkReferences(raw, problems);
+  checkReferences(raw, problems, isWhole);
   const clients = web?.httpreq ?? {};
   checkRules({ certificates: drafts, certificateEntries, issuers: issuerEntries, solvers, targets, clients }, problems);
 
@@ -202,8 +239,10 @@ async function build(
     heartbeat: heartbeat === undefined ? null : { ...heartbeat, everyMs: heartbeat.every },
     certificates: drafts.map((draft): Certificate => {
       const issuerDirectories = [draft.issuer, ...draft.fallbacks].map((name) => issuers.get(name)?.directory ?? "");
-      return { ...draft, issuerDirectories, ...digestsOf(draft, defined) };
+      const definedIn = document.definedIn(draft.name);
+      return { ...draft, definedIn, issuerDirectories, ...digestsOf(draft, defined) };
     }),
+    storedRevision: stored.revision,
     notes: problems.notes(),
   };
 }

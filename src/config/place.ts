@@ -3,8 +3,8 @@ import { isMap, isNode, isScalar, parseDocument } from "yaml";
 import { type Raw, section } from "./check/sections.ts";
 import type { Config } from "./config.ts";
 import { aliasTooMany } from "./read/document.ts";
-import { processEnvironment } from "./read/environment.ts";
-import { createResources } from "./read/files.ts";
+import { type Environment, processEnvironment } from "./read/environment.ts";
+import { createResources, type SecretsNeeded } from "./read/files.ts";
 import { Problems } from "./read/problems.ts";
 import { CONFIG_BYTES_MAX, readText } from "./read/readFile.ts";
 import { resolveMasterKey, resolveStore } from "./resolve.ts";
@@ -20,10 +20,19 @@ export async function findPlace(name: string): Promise<Place | null> {
   const file = resolve(name);
   const source = await readText(file, "the configuration file", CONFIG_BYTES_MAX);
   if ("problem" in source) return null;
-  const raw = understood(source.text);
+  return placeOf(file, understood(source.text), processEnvironment, "optional");
+}
+
+/** Null: what the file says of it is wrong. `file` is absolute. */
+export async function placeOf(
+  file: string,
+  raw: Raw,
+  environment: Environment,
+  secrets: SecretsNeeded,
+): Promise<Place | null> {
   const nowhere = { file, line: 0, column: 0 };
   const problems = new Problems({ files: [file], of: () => nowhere, ofNode: () => nowhere });
-  const resources = createResources(dirname(file), processEnvironment, problems, "optional");
+  const resources = createResources(dirname(file), environment, problems, secrets);
   const dataDir = resources.absolute(section("dataDir", raw, problems) ?? ".");
   const storeSection = section("store", raw, problems);
   const masterKey = await resolveMasterKey(section("masterKey", raw, problems), dataDir, resources);

@@ -91,6 +91,8 @@ export interface Certificate {
    * Every issuer it names is distrusted: nothing is ordered for it, while what exists is still deployed and observed.
    */
   readonly allDistrusted: boolean;
+  /** The file that defines it, as people know it, or `database`. An older release recorded none. */
+  readonly definedIn?: string;
   /** SHA-256 over this certificate and the issuer, solver and targets it names: a change resets its back-off. */
   readonly digest: string;
   /**

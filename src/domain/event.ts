@@ -58,6 +58,7 @@ export const EVENT_TYPES = [
   "account.renamed",
   "account.removed",
   "certificate.configured",
+  "certificate.defined",
   "certificate.removed",
   "certificate.renamed",
   "certificate.noIssuer",

@@ -1,6 +1,7 @@
 import type { AlertStore } from "./alert.ts";
 import type { Ledger } from "./budget.ts";
 import type { Certificate, CertificateRecord } from "./certificate.ts";
+import type { DefinitionStore } from "./definition.ts";
 import type { Deployment, DeployReceipt } from "./deployment.ts";
 import type { DnsStore } from "./dnsRecord.ts";
 import type { DrillStore } from "./drill.ts";
@@ -50,6 +51,8 @@ export interface Store {
   readonly drills: DrillStore;
   readonly exercises: ExerciseStore;
   readonly peers: PeerStore;
+  /** Certificates that no file defines. */
+  readonly definitions: DefinitionStore;
   readonly horizon: HorizonStore;
   readonly crls: CrlStore;
   readonly leftTargets: LeftTargetStore;

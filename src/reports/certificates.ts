@@ -14,7 +14,7 @@ import { earliestPairs } from "./inUse.ts";
 import { isQuarantined } from "./problems.ts";
 import { type UnmanagedEntry, unmanagedEntries } from "./unmanaged.ts";
 
-/** `renewd certificates --json`. Instants are ISO 8601. */
+/** `renewd certificates list --json`. Instants are ISO 8601. */
 export interface CertificatesReport {
   readonly version: 2;
   readonly at: string;
@@ -54,6 +54,8 @@ export interface CertificateEntry {
   readonly serial: string | null;
   readonly fingerprint: string | null;
   readonly issuer: string;
+  /** The file that defines it, or `database`; null: not known. */
+  readonly definedIn: string | null;
   readonly responsibility: Responsibility;
   readonly issuedBy: string | null;
   /** Of the latest version. */
@@ -155,6 +157,7 @@ function entryOf(member: Member, observations: Observed, clientsUntil: number | 
     serial: version?.leaf.serial ?? null,
     fingerprint: version?.leaf.fingerprint ?? null,
     issuer: version?.issuer ?? certificate.issuer,
+    definedIn: certificate.definedIn ?? null,
     responsibility: certificate.responsibility,
     issuedBy: version?.leaf.issuerName ?? null,
     expiresAt: iso(window?.expiresAt ?? null),

@@ -6,6 +6,13 @@ import { reasonWords } from "./reasonWords.ts";
 
 type Describe = (detail: (name: string) => string, event: HistoryEvent) => string;
 
+/** Of `certificate.defined`. */
+const CHANGES: Readonly<Record<string, string>> = {
+  added: "added to the database",
+  edited: "changed in the database",
+  removed: "removed from the database",
+};
+
 /** One sentence per kind of event. It may quote a CA, a target or an endpoint: make it inert before you show it. */
 const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "renewal.planned": (detail) =>
@@ -113,6 +120,12 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "account.renamed": (detail) => `issuer ${detail("before")} is called ${detail("issuer")} now and keeps its account`,
   "account.removed": (detail) => `the account of issuer ${detail("issuer")} was removed`,
   "certificate.configured": (detail) => `configuration ${detail("change")}`,
+  "certificate.defined": (detail, { certificate, detail: { change, names } }) =>
+    (change === "imported"
+      ? `definitions imported into the database from ${detail("from")}: ${detail("added")} new, ${detail("changed")} changed`
+      : `definition ${CHANGES[String(change)] ?? "changed"}`) +
+    optional(detail, "by", ", by ") +
+    (certificate === null && Array.isArray(names) ? `: ${names.join(", ")}` : ""),
   "certificate.renamed": (detail) =>
     `was renamed to ${detail("to")}, which keeps its pair of generation ${detail("generation")}`,
   "certificate.removed": (detail) => `left the configuration${optional(detail, "why", ": ")}`,

@@ -89,6 +89,9 @@ export class HistoryClaims {
       this.#rows.add(nameOf("replacements", { id }));
       this.#rows.add(nameOf("replacementMembers", { replacement: id, certificate }));
     }
+    // One that is removed keeps its row.
+    if (type === "certificate.defined" && certificate !== null)
+      this.#rows.add(nameOf("certificateDefinitions", { name: certificate }));
     if (type === "certificate.configured") this.#addCertificate(String(certificate), said);
     if (type === "certificate.removed") this.#removeCertificate(String(certificate));
     this.#addUndone(type, String(certificate), said);

@@ -51,9 +51,8 @@ export async function openDatabase(options: StoreOptions, vault: Vault): Promise
  * Throws `store.unavailable` when an older release has written it.
  */
 export async function openDatabaseToRead(options: StoreOptions, vault: Vault | null): Promise<Database> {
-  const scope: TransactionScope = new AsyncLocalStorage();
-  const { source, dialect } = await connectToRead(options, scope);
-  const db = new Kysely<Schema>({ dialect, plugins: [new CamelCasePlugin()] });
+  const database = await openDatabaseOfAnyRelease(options);
+  const { db } = database;
   try {
     await checkSchema(db);
     if (vault !== null) await checkMasterKeyFits(db, vault);
@@ -61,6 +60,14 @@ export async function openDatabaseToRead(options: StoreOptions, vault: Vault | n
     await db.destroy();
     throw thrown;
   }
+  return database;
+}
+
+/** As `openDatabaseToRead`, for what each release finds where it is. */
+export async function openDatabaseOfAnyRelease(options: StoreOptions): Promise<Database> {
+  const scope: TransactionScope = new AsyncLocalStorage();
+  const { source, dialect } = await connectToRead(options, scope);
+  const db = new Kysely<Schema>({ dialect, plugins: [new CamelCasePlugin()] });
   return { dialect: options.kind, where: source.where, db, scope, versionBefore: schemaVersion };
 }
 

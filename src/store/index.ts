@@ -21,6 +21,7 @@ export { markText, parseMark, readMark, stillHolds, writeMark } from "./historyM
 export { schemaVersion } from "./migrations/index.ts";
 export { openExistingVault, openVault, type Vault, type VaultOptions } from "./vault.ts";
 
+export const readDefinitions = late(async () => (await import("./definitionsToRead.ts")).readDefinitions);
 export const backupStore = late(async () => (await import("./backup/backup.ts")).backupStore);
 export const copyStore = late(async () => (await import("./backup/copy.ts")).copyStore);
 export const restoreStore = late(async () => (await import("./backup/restore.ts")).restoreStore);

@@ -9,6 +9,7 @@ import { certificateStore } from "./queries/certificates.ts";
 import { challengeStore } from "./queries/challenges.ts";
 import { crlStore } from "./queries/crls.ts";
 import { cursorStore } from "./queries/cursors.ts";
+import { definitionStore } from "./queries/definitions.ts";
 import { deploymentStore } from "./queries/deployments.ts";
 import { dnsStore } from "./queries/dns.ts";
 import { drillStore } from "./queries/drills.ts";
@@ -126,6 +127,7 @@ function ports(
     drills: drillStore(db, vault),
     exercises: exerciseStore(db, vault),
     peers: peerStore(db, vault),
+    definitions: definitionStore(db, vault),
     horizon: horizonStore(db, vault),
     alerts: alertStore(db, vault),
     cursors: cursorStore(db, vault),

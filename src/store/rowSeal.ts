@@ -9,8 +9,8 @@ import type { Vault } from "./vault.ts";
  * is cancelled, a replacement and a pause are ignored; a target counts as holding nothing, an endpoint as never
  * dialled, and a CA as never asked for its window; what people acknowledged is red again, a process counts as not
  * running, an alert or drill does not exist, a channel gets the newest events again, and a browser is not signed in; a
- * watched endpoint is not dialled, what an address served is not told, and a found certificate was never seen. `renewd
- * audit verify` names every such row.
+ * watched endpoint is not dialled, what an address served is not told, and a found certificate was never seen; a
+ * configuration with the definition of a certificate is refused. `renewd audit verify` names every such row.
  */
 export const SEALED = {
   challenges: { key: ["token"], columns: ["keyAuthorization", "expiresAt"] },
@@ -41,6 +41,7 @@ export const SEALED = {
   drills: { key: ["id"], columns: ["startedAt", "finishedAt", "body"] },
   exercises: { key: ["id"], columns: ["startedAt", "finishedAt", "body"] },
   peers: { key: ["name"], columns: ["body"] },
+  certificateDefinitions: { key: ["name"], columns: ["definition", "changedAt", "changedBy"] },
   horizon: { key: ["subject", "what"], columns: ["body"] },
   replacementMembers: { key: ["replacement", "certificate"], columns: ["generation", "wave"] },
   certificates: { key: ["name"], columns: ["pausedAt", "pausedUntil", "pausedReason"] },

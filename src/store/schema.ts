@@ -142,6 +142,14 @@ export interface Schema {
   servedPlaces: ServedPlace;
   /** `chain`: digest of a chain; null: nothing was sent after the leaf. */
   servedChanges: Omit<ServedChange, "chain"> & { chain: string | null } & Sealed;
+  /** `definition` null: it was removed. */
+  certificateDefinitions: {
+    name: string;
+    definition: Json | null;
+    changedAt: number;
+    changedBy: string | null;
+    revision: number;
+  } & Sealed;
   nameServerTotals: { transport: string; answer: string; count: number; lastAt: number };
   meta: { name: string; value: string };
 }

@@ -70,7 +70,7 @@ it("a failure after the new configuration is in force is not called a failed rel
   const log: Log = { debug: write, info: write, warn: write, error: write };
   const replaced: Config[] = [];
   let loads = 0;
-  const reload = reloader({
+  const { reload } = reloader({
     started: before,
     log,
     async load() {

@@ -30,7 +30,10 @@ describe("certificates in files that are included", () => {
     await using alone = await configFile(estate(`${WWW}\n${other("alpha").replace("certificates:\n", "")}`));
     const [www, alpha] = (await alone.config()).certificates;
     // The same digests: what moves to another file is not renewed for it.
-    expect(certificates.slice(0, 2)).toEqual([www, alpha]);
+    const places = certificates.map(({ definedIn = "" }) => definedIn.replace(`${at.file.directory}/`, ""));
+    expect(places).toEqual(["renewd.yaml", "certs.d/a.yaml", "certs.d/b.yaml"]);
+    const unplaced = certificates.slice(0, 2).map((each) => ({ ...each, definedIn: alone.file }));
+    expect(unplaced).toEqual([www, alpha]);
   });
 
   test("may be all there are, and their directory may be empty", async () => {

@@ -22,6 +22,7 @@ describe("a right file", () => {
     expect(config.certificates).toEqual([
       {
         name: "www",
+        definedIn: expect.stringMatching(/renewd\.yaml$/),
         identifiers: [{ type: "dns", value: "www.example.org" }],
         issuer: "le",
         fallbacks: [],

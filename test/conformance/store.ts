@@ -8,6 +8,7 @@ import { auditRowTests } from "../store/auditRowTests.ts";
 import { auditTests } from "../store/auditTests.ts";
 import { certificateAndVersionTests } from "../store/certificateTests.ts";
 import { cursorTests } from "../store/cursorTests.ts";
+import { definitionTests } from "../store/definitionTests.ts";
 import { deploymentAndObservationTests } from "../store/deploymentTests.ts";
 import { dnsTests } from "../store/dnsTests.ts";
 import { historySearchTests } from "../store/historySearchTests.ts";
@@ -96,6 +97,7 @@ export function storeConformance(dialect: string, createBackend: (directory: str
     cursorTests(bench);
     totalsTests(bench);
     watchedTests(bench);
+    definitionTests(bench);
     sealTests(bench);
     sealedStateTests(bench);
     retentionTests(bench, dialect);

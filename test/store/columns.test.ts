@@ -69,6 +69,7 @@ const UNSEALED: Readonly<Record<string, readonly string[]>> = {
   "lets two renewals of the same names take turns; ignored once the other is not at work": [
     "order_scopes scope renewal_id",
   ],
+  "only has processes read the definitions again": ["certificate_definitions revision"],
   "what status reads where the file itself cannot be read, and says so": ["applied_configurations id file digest body"],
   "what a repeated request is answered; it asks for nothing": ["web_answers key request status body at"],
   "which messages reached whom, for the pages; the messages themselves are events": [

@@ -51,6 +51,15 @@ export async function fillStore(store: Store): Promise<void> {
     await tx.events.append({ ...of, target: "lb", type: "exercise.started", renewalId: null, detail: exercised });
     const answered = { state: "well", since: NOW, askedAt: NOW, failures: 0, problem: null } as const;
     await tx.peers.save({ name: "b", url: "https://b", everyMs: 1, ...answered, sweptAt: NOW, lastWellAt: NOW });
+    await tx.definitions.write([{ name: "shop", definition: {} }], { seen: 0, at: NOW, by: "alice" });
+    const defined = { change: "added", by: "alice" };
+    await tx.events.append({
+      ...of,
+      certificate: "shop",
+      type: "certificate.defined",
+      renewalId: null,
+      detail: defined,
+    });
     await tx.deployments.want("www", ["lb"], 1);
     await tx.deployments.update("www", "lb", 0, { deployedGeneration: 1, receipt: { arn: "arn" } });
     await tx.events.append({ ...of, target: "lb", type: "deploy.succeeded", renewalId: "r1", detail: {} });

@@ -43,7 +43,8 @@ const EXERCISE: Exercise = {
 };
 
 /** What is outside renewd: found, watched and served, and what others ask renewd. */
-export function ofOutside({ drills, exercises, peers, horizon, inventory, watched, served, nameServerTotals }: Store) {
+export function ofOutside(store: Store) {
+  const { definitions, drills, exercises, peers, horizon, inventory, watched, served, nameServerTotals } = store;
   return {
     drills: { save: () => drills.save(DRILL), list: () => drills.list(9), running: () => drills.running() },
     exercises: {
@@ -60,6 +61,11 @@ export function ofOutside({ drills, exercises, peers, horizon, inventory, watche
       },
       list: () => horizon.list(),
       keep: () => horizon.keep([]),
+    },
+    definitions: {
+      write: () => definitions.write([{ name: "www", definition: {} }], { seen: 0, at: NOW, by: null }),
+      revision: () => definitions.revision(),
+      list: () => definitions.list(),
     },
     inventory: {
       record: () => inventory.record([{ certificate: FOUND, place: AT_PLACE }], NOW),

@@ -1,10 +1,12 @@
 import type { Command } from "commander";
-import { checkSurroundings } from "../../compose/index.ts";
+import { checkSurroundings, loadWhole } from "../../compose/index.ts";
 import type { ConfigProblem } from "../../config/read/problems.ts";
+import { toRenewalError } from "../../domain/errors.ts";
 import { inert } from "../../domain/text.ts";
 import { type Cli, perform } from "../command.ts";
 import { configJsonSchema, loadConfig, registries } from "../doors.ts";
 import { interruptible } from "../interruptible.ts";
+import type { Output } from "../output.ts";
 
 /** `renewd config check --json`. */
 export interface ConfigCheckReport {
@@ -38,10 +40,15 @@ function addCheck(config: Command, cli: Cli): void {
       "Print every mistake with file, line and column (exit code 2), then what start-up and deploying would meet on this " +
         "machine: directories, ports, secrets, Redis, PostgreSQL, each target's preflight (exit code 1).",
     )
-    .option("--offline", "the file alone: needs no secret, no network and none of the targets, as in CI");
+    .option(
+      "--offline",
+      "the file alone, without the certificates that the database defines: needs no secret, no network and none of the targets, as in CI",
+    );
   perform<{ readonly offline?: boolean }>(command, cli, ({ output, configFile, options: { offline = false } }) =>
     interruptible(async (signal) => {
-      const result = await loadConfig(configFile, offline ? { secrets: "unread" } : {});
+      const result = offline
+        ? await loadConfig(configFile, { secrets: "unread", stored: "unread" })
+        : await loadWhole(configFile).catch((thrown: unknown) => withoutDatabase(configFile, thrown, output));
       const faults = result.ok && !offline ? await checkSurroundings(configFile, signal) : [];
       const notes = result.ok ? result.config.notes : [];
       const report: ConfigCheckReport = {
@@ -61,6 +68,13 @@ function addCheck(config: Command, cli: Cli): void {
       return faults.length === 0 ? "ok" : "wrong";
     }),
   );
+}
+
+/** The file is right or wrong whether or not the database answers. */
+async function withoutDatabase(configFile: string, thrown: unknown, output: Output): ReturnType<typeof loadConfig> {
+  const { message } = toRenewalError(thrown);
+  output.note(`the certificates that the database defines are not checked: ${message}`);
+  return loadConfig(configFile, { stored: "unread" });
 }
 
 function addSchema(config: Command, cli: Cli): void {

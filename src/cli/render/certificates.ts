@@ -40,11 +40,16 @@ const COLUMNS: readonly Column[] = [
   { title: "STATE" },
 ];
 
+/** Only where they are defined in several places. */
+const DEFINED_IN: Column = { title: "DEFINED IN", widthMin: 8, expendable: true, dropOrder: 7 };
+
 const LABEL_WIDTH = 12;
 
 export function renderCertificates({ certificates, unmanaged, at }: CertificatesReport, screen: Screen): string {
-  const rows = certificates.map((entry) => rowOf(entry, at));
-  const table = rows.length === 0 ? ["no certificates are configured"] : renderTable(COLUMNS, rows, screen);
+  const isSpread = new Set(certificates.map(({ definedIn }) => definedIn)).size > 1;
+  const columns = isSpread ? [...COLUMNS, DEFINED_IN] : COLUMNS;
+  const rows = certificates.map((entry) => [...rowOf(entry, at), ...(isSpread ? [entry.definedIn ?? "-"] : [])]);
+  const table = rows.length === 0 ? ["no certificates are configured"] : renderTable(columns, rows, screen);
   if (unmanaged.length === 0) return table.join("\n");
   const left = unmanaged.map(({ certificate, servedAt, expiresAt }) =>
     inert(`  ${certificate}: ${servedAt.join(", ")}, expires ${fromNow(expiresAt, at)}`),
@@ -78,6 +83,7 @@ export function renderCertificate(entry: CertificateEntry, at: string, screen: S
     ["serial", entry.serial],
     ["sha-256", entry.fingerprint],
     ["issuer", entry.issuedBy === null ? entry.issuer : `${entry.issuer} (${entry.issuedBy})`],
+    ["defined in", definedInText(entry.definedIn)],
     ["expires", entry.expiresAt && `${spoken(entry.expiresAt)} (${fromNow(entry.expiresAt, at)})`],
     [
       "clients get",
@@ -104,6 +110,10 @@ export function renderCertificate(entry: CertificateEntry, at: string, screen: S
     ...targetLines(entry, screen),
     ...endpointLines(entry, at, screen),
   ].join("\n");
+}
+
+function definedInText(definedIn: string | null): string | null {
+  return definedIn === "database" ? "the database (`renewd certificates edit`)" : definedIn;
 }
 
 function suggestionText({ from, to, renewAt, explanationUrl }: NonNullable<CertificateEntry["suggestedByCa"]>): string {

@@ -1,9 +1,10 @@
 import type { Config } from "../../config/config.ts";
-import { loadConfig } from "../../config/load.ts";
+import { type LoadOptions, type LoadResult, loadConfig } from "../../config/load.ts";
 import type { ConfigProblem } from "../../config/read/problems.ts";
 import type { Clock } from "../../domain/clock.ts";
 import { type RenewalError, toRenewalError } from "../../domain/errors.ts";
 import { systemClock } from "../clock.ts";
+import { loadWhole } from "../reader.ts";
 import { createServices, type ReloadableServices } from "../services.ts";
 import { openViewer, type Viewer } from "../viewer.ts";
 
@@ -19,10 +20,15 @@ export interface Patient extends AsyncDisposable {
   readonly clock: Clock;
 }
 
+/** Without the database, the file alone: that it does not answer is a finding of its own. */
+function loadAsPossible(file: string, options: LoadOptions): Promise<LoadResult> {
+  return loadWhole(file, options).catch(() => loadConfig(file, { ...options, stored: "unread" }));
+}
+
 export async function openPatient(file: string): Promise<Patient> {
-  const strict = await loadConfig(file);
+  const strict = await loadAsPossible(file, {});
   // Only a secret may be missing: the rest can be checked all the same.
-  const loaded = strict.ok ? strict : await loadConfig(file, { secrets: "optional" });
+  const loaded = strict.ok ? strict : await loadAsPossible(file, { secrets: "optional" });
   const config = loaded.ok ? loaded.config : null;
   const viewer = await openViewer(file).catch(toRenewalError);
   const store = "store" in viewer ? viewer.store : null;

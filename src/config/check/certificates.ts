@@ -9,7 +9,7 @@ import { type ResponsibilitySources, responsibilityOf } from "./responsibility.t
 import type { Entry } from "./sections.ts";
 
 /** A certificate completed by the defaults; its digests come last. */
-export type Draft = Omit<Certificate, "digest" | "issueDigest" | "targetDigests" | "issuerDirectories">;
+export type Draft = Omit<Certificate, "digest" | "issueDigest" | "targetDigests" | "issuerDirectories" | "definedIn">;
 
 const DEFAULT_JITTER = 0.1;
 const DEFAULT_VERIFY_TIMEOUT_MS = 60_000;

@@ -10,14 +10,16 @@ type Defined = Readonly<Record<Reference, ReadonlySet<string>>>;
 
 /**
  * Checks every name that points to another section. Works on the file as written, so that a certificate or target that
- * is wrong in some other way neither hides a mistyped reference nor makes a right one look wrong.
+ * is wrong in some other way neither hides a mistyped reference nor makes a right one look wrong. `isWhole`: every
+ * certificate is known.
  */
-export function checkReferences(raw: Raw, problems: Problems): void {
+export function checkReferences(raw: Raw, problems: Problems, isWhole: boolean): void {
   const namesIn = (section: string): ReadonlySet<string> => new Set(Object.keys(mapping(raw[section])));
   const defined: Defined = { issuer: namesIn("issuers"), solver: namesIn("solvers"), targets: namesIn("targets") };
   const defaults = mapping(raw.defaults);
   checkNames(defaults, ["defaults"], defined, problems);
   checkAlerts(raw, problems);
+  if (isWhole) checkCanary(raw, problems);
   checkDiscovery(raw, problems);
   for (const [client, written] of Object.entries(mapping(mapping(raw.web).httpreq))) {
     const { solver } = mapping(written);
@@ -42,7 +44,7 @@ export function checkReferences(raw: Raw, problems: Problems): void {
   }
 }
 
-/** Channels of routes, steps and the weekly report, and the canary. */
+/** Channels of routes, steps and the weekly report. */
 function checkAlerts(raw: Raw, problems: Problems): void {
   const alerts = mapping(raw.alerts);
   const channels = Object.keys(mapping(raw.notifications));
@@ -57,6 +59,9 @@ function checkAlerts(raw: Raw, problems: Problems): void {
     }
   }
   checkReport(raw, channels, problems);
+}
+
+function checkCanary(raw: Raw, problems: Problems): void {
   const canary = mapping(raw.canary).certificate;
   const certificates = Object.keys(mapping(raw.certificates));
   if (typeof canary === "string" && !certificates.includes(canary))

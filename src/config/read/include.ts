@@ -4,6 +4,7 @@ import { type ParsedDocument, parseYaml } from "./document.ts";
 import type { Positions } from "./positions.ts";
 import { type ConfigProblem, Problems } from "./problems.ts";
 import { CONFIG_BYTES_MAX, readText } from "./readFile.ts";
+import { DATABASE } from "./stored.ts";
 import { quote } from "./suggestions.ts";
 
 const FILES_MAX = 10_000;
@@ -13,23 +14,27 @@ const PATTERN = /[*?[\]{}]/;
 
 type Data = Readonly<Record<string, unknown>>;
 
-/**
- * The document with the certificates of the files that its `include` names, in the order of their paths. What is wrong
- * with `include` itself is left to its schema.
- */
-export async function withIncluded(
-  main: ParsedDocument,
-  file: string,
-  directory: string,
-): Promise<ParsedDocument | { readonly problems: readonly ConfigProblem[] }> {
+export type Documents =
+  | { readonly documents: readonly ParsedDocument[] }
+  | { readonly problems: readonly ConfigProblem[] };
+
+/** A configuration with the certificates of all its documents. */
+export interface MergedDocument extends ParsedDocument {
+  /** Of the merging itself: the first of two certificates with one name is kept. */
+  readonly problems: readonly ConfigProblem[];
+  /** The document that defines a certificate, as people know it. */
+  readonly definedIn: (certificate: string) => string;
+}
+
+/** The files that `include` names, in the order of their paths. What is wrong with `include` is left to its schema. */
+export async function includedDocuments(main: ParsedDocument, file: string, directory: string): Promise<Documents> {
   const data = asMapping(main.data) ?? {};
   const patterns = Array.isArray(data.include) ? data.include.filter((each) => typeof each === "string") : [];
-  if (patterns.length === 0) return main;
+  if (patterns.length === 0) return { documents: [] };
   const problems = new Problems(main.places);
   const paths = await pathsOf(patterns, { directory, main: resolve(directory, file) }, problems);
   if (problems.any) return { problems: problems.list() };
-  const read = await readAll(paths, { file, directory });
-  return "problems" in read ? read : merged(main, read.documents);
+  return readAll(paths, { file, directory });
 }
 
 /** Relative to the directory, each once. */
@@ -53,7 +58,7 @@ async function pathsOf(
 async function readAll(
   paths: readonly string[],
   { file, directory }: { readonly file: string; readonly directory: string },
-): Promise<{ readonly documents: readonly ParsedDocument[] } | { readonly problems: readonly ConfigProblem[] }> {
+): Promise<Documents> {
   const documents: ParsedDocument[] = [];
   const problems: ConfigProblem[] = [];
   let characters = 0;
@@ -78,10 +83,8 @@ async function readAll(
   return problems.length > 0 ? { problems } : { documents };
 }
 
-function merged(
-  main: ParsedDocument,
-  documents: readonly ParsedDocument[],
-): ParsedDocument | { readonly problems: readonly ConfigProblem[] } {
+/** `documents` hold certificates only; each name may be in one document. */
+export function merged(main: ParsedDocument, documents: readonly ParsedDocument[]): MergedDocument {
   const data = asMapping(main.data) ?? {};
   const own = asMapping(data.certificates);
   const owners = new Map<string, Positions>(Object.keys(own ?? {}).map((name) => [name, main.places]));
@@ -95,9 +98,9 @@ function merged(
     if (asMapping(added) === null && added !== null && added !== undefined)
       problems.add(["certificates"], "must hold certificates by name");
     for (const [name, value] of Object.entries(asMapping(added) ?? {})) {
-      const { file, line } = owners.get(name)?.of(["certificates", name], "key") ?? { file: null, line: 0 };
-      if (file !== null)
-        problems.add(["certificates", name], `${quote(name)} is defined in ${file}:${line} already: rename one`, "key");
+      const owner = owners.get(name);
+      if (owner !== undefined)
+        problems.add(["certificates", name], () => alreadyDefined(name, owner, isStored(places)), "key");
       else {
         owners.set(name, places);
         certificates[name] = value;
@@ -105,10 +108,11 @@ function merged(
     }
     wrong.push(...problems.list());
   }
-  if (wrong.length > 0) return { problems: wrong };
   const isWrong = own === null && data.certificates !== undefined && data.certificates !== null;
   return {
-    data: isWrong ? data : { ...data, certificates },
+    data: isWrong || documents.length === 0 ? data : { ...data, certificates },
+    problems: wrong,
+    definedIn: (name) => (owners.get(name) ?? main.places).files[0] ?? "",
     places: {
       files: [main, ...documents].flatMap(({ places }) => places.files),
       of: (path, at) => {
@@ -118,6 +122,17 @@ function merged(
       ofNode: main.places.ofNode,
     },
   };
+}
+
+function isStored({ files }: Positions): boolean {
+  return files[0] === DATABASE;
+}
+
+function alreadyDefined(name: string, owner: Positions, isAnotherStored: boolean): string {
+  const { file, line } = owner.of(["certificates", name], "key");
+  if (isStored(owner)) return `${quote(name)} is defined in the database already: rename one`;
+  const cure = isAnotherStored ? `rename it there, or \`renewd certificates remove ${name}\`` : "rename one";
+  return `${quote(name)} is defined in ${file}:${line} already: ${cure}`;
 }
 
 function asMapping(value: unknown): Data | null {

@@ -39,9 +39,10 @@ export class Problems {
     const place = this.#places.of(path, "key");
     if (this.#notes.length < PROBLEMS_MAX) this.#notes.push({ ...place, message: `${pathText(path)}: ${message}` });
   }
-  /** `in line 7`, or `in certs.d/a.yaml:7` as seen from another file: for messages about two that disagree. */
+  /** `in line 7`, `in the database`, or `in certs.d/a.yaml:7` as seen from another file: for messages about two that disagree. */
   whereIs(path: Path, from: Path): string {
     const { file, line } = this.#places.of(path, "key");
+    if (line === 0) return `in the ${file}`;
     return file === this.#places.of(from, "key").file ? `in line ${line}` : `in ${file}:${line}`;
   }
   get any(): boolean {

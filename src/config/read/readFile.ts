@@ -15,6 +15,11 @@ export async function readText(path: string, noun: string, bytesMax = FILE_BYTES
   return "problem" in found ? found : decode(found.bytes, `${noun} ${quote(path)}`);
 }
 
+/** A file of the configuration. */
+export function readConfigText(path: string): Promise<Source> {
+  return readText(path, "the file", CONFIG_BYTES_MAX);
+}
+
 /** As `readText`, with any content. */
 export async function readBytes(
   path: string,

@@ -53,6 +53,7 @@ const TABLES = {
   servedChains: ["digest", "position"],
   servedPlaces: ["key"],
   servedChanges: ["place", "since"],
+  certificateDefinitions: ["name"],
   nameServerTotals: ["transport", "answer"],
   reservations: ["renewalId", "scope", "kind", "key"],
 } as const satisfies Record<keyof Schema, readonly string[]>;

@@ -39,6 +39,7 @@ import { drills } from "./0034-drills.ts";
 import { dnsClients } from "./0036-dns-clients.ts";
 import { nameServerTotals } from "./0039-name-server-totals.ts";
 import { horizon } from "./0042-horizon.ts";
+import { certificateDefinitions } from "./0043-certificate-definitions.ts";
 import { peersAndExercises } from "./0045-peers-and-exercises.ts";
 
 /** In order; a released migration never changes. */
@@ -79,6 +80,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Mi
   "0036-dns-clients": (_, vault) => dnsClients(vault),
   "0039-name-server-totals": nameServerTotals,
   "0042-horizon": horizon,
+  "0043-certificate-definitions": certificateDefinitions,
   "0045-peers-and-exercises": peersAndExercises,
 };
 

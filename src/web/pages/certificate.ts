@@ -69,6 +69,11 @@ export async function certificatePage(facts: PageFacts, name: string): Promise<H
       }
       ${pause(row, pausedBy, now)}
       ${isAnswered(row.responsibility) ? html`<p class="responsible">${responsible(row.responsibility)}</p>` : NOTHING}
+      ${
+        certificate.definedIn === undefined
+          ? NOTHING
+          : html`<p class="responsible">Defined in ${foreign(certificate.definedIn)}</p>`
+      }
       ${life(row, now)}
       ${blastRadius(row, facts)}
       <div class="columns">${targets(row, facts)}${endpoints(entry, facts, proofStrips(proofs, now))}</div>
