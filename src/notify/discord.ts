@@ -19,7 +19,7 @@ export const discord: Plugin<DiscordOptions, ChannelDependencies, Send> = {
   create:
     (options, { channel, secret }) =>
     async (notification, signal) => {
-      const { message, action, facts, at, title } = wordsOf(notification);
+      const { message, action, facts, at, title, link } = wordsOf(notification);
       const body = {
         // Nobody is mentioned, whatever a stranger wrote.
         allowed_mentions: { parse: [] },
@@ -29,7 +29,10 @@ export const discord: Plugin<DiscordOptions, ChannelDependencies, Send> = {
             description: plain(action === null ? message : `What to do: ${action}`, LIMITS.description),
             color: bySeverity(notification, COLOURS),
             timestamp: at,
-            fields: facts.map(([name, value]) => ({ name, value: plain(value, LIMITS.value), inline: true })),
+            fields: [
+              ...facts.map(([name, value]) => ({ name, value: plain(value, LIMITS.value), inline: true })),
+              ...(link === null ? [] : [{ name: "Acknowledge", value: link, inline: false }]),
+            ],
           },
         ],
       };

@@ -30,9 +30,10 @@ export const jsm: Plugin<JsmOptions, ChannelDependencies, Send> = {
   create:
     ({ apiKey, api }, { channel, secret }) =>
     async (notification, signal) => {
-      const { message, text, facts } = wordsOf(notification);
+      const { message, body: said, facts, link } = wordsOf(notification);
       const alias = sanitize(`renewd/${notification.alert}`, LIMITS.alias);
       const headers = { authorization: `GenieKey ${(await secret(apiKey)).reveal().trim()}` };
+      const end = link === null ? "" : `\nAcknowledge: ${link}`;
       const change = notification.event === "alert.acknowledged" ? "acknowledge" : "close";
       const isChange = notification.resolves || change === "acknowledge";
       const url = isChange
@@ -43,7 +44,7 @@ export const jsm: Plugin<JsmOptions, ChannelDependencies, Send> = {
         : {
             message: sanitize(message, LIMITS.message),
             alias,
-            description: text.slice(0, LIMITS.description),
+            description: said.slice(0, LIMITS.description - end.length) + end,
             priority: bySeverity(notification, PRIORITIES),
             source: "renewd",
             entity: notification.certificate ?? "renewd",

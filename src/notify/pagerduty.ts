@@ -27,7 +27,7 @@ export const pagerduty: Plugin<PagerDutyOptions, ChannelDependencies, Send> = {
   create:
     ({ routingKey, source, api }, { channel, secret }) =>
     async (notification, signal) => {
-      const { message, action, at, facts } = wordsOf(notification);
+      const { message, action, at, facts, link } = wordsOf(notification);
       const key = { routing_key: (await secret(routingKey)).reveal().trim(), dedup_key: dedupKey(notification.alert) };
       const ended = notification.event === "alert.acknowledged" ? "acknowledge" : "resolve";
       const body =
@@ -37,6 +37,7 @@ export const pagerduty: Plugin<PagerDutyOptions, ChannelDependencies, Send> = {
               ...key,
               event_action: "trigger",
               client: "renewd",
+              ...(link !== null && { links: [{ href: link, text: "Acknowledge" }] }),
               payload: {
                 summary: sanitize(message, LIMITS.summary),
                 source,

@@ -29,18 +29,21 @@ export const slack: Plugin<SlackOptions, ChannelDependencies, Send> = {
   options: optionsSchema,
   create: (options, dependencies) => async (notification, signal) => {
     const { channel, secret } = dependencies;
-    const { message, action, text, facts } = wordsOf(notification);
+    const { message, action, body: said, facts, link } = wordsOf(notification);
     const section = (markdown: string): object => ({
       type: "section",
       text: { type: "mrkdwn", text: sanitizeLines(markdown) },
     });
     const body = {
-      text: sanitizeLines(chatText(text)),
+      text: sanitizeLines(chatText(said)),
       unfurl_links: false,
       unfurl_media: false,
       blocks: [
         section(`${bySeverity(notification, ICONS)} *${starless(chatText(message))}*`),
         ...(action === null ? [] : [section(`What to do: ${chatText(action)}`)]),
+        ...(link === null
+          ? []
+          : [{ type: "section", text: { type: "mrkdwn", text: `<${link.replaceAll("&", "&amp;")}|Acknowledge>` } }]),
         {
           type: "context",
           elements: [

@@ -126,7 +126,7 @@ interface Mail {
 
 /** One that is sent again has the same Message-ID, by which mail programs see that it is the same. */
 function mailOf(notification: Notification, from: string): Mail {
-  const { title, message, action, facts, at } = wordsOf(notification);
+  const { title, message, action, facts, at, link } = wordsOf(notification);
   const { id, severity, event } = notification;
   const common = {
     messageId: `<renewd-${id}@${from.split("@").at(-1)}>`,
@@ -142,6 +142,7 @@ function mailOf(notification: Notification, from: string): Mail {
   const paragraphs = [
     message,
     ...(action === null ? [] : [`What to do: ${action}`]),
+    ...(link === null ? [] : [`Acknowledge: ${link}`]),
     [...facts, ["At", at] as const].map(([name, value]) => `${name}: ${value}`).join("\n"),
   ];
   return {

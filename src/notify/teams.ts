@@ -24,7 +24,7 @@ export const teams: Plugin<TeamsOptions, ChannelDependencies, Send> = {
   create:
     (options, { channel, secret }) =>
     async (notification, signal) => {
-      const { message, action, facts, at } = wordsOf(notification);
+      const { message, action, facts, at, link } = wordsOf(notification);
       const block = (text: string, more: object = {}): object => ({
         type: "TextBlock",
         text: plain(text),
@@ -44,6 +44,7 @@ export const teams: Plugin<TeamsOptions, ChannelDependencies, Send> = {
             facts: [...facts, ["At", at] as const].map(([title, value]) => ({ title, value: plain(value) })),
           },
         ],
+        ...(link !== null && { actions: [{ type: "Action.OpenUrl", title: "Acknowledge", url: link }] }),
       };
       const attachment = { contentType: "application/vnd.microsoft.card.adaptive", contentUrl: null, content: card };
       const url = secureAddressOf(channel, (await secret(options.url)).reveal());

@@ -29,21 +29,18 @@ export const telegram: Plugin<TelegramOptions, ChannelDependencies, Send> = {
   create:
     ({ token, chat, topic, api }, { channel, secret }) =>
     async (notification, signal) => {
-      const { text, facts: all } = wordsOf(notification);
-      // The text has the link.
-      const facts = all.filter(([name]) => name !== "Acknowledge");
+      const { body: said, facts, link } = wordsOf(notification);
       const bot = (await secret(token)).reveal().trim();
       if (!TOKEN.test(bot))
         throw new RenewalError(
           "config.secret",
           `channel ${channel}: its \`token\` does not refer to a token of a Telegram bot`,
         );
+      const all = [said, ...facts.map(([name, value]) => `${name}: ${value}`)].join("\n");
+      const end = link === null ? "" : `\nAcknowledge: ${link}`;
       const body = {
         chat_id: chat,
-        text: withoutMentions(`${text}\n${facts.map(([name, value]) => `${name}: ${value}`).join("\n")}`).slice(
-          0,
-          TEXT_MAX,
-        ),
+        text: withoutMentions(all).slice(0, TEXT_MAX - end.length) + end,
         link_preview_options: { is_disabled: true },
         ...(topic !== undefined && { message_thread_id: topic }),
       };

@@ -9,8 +9,12 @@ export interface Words {
   readonly action: string | null;
   /** For one line, such as a subject. */
   readonly title: string;
-  /** All of it, a paragraph each. */
+  /** Message and advice, a paragraph each. */
+  readonly body: string;
+  /** `body`, and `link` as its last line. */
   readonly text: string;
+  /** Where its reader acknowledges. As it is: nothing may be escaped in it, or cut from it. */
+  readonly link: string | null;
   /** Short facts for people, by their name. */
   readonly facts: readonly (readonly [string, string])[];
   /** ISO 8601. */
@@ -42,16 +46,16 @@ export function wordsOf({
     ...(responsibility === null ? [] : responsibilityFacts(responsibility)),
     ...more,
     ["More", moreOf(renewalId, acknowledge?.alert ?? null)],
-    ["Acknowledge", acknowledgeUrl ?? null],
   ];
-  const link = acknowledgeUrl === undefined ? "" : `\nAcknowledge: ${acknowledgeUrl}`;
   const mark = resolves ? "over" : severity;
+  const body = `[${mark}] ${line}${advice === null ? "" : `\nWhat to do: ${advice}`}`;
   return {
     message: line,
     action: advice,
     title: sanitize(`[${mark}] ${line}`, TITLE_MAX),
-    text: `[${mark}] ${line}${advice === null ? "" : `\nWhat to do: ${advice}`}${link}`,
+    ...{ body, text: acknowledgeUrl === undefined ? body : `${body}\nAcknowledge: ${acknowledgeUrl}` },
     facts: facts.flatMap(([name, value]) => (value === null ? [] : [[name, inertLine(value)] as const])),
+    link: acknowledgeUrl ?? null,
     at: isoInstant(at),
   };
 }

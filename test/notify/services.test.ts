@@ -125,6 +125,9 @@ const CONTRACTS: Readonly<Record<string, z.ZodType>> = {
               }),
             ]),
           ),
+          actions: z
+            .tuple([z.strictObject({ type: z.literal("Action.OpenUrl"), title: z.string(), url: z.url() })])
+            .optional(),
         }),
       }),
     ]),
@@ -162,6 +165,7 @@ const CONTRACTS: Readonly<Record<string, z.ZodType>> = {
     message: z.string().max(4_096),
     priority: z.int().min(1).max(5),
     tags: z.array(z.string()),
+    actions: z.tuple([z.strictObject({ action: z.literal("view"), label: z.string(), url: z.url() })]).optional(),
   }),
   apprise: z.strictObject({
     title: z.string(),
@@ -176,6 +180,7 @@ const CONTRACTS: Readonly<Record<string, z.ZodType>> = {
       routing_key: z.string(),
       dedup_key: z.string().max(255),
       client: z.string(),
+      links: z.array(z.strictObject({ href: z.url(), text: z.string() })).optional(),
       payload: z.strictObject({
         summary: z.string().min(1).max(1_024),
         source: z.string().min(1),
@@ -248,6 +253,14 @@ describe.each(TYPES)("%s", (type) => {
     if (type === "slack") expect(last().text).not.toMatch(/<!channel>|@everyone/);
     if (type === "teams") expect(last().text).not.toMatch(/<at>|\]\(/);
     if (type === "discord") expect(last().text).not.toMatch(/[^\\]\]\(|\[ok\]/);
+  });
+
+  test("has the link to acknowledge whole and as it is, whatever the length of the rest", async () => {
+    const acknowledgeUrl = `https://renewd.example.org/acknowledge?token=${"aZ_-".repeat(40)}.${"_x-9".repeat(10)}`;
+    const long = { message: "www: ".padEnd(20_000, "long "), action: "do ".repeat(5_000) };
+    await send(type, { ...PAGE, ...long, acknowledgeUrl });
+    expect(last().text).toContain(acknowledgeUrl);
+    expect(CONTRACTS[type]?.safeParse(last().body)).toMatchObject({ success: true });
   });
 
   test.each([

@@ -1,4 +1,5 @@
 // Every rule is fired by a scenario: a rule that cannot fire is no alert.
+import { globSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ALERT_RULES, type AlertRule } from "../../../src/domain/alert.ts";
 import type { NewEvent } from "../../../src/domain/event.ts";
@@ -7,6 +8,7 @@ import { DAY_MS } from "../../../src/domain/time.ts";
 import { configure } from "../../../src/renewal/plan/configure.ts";
 import { warnOfExpiry } from "../../../src/renewal/plan/expiry.ts";
 import { recordUnplannable } from "../../../src/renewal/plan/unplannable.ts";
+import { JUDGED_EVENTS } from "../../../src/renewal/rules/alerts/signals.ts";
 import { observeDue } from "../../../src/renewal/watch/observe.ts";
 import { AlertBench, alertCertificate } from "../../support/model/alertBench.ts";
 import { heartbeat } from "../../support/model/facts.ts";
@@ -145,6 +147,17 @@ const SCENARIOS: Readonly<Record<AlertRule, Scenario>> = {
     soonest: 1,
   }),
 };
+
+/** Where rules and words are: naming an event there does not make it happen. */
+const RULES_AND_WORDS = /\/(?:rules|reports|domain|web)\//;
+
+test("every event that a rule waits for is written by code", () => {
+  const root = new URL("../../../src/", import.meta.url).pathname;
+  const files = globSync("**/*.ts", { cwd: root }).filter((path) => !RULES_AND_WORDS.test(`/${path}`));
+  const code = files.map((path) => readFileSync(`${root}${path}`, "utf8")).join("\n");
+  expect(files.length).toBeGreaterThan(300);
+  expect(JUDGED_EVENTS.filter((type) => !code.includes(`"${type}"`))).toEqual([]);
+});
 
 // Every certificate nears its end after that.
 const ORDER = [...ALERT_RULES.filter((rule) => rule !== "expiring"), "expiring" as const];
