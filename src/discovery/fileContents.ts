@@ -11,7 +11,9 @@ const CERTIFICATES_MAX = 1_000;
 const PKCS12_NAME = "is a PKCS#12 file";
 const TROUBLES: Readonly<Record<StoreTrouble, string>> = {
   locked: `${PKCS12_NAME} that none of the passwords opens: give its password`,
-  unknown: `is encrypted in a way that is not read here: write it again with a current openssl or keytool`,
+  unknown:
+    "is encrypted in a way that is not read here: write it again with a current openssl (`openssl pkcs12 -legacy -in OLD -out x.pem`, then " +
+    "`openssl pkcs12 -export -in x.pem -out NEW`) or `keytool -importkeystore`, or add its certificate beside it in PEM",
   damaged: "is damaged",
 };
 

@@ -2,6 +2,7 @@ import { createDecipheriv, createHash, pbkdf2 } from "node:crypto";
 import { promisify } from "node:util";
 import type { Secret } from "../domain/secret.ts";
 import { contextTag, type DerElement, elementsOf, oidContent, readElement, TAG } from "./der.ts";
+import { decryptRc2 } from "./rc2.ts";
 
 const derive = promisify(pbkdf2);
 
@@ -12,8 +13,13 @@ const OID = {
   x509: hexOf("1.2.840.113549.1.9.22.1"),
   pbes2: hexOf("1.2.840.113549.1.5.13"),
   pbkdf2: hexOf("1.2.840.113549.1.5.12"),
-  tripleDes: hexOf("1.2.840.113549.1.12.1.3"),
 } as const;
+/** RFC 7292 appendix C, those that programs wrote; in bytes. */
+const OLD_SCHEMES: Readonly<Record<string, { readonly cipher: "des-ede3-cbc" | "rc2"; readonly keyBytes: number }>> = {
+  [hexOf("1.2.840.113549.1.12.1.3")]: { cipher: "des-ede3-cbc", keyBytes: 24 },
+  [hexOf("1.2.840.113549.1.12.1.5")]: { cipher: "rc2", keyBytes: 16 },
+  [hexOf("1.2.840.113549.1.12.1.6")]: { cipher: "rc2", keyBytes: 5 },
+};
 const CIPHERS: Readonly<Record<string, { readonly name: string; readonly keyBytes: number }>> = {
   [hexOf("2.16.840.1.101.3.4.1.2")]: { name: "aes-128-cbc", keyBytes: 16 },
   [hexOf("2.16.840.1.101.3.4.1.22")]: { name: "aes-192-cbc", keyBytes: 24 },
@@ -110,12 +116,15 @@ async function decrypt(
 ): Promise<Uint8Array | null | StoreTrouble> {
   const [scheme, parameters] = children(algorithm);
   if (isOid(scheme, OID.pbes2)) return pbes2(parameters, content, password);
-  if (!isOid(scheme, OID.tripleDes)) return "unknown";
+  const old = OLD_SCHEMES[hex(scheme)];
+  if (scheme?.tag !== TAG.oid || old === undefined) return "unknown";
   const [salt, rounds] = children(parameters);
   const iterations = numberOf(rounds);
   if (iterations > OLD_ITERATIONS_MAX) return "unknown";
   const from = { password, salt: octets(salt), iterations };
-  return opened("des-ede3-cbc", oldKey({ ...from, id: 1, bytes: 24 }), oldKey({ ...from, id: 2, bytes: 8 }), content);
+  const key = oldKey({ ...from, id: 1, bytes: old.keyBytes });
+  const iv = oldKey({ ...from, id: 2, bytes: 8 });
+  return old.cipher === "rc2" ? decryptRc2(key, iv, content) : opened(old.cipher, key, iv, content);
 }
 
 /** RFC 8018 §6.2 */

@@ -73,6 +73,9 @@ const PKCS12: readonly (readonly [name: string, args: readonly string[], passwor
     ["-certpbe", "PBE-SHA1-3DES", "-keypbe", "PBE-SHA1-3DES", "-macalg", "sha1"],
     "s3cret",
   ],
+  ["RC2 with 40 bits, as OpenSSL before 3 and Java before 2021 wrote it", ["-legacy"], "s3cret"],
+  ["RC2 with 40 bits and no password", ["-legacy"], ""],
+  ["RC2 with 128 bits", ["-legacy", "-certpbe", "PBE-SHA1-RC2-128"], "s3cret"],
   ["certificates in clear", ["-certpbe", "NONE"], "s3cret"],
 ];
 test.each(PKCS12)("PKCS#12: %s", async (_, args, password) => {
