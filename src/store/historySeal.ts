@@ -26,27 +26,60 @@ export function headSealOf(vault: Vault, { firstSealed, last, prunedTo, prunedAt
 
 const NOTHING_PRUNED = { prunedTo: 0, prunedAt: null, prunedDigest: null };
 
+/** PostgreSQL: holds it until the transaction ends. */
+export async function lockHead(trx: Db): Promise<void> {
+  await trx.selectFrom("historyHead").select("id").where("id", "=", HEAD_ID).forUpdate().execute();
+}
+
 export async function readHead(db: Db): Promise<HistoryHead | null> {
   return (await db.selectFrom("historyHead").selectAll().where("id", "=", HEAD_ID).executeTakeFirst()) ?? null;
+}
+
+/** The head as this process wrote it last; null: it has to be read. Its transaction may not have been committed. */
+export interface LastHead {
+  head: HistoryHead | null;
+}
+
+/**
+ * As `takeNumbers`, in one statement and without a lock before: compare-and-set on the seal, whose row stays locked
+ * until the transaction ends. Null: another process wrote since, or somebody altered the head or added events.
+ */
+export async function takeNumbersAfter(trx: Db, vault: Vault, count: number, known: LastHead): Promise<number | null> {
+  const { head } = known;
+  if (head === null) return null;
+  const next = { ...head, last: head.last + count };
+  const seal = headSealOf(vault, next);
+  // Before the answer: the next transaction follows this one.
+  known.head = { ...next, seal };
+  const { numUpdatedRows } = await trx
+    .updateTable("historyHead")
+    .set({ last: next.last, seal })
+    .where("id", "=", HEAD_ID)
+    .where("seal", "=", head.seal)
+    // What somebody altered stays without a valid seal.
+    .where("last", "=", head.last)
+    .where((row) =>
+      row.not(row.exists(row.selectFrom("events").select("events.seq").where("events.seq", ">", head.last))),
+    )
+    .executeTakeFirst();
+  return numUpdatedRows === 1n ? head.last + 1 : null;
 }
 
 /**
  * Takes the numbers of the next `count` events and returns the first. The caller holds the lock that keeps
  * other writers out until its transaction ends. A database from before sealing starts sealing after its last event.
  */
-export async function takeNumbers(trx: Db, vault: Vault, count: number): Promise<number> {
+export async function takeNumbers(trx: Db, vault: Vault, count: number, known: LastHead): Promise<number> {
   const { head, seq } = await readHeadAndNewest(trx);
   // A head that was set back must not lead to a number that is taken.
   const newest = Math.max(head?.last ?? 0, seq);
-  await writeHead(trx, vault, head, {
-    ...(head ?? { firstSealed: newest + 1, ...NOTHING_PRUNED }),
-    last: newest + count,
-  });
+  const next = { ...(head ?? { firstSealed: newest + 1, ...NOTHING_PRUNED }), last: newest + count };
+  known.head = await writeHead(trx, vault, head, next);
   return newest + 1;
 }
 
-/** A head that was altered stays without a valid seal, so that an audit goes on saying so. */
-async function writeHead(trx: Db, vault: Vault, before: HistoryHead | null, next: Head): Promise<void> {
+/** A head that was altered stays without a valid seal, so that an audit goes on saying so: null. */
+async function writeHead(trx: Db, vault: Vault, before: HistoryHead | null, next: Head): Promise<HistoryHead | null> {
   const intact = before === null || before.seal === headSealOf(vault, before);
   const row = { ...next, id: HEAD_ID, seal: intact ? headSealOf(vault, next) : before.seal };
   await trx
@@ -54,6 +87,7 @@ async function writeHead(trx: Db, vault: Vault, before: HistoryHead | null, next
     .values(row)
     .onConflict((conflict) => conflict.column("id").doUpdateSet(row))
     .execute();
+  return intact ? row : null;
 }
 
 /** What a person accepted although renewd did not write it so. */

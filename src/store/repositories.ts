@@ -13,7 +13,7 @@ import { definitionStore } from "./queries/definitions.ts";
 import { deploymentStore } from "./queries/deployments.ts";
 import { dnsStore } from "./queries/dns.ts";
 import { drillStore } from "./queries/drills.ts";
-import { eventStore, eventStoreInside } from "./queries/events.ts";
+import { type EventWriter, eventStore, eventStoreInside } from "./queries/events.ts";
 import { exerciseStore } from "./queries/exercises.ts";
 import { healthStore } from "./queries/health.ts";
 import { historySearch } from "./queries/historySearch.ts";
@@ -40,12 +40,11 @@ import type { Vault } from "./vault.ts";
 
 /** The store's ports over an open database. */
 export function storeRepositories(database: Database, vault: Vault, worker: string): Store {
-  const writer = { dialect: database.dialect, vault, worker };
+  const writer = { dialect: database.dialect, vault, worker, lastHead: { head: null } };
   const append: AppendWith = (trx, event) => eventStore(trx, writer).append(event);
   return {
     ...ports(database, database.db, vault, { events: eventStore(database.db, writer), append }),
-    transaction: (work) =>
-      atomically(database.db, (trx) => transactionRepositories(database, trx, vault, worker, work)),
+    transaction: (work) => atomically(database.db, (trx) => transactionRepositories(database, trx, writer, work)),
     repairNumbers: () => repairNumbers(database.db, database.dialect),
     serverTime: () => serverTime(database),
     serverVersion: () => serverVersion(database),
@@ -57,11 +56,11 @@ export function storeRepositories(database: Database, vault: Vault, worker: stri
 export async function transactionRepositories<T>(
   database: Database,
   trx: Db,
-  vault: Vault,
-  worker: string,
+  writer: EventWriter,
   work: (tx: Store) => Promise<T>,
 ): Promise<T> {
-  const { events, outbox } = eventStoreInside(trx, { dialect: database.dialect, vault, worker });
+  const { vault } = writer;
+  const { events, outbox } = eventStoreInside(trx, writer);
   const tx: Store = {
     ...ports(database, trx, vault, { events, append: (_, event) => events.append(event) }),
     transaction: (nested) => nested(tx),

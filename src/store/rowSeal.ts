@@ -165,10 +165,20 @@ export function patchSealed<T>(
   return atomically(db, async (trx) => {
     // Locked, so that the seal is over the row that is written. An SQLite transaction is the only writer.
     const before = await readRow(trx, table, key, isPostgresql(trx) ? sql`for update` : sql``);
-    if (before === null || !isIntact(vault, table, before)) return write(trx, {});
-    const given = Object.entries(patch).filter(([, value]) => value !== undefined);
-    return write(trx, { seal: sealOfRow(vault, table, { ...before, ...Object.fromEntries(given) }) });
+    return write(trx, before === null ? {} : patchedSeal(vault, table, before, patch));
   });
+}
+
+/** The seal of a row, as it is in the database, after a patch. None for an altered row. */
+export function patchedSeal(
+  vault: Vault,
+  table: SealedTable,
+  before: object & { readonly seal: unknown },
+  patch: object,
+): { readonly seal?: string } {
+  if (!isIntact(vault, table, before)) return {};
+  const given = Object.entries(patch).filter(([, value]) => value !== undefined);
+  return { seal: sealOfRow(vault, table, { ...before, ...Object.fromEntries(given) }) };
 }
 
 /** Seals the row as it is. */

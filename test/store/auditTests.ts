@@ -61,6 +61,38 @@ export function auditTests(bench: () => StoreBench, dialect: string): void {
       expect(await audit()).toEqual(whole);
     });
 
+    test("numbers follow each other whoever wrote last, and after what was rolled back", async () => {
+      const { store, another } = bench();
+      const other = await another("other/2");
+      const rolledBack = () =>
+        store.transaction(async (tx) => {
+          await tx.events.append(event(1));
+          await tx.events.list({ limit: 1 });
+          throw new Error("stop");
+        });
+      for (const writer of [store, store, other, store]) {
+        await writer.events.append(event(1));
+        await expect(rolledBack()).rejects.toThrow("stop");
+      }
+      await Promise.all([store, store, other, store, other].map((writer) => writer.events.append(event(2))));
+      expect(await audit()).toMatchObject({ ...sound, events: 9, last: 9 });
+    });
+
+    test("an event that somebody put behind the last one stops nobody, and a head that was set back is seen", async () => {
+      const { store, backend } = bench();
+      await fill();
+      await store.events.append(event(6));
+      const columns = "at, type, certificate, renewal_id, target, worker, detail, seal";
+      const copy = `insert into events (seq, ${columns}) select 7, ${columns} from events where seq = 1`;
+      await backend.run(copy);
+      await store.events.append(event(8));
+      expect(await audit()).toMatchObject({ last: 8, faults: [{ kind: "altered", from: 7, to: 7 }] });
+      await backend.run("update history_head set last = 3");
+      await store.events.append(event(9));
+      expect(await audit()).toMatchObject({ headProblem: "altered" });
+      expect((await store.events.list({ limit: 1 })).map(({ seq }) => seq)).toEqual([9]);
+    });
+
     test("more events than one page are all checked", async () => {
       const { store, backend } = bench();
       await store.transaction(async (tx) => {

@@ -152,6 +152,42 @@ export function renewalTests(bench: () => StoreBench): void {
       expect((await renewals.orderState("r")).privateKey).toBeNull();
     });
 
+    test("what a transaction has locked, claimed or inserted stays what the database has", async () => {
+      const { store } = bench();
+      await store.renewals.insert(renewal({ id: "locked", certificate: "a" }));
+      await store.renewals.insert(renewal({ id: "claimed", certificate: "b" }));
+      await store.transaction(async (tx) => {
+        await tx.renewals.lock("locked");
+        await tx.renewals.claim("claimed", NOW, LEASE_MS);
+        await tx.renewals.insert(renewal({ id: "inserted", certificate: "c" }));
+        for (const id of ["locked", "claimed", "inserted"]) {
+          const fence = id === "claimed" ? 1 : 0;
+          expect(await tx.renewals.update(id, fence + 1, { state: "failed" })).toBe(false);
+          expect(await tx.renewals.update(id, fence, { state: "issuing", errorMessage: "why" })).toBe(true);
+          // Jittered instants are fractions; the database keeps whole ones.
+          expect(await tx.renewals.update(id, fence, { nextActionAt: NOW + 0.5 })).toBe(true);
+          const held = await tx.renewals.lock(id);
+          expect(held).toMatchObject({ state: "issuing", errorMessage: "why", nextActionAt: NOW + 1, fence });
+          expect(held).toEqual(await tx.renewals.get(id));
+        }
+      });
+      // Its seal fits: else a claim would cancel it.
+      for (const id of ["locked", "claimed", "inserted"])
+        expect(await store.renewals.claim(id, NOW + 2 * LEASE_MS, LEASE_MS)).toMatchObject({ id, state: "issuing" });
+    });
+
+    test("a transaction does not legitimate a row that somebody else wrote", async () => {
+      const { store, backend } = bench();
+      await store.renewals.insert(renewal({ id: "r" }));
+      await backend.run("update renewals set reason = 'request'");
+      await store.transaction(async (tx) => {
+        await tx.renewals.lock("r");
+        expect(await tx.renewals.update("r", 0, { state: "issuing" })).toBe(true);
+      });
+      expect(await store.renewals.claim("r", NOW, LEASE_MS)).toBeNull();
+      expect(await store.renewals.get("r")).toMatchObject({ state: "cancelled", errorCode: "store.altered" });
+    });
+
     test("an order's key is sealed for its own renewal", async () => {
       const { store, backend } = bench();
       for (const id of ["a", "b"]) {

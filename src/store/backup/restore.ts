@@ -57,7 +57,11 @@ export async function restoreStore(
       {
         async afterwards(destination, writer) {
           await raiseFences(writer);
-          await transactionRepositories(destination, writer, vault, options.worker, (tx) => options.mark(tx, header));
+          const { dialect } = destination;
+          const { worker } = options;
+          await transactionRepositories(destination, writer, { dialect, vault, worker }, (tx) =>
+            options.mark(tx, header),
+          );
         },
       },
       signal,

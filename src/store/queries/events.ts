@@ -2,7 +2,16 @@ import { type Selectable, sql } from "kysely";
 import type { EventDetail, HistoryEvent, HistoryMark, NewEvent } from "../../domain/event.ts";
 import type { EventFilter, EventStore } from "../../domain/store.ts";
 import { inertLine } from "../../domain/text.ts";
-import { headSealOf, isBeforeSealing, readHead, sealOf, takeNumbers } from "../historySeal.ts";
+import {
+  headSealOf,
+  isBeforeSealing,
+  type LastHead,
+  lockHead,
+  readHead,
+  sealOf,
+  takeNumbers,
+  takeNumbersAfter,
+} from "../historySeal.ts";
 import { atomically, type Db, type Dialect, type Schema } from "../schema.ts";
 import type { Vault } from "../vault.ts";
 import { readEach } from "./eachRow.ts";
@@ -26,6 +35,8 @@ export interface EventWriter {
   readonly vault: Vault;
   /** Names this process in every event. */
   readonly worker: string;
+  /** Shared by all transactions of one store. Absent: the head is read for each event. */
+  readonly lastHead?: LastHead;
 }
 
 export function eventStore(db: Db, writer: EventWriter): EventStore {
@@ -72,10 +83,15 @@ export function eventStoreInside(trx: Db, writer: EventWriter): { events: EventS
  * Numbers are taken under a lock that lasts until commit. Without it, a reader could see 7, continue after it, and miss
  * 6, which committed later; and a number that was rolled back would look like a missing event. SQLite has one writer.
  */
-async function write(trx: Db, { dialect, vault, worker }: EventWriter, events: readonly NewEvent[]): Promise<void> {
+async function write(
+  trx: Db,
+  { dialect, vault, worker, lastHead = { head: null } }: EventWriter,
+  events: readonly NewEvent[],
+): Promise<void> {
   if (events.length === 0) return;
-  await lockHistory(trx, { dialect });
-  const first = await takeNumbers(trx, vault, events.length);
+  const first =
+    (await takeNumbersAfter(trx, vault, events.length, lastHead)) ??
+    (await takeNumbersLocked(trx, { dialect, vault, lastHead }, events.length));
   const rows = events.map(({ at, type, certificate, renewalId, target, detail }, index) => {
     const row = {
       seq: first + index,
@@ -97,6 +113,13 @@ async function write(trx: Db, { dialect, vault, worker }: EventWriter, events: r
   }
 }
 
+type Numbering = Pick<EventWriter, "dialect" | "vault"> & { readonly lastHead: LastHead };
+
+async function takeNumbersLocked(trx: Db, { dialect, vault, lastHead }: Numbering, count: number): Promise<number> {
+  await lockHistory(trx, { dialect });
+  return takeNumbers(trx, vault, count, lastHead);
+}
+
 /**
  * History is shown in terminals, chats and logs, and never changes: a stranger's control characters must not enter it.
  */
@@ -110,9 +133,11 @@ function detailOf({ seq, detail }: { readonly seq: number; readonly detail: stri
   return read;
 }
 
-/** Until the transaction ends nobody else appends. */
+/** Until the transaction ends nobody else appends: neither the first event, nor one that follows another. */
 export async function lockHistory(trx: Db, { dialect }: Pick<EventWriter, "dialect">): Promise<void> {
-  if (dialect === "postgresql") await sql`select pg_advisory_xact_lock(${sql.lit(APPEND_LOCK)})`.execute(trx);
+  if (dialect === "sqlite") return;
+  await sql`select pg_advisory_xact_lock(${sql.lit(APPEND_LOCK)})`.execute(trx);
+  await lockHead(trx);
 }
 
 async function prunedTo(db: Db): Promise<number> {

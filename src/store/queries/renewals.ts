@@ -4,11 +4,11 @@ import type { OrderState } from "../../domain/issuer.ts";
 import { isClaimable } from "../../domain/lease.ts";
 import { Secret } from "../../domain/secret.ts";
 import type { RenewalStore } from "../../domain/store.ts";
-import { isIntact, patchSealed, SEALED, withSeal } from "../rowSeal.ts";
-import { atomically, type Db, type Dialect } from "../schema.ts";
+import { isIntact, patchedSeal, patchSealed, SEALED, withSeal } from "../rowSeal.ts";
+import { atomically, type Db, type Dialect, isPostgresql } from "../schema.ts";
 import { recordIdentity, type Vault } from "../vault.ts";
 import { type EventWriter, eventStore } from "./events.ts";
-import { lockCertificates } from "./lockCertificates.ts";
+import { type HeldRenewal, HeldRenewals, withoutSeal } from "./heldRenewals.ts";
 import { renewalFacts } from "./renewalFacts.ts";
 import { dueRenewals, IS_ACTIVE, listRenewals, RENEWAL_COLUMNS } from "./renewalLists.ts";
 
@@ -16,24 +16,29 @@ const SEALED_COLUMNS: ReadonlySet<string> = new Set(SEALED.renewals.columns);
 
 export function renewalStore(db: Db, dialect: Dialect, vault: Vault): RenewalStore {
   const byId = (id: string) => db.selectFrom("renewals").select(RENEWAL_COLUMNS).where("id", "=", id);
+  const held = new HeldRenewals(db);
   return {
     async insert(renewal) {
+      const row = withSeal(vault, "renewals", { ...renewal });
       const result = await db
         .insertInto("renewals")
-        .values({ ...withSeal(vault, "renewals", { ...renewal }), sealedKey: null, orderUrl: null, csr: null })
+        .values({ ...row, sealedKey: null, orderUrl: null, csr: null })
         .onConflict((conflict) => conflict.doNothing())
         .executeTakeFirst();
-      return result.numInsertedOrUpdatedRows === 1n;
+      if (result.numInsertedOrUpdatedRows !== 1n) return false;
+      held.keep(row);
+      return true;
     },
     async get(id) {
       return (await byId(id).executeTakeFirst()) ?? null;
     },
     async lock(id) {
-      const seen = (await byId(id).executeTakeFirst()) ?? null;
-      // An SQLite transaction is the only writer from its start.
-      if (seen === null || dialect === "sqlite") return seen;
-      await lockCertificates(db, dialect, [seen.certificate]);
-      return (await byId(id).forUpdate().executeTakeFirst()) ?? null;
+      const known = held.get(id);
+      if (known !== null) return withoutSeal(known);
+      const row = await lockRow(db, id);
+      if (row === undefined) return null;
+      held.keep(row);
+      return withoutSeal(row);
     },
     async active(certificate) {
       const query = db
@@ -65,8 +70,14 @@ export function renewalStore(db: Db, dialect: Dialect, vault: Vault): RenewalSto
         .execute();
     },
     due: (now, page) => dueRenewals(db, now, page).execute(),
-    claim: (id, now, leaseMs) => claim({ db, dialect, vault }, id, now, leaseMs),
+    async claim(id, now, leaseMs) {
+      const row = await claim({ db, dialect, vault }, id, now, leaseMs);
+      if (row === null) held.forget(id);
+      else held.keep(row);
+      return row && withoutSeal(row);
+    },
     update(id, fence, patch) {
+      const known = held.get(id);
       const write = async (to: Db, seal: { readonly seal?: string } = {}): Promise<boolean> => {
         const result = await to
           .updateTable("renewals")
@@ -74,10 +85,14 @@ export function renewalStore(db: Db, dialect: Dialect, vault: Vault): RenewalSto
           .where("id", "=", id)
           .where("fence", "=", fence)
           .executeTakeFirst();
-        return result.numUpdatedRows === 1n;
+        if (result.numUpdatedRows !== 1n) return false;
+        held.change(id, { ...patch, ...seal });
+        return true;
       };
       const sealed = Object.keys(patch).some((column) => SEALED_COLUMNS.has(column));
-      return sealed ? patchSealed(db, vault, { table: "renewals", key: { id } }, patch, write) : write(db);
+      if (!sealed) return write(db);
+      if (known !== null) return write(db, patchedSeal(vault, "renewals", known, patch));
+      return patchSealed(db, vault, { table: "renewals", key: { id } }, patch, write);
     },
     occupy: (scope, id, now) => atomically(db, (trx) => occupy(trx, scope, id, now)),
     async orderState(id) {
@@ -100,13 +115,31 @@ export function renewalStore(db: Db, dialect: Dialect, vault: Vault): RenewalSto
   };
 }
 
+/**
+ * Its certificate's row first, as everywhere. An SQLite transaction is the only writer from its start.
+ */
+async function lockRow(db: Db, id: string): Promise<HeldRenewal | undefined> {
+  const rows = db.selectFrom("renewals").where("id", "=", id);
+  if (!isPostgresql(db)) return rows.select([...RENEWAL_COLUMNS, "seal"]).executeTakeFirst();
+  await db
+    .selectFrom("certificates")
+    .select("name")
+    .where("name", "=", rows.select("certificate"))
+    .forNoKeyUpdate()
+    .execute();
+  return rows
+    .select([...RENEWAL_COLUMNS, "seal"])
+    .forUpdate()
+    .executeTakeFirst();
+}
+
 /** Compare-and-set: one claimant gets the row. The sweep returns when the lease ends, as the claimant may die. */
 async function claim(
   { db, dialect, vault }: { readonly db: Db; readonly dialect: Dialect; readonly vault: Vault },
   id: string,
   now: number,
   leaseMs: number,
-) {
+): Promise<HeldRenewal | null> {
   const leaseUntil = now + leaseMs;
   const seen = await db.selectFrom("renewals").selectAll().where("id", "=", id).where(IS_ACTIVE).executeTakeFirst();
   if (seen === undefined || !isClaimable(seen, id, now, leaseMs)) return null;
@@ -127,7 +160,7 @@ async function claim(
     .where(IS_ACTIVE)
     .where("fence", "=", seen.fence)
     .where("leaseUntil", seen.leaseUntil === null ? "is" : "=", seen.leaseUntil)
-    .returning(RENEWAL_COLUMNS)
+    .returning([...RENEWAL_COLUMNS, "seal"])
     .executeTakeFirst();
   return row ?? null;
 }
