@@ -28,6 +28,7 @@ export interface BeatOptions {
   readonly config: Config;
   readonly roles: readonly Role[];
   readonly agentOf: readonly string[];
+  readonly vantage: string | null;
   readonly everyMs?: number;
 }
 
@@ -52,7 +53,7 @@ export interface Beats {
 }
 
 export function startBeats(options: BeatOptions): Beats {
-  const { store, clock, log, redis, roles, agentOf, everyMs = BEAT_MS } = options;
+  const { store, clock, log, redis, roles, agentOf, vantage, everyMs = BEAT_MS } = options;
   let { config } = options;
   const startedAt = clock.now();
   const usefulAt = new Map<Role, number>();
@@ -94,6 +95,7 @@ export function startBeats(options: BeatOptions): Beats {
       digest: configurationDigest(config),
       configFile: config.file,
       targets: agentOf,
+      vantage: role === "verifier" ? vantage : null,
       startedAt,
       beatAt: now,
       usefulAt: usefulAt.get(role) ?? null,

@@ -2,7 +2,7 @@ import { type RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { Job } from "../domain/queue.ts";
 import type { Role } from "../domain/role.ts";
 import type { RedisOptions } from "../queue/options.ts";
-import { startWorker } from "../queue/worker.ts";
+import { startWorker, type WorkerOptions } from "../queue/worker.ts";
 import type { Context } from "../renewal/context.ts";
 import type { LoadWatch } from "./load.ts";
 
@@ -32,7 +32,7 @@ export function jobWorker(
   kind: Job["kind"],
   max: number,
   handle: Handle,
-  agentOf?: string,
+  own: Pick<WorkerOptions, "agentOf" | "vantage"> = {},
 ): JobWorker {
   const worker = startWorker({
     redis,
@@ -48,7 +48,7 @@ export function jobWorker(
     },
     onError: report(context, kind),
     isReady: () => databaseAnswers(context),
-    ...(agentOf !== undefined && { agentOf }),
+    ...own,
   });
   const watched = load.watch({ kind, max, setConcurrency: (jobs) => worker.setConcurrency(jobs) });
   return {

@@ -18,6 +18,7 @@ import { catchFaults } from "./faults.ts";
 import { followDefinitions } from "./followDefinitions.ts";
 import { type LoadWatch, watchLoad } from "./load.ts";
 import { packageVersion } from "./packageVersion.ts";
+import { checkAgent, vantageOf } from "./processPart.ts";
 import { loadConfigOrExplain, readerOf } from "./reader.ts";
 import { recordReloads } from "./recordReloads.ts";
 import { logRedisOutageOnce } from "./redisOutage.ts";
@@ -40,6 +41,8 @@ export interface RunOptions {
   readonly roles: readonly Role[];
   /** Deploy to these targets alone. */
   readonly agentOf?: readonly string[];
+  /** The network that its verifier dials from. Absent: RENEWD_VANTAGE, else what the configuration says. */
+  readonly vantage?: string;
   /**
    * Asked at the first run of a new estate when endpoints already serve certificates for its names. True: order and
    * replace them. False: they are held until a person decides. Absent: nothing is surveyed, and nothing held.
@@ -55,7 +58,7 @@ export interface RunOptions {
  */
 export async function runRoles(
   configFile: string,
-  { roles: asked, agentOf = [], onPairsInUse, reloads = holdReloads() }: RunOptions,
+  { roles: asked, agentOf = [], vantage: asVantage, onPairsInUse, reloads = holdReloads() }: RunOptions,
 ): Promise<number> {
   const stop = stopSignals();
   trustSystemAuthorities();
@@ -63,6 +66,7 @@ export async function runRoles(
   const roles = rolesOf(asked, config);
   const issues = roles.includes("planner") || roles.includes("acme");
   checkAgent(config, agentOf);
+  const vantage = roles.includes("verifier") ? vantageOf(config, asVantage) : null;
   const logger = createLog({ level: config.log.level, pretty: process.stderr.isTTY === true });
   const ping = (): Promise<void> => pingRedis(redisOf(config));
   const log = logRedisOutageOnce({ log: logger, clock: systemClock, ping, signal: stop.signal });
@@ -84,7 +88,7 @@ export async function runRoles(
   try {
     // A process that claims work must notice within its lease that the database does not answer.
     const reader = await readerOf(config, DEFAULT_SETTINGS.leaseMs);
-    beats = startBeats({ ...reader, log, redis: redisOf(config), roles, agentOf });
+    beats = startBeats({ ...reader, log, redis: redisOf(config), roles, agentOf, vantage });
     privateRedis = await privateRedisFor(config, roles, log);
     if (privateRedis?.adopted) await noteSiblings(reader, log);
     if (config.tracing !== null) tracing = await traced(config.tracing);
@@ -110,7 +114,7 @@ export async function runRoles(
           .catch((thrown: unknown) => log.error({ err: toRenewalError(thrown) }, "event not written"));
       },
     });
-    const context = { ...app.context, leaseRenewed: load.leaseRenewed };
+    const context = { ...app.context, ...(vantage !== null && { vantage }), leaseRenewed: load.leaseRenewed };
     const watched = load;
     const reports = beats;
     const ofProcess = { agentOf, load: watched, useful: reports.useful, note: reports.note };
@@ -183,27 +187,6 @@ async function surveyFirstRun(
   await holdPairsInUse(context, pairs, signal);
   const certificates = pairs.map(({ certificate }) => certificate);
   context.log.warn({ certificates }, "first run: held, as other certificates are in use there; see renewd status");
-}
-
-/** Without `agent: true` its jobs would go to other deployers as well. */
-function checkAgent(config: Config, agentOf: readonly string[]): void {
-  for (const name of agentOf) {
-    const target = config.targets.get(name);
-    if (target === undefined) {
-      const known = [...config.targets.keys()].join(", ");
-      throw new RenewalError(
-        "config.invalid",
-        `--targets: "${name.slice(0, 80)}" is not defined under \`targets\` in ${config.file}; there are: ` +
-          `${known || "none"}`,
-      );
-    }
-    if (!target.agent)
-      throw new RenewalError(
-        "config.invalid",
-        `--targets: target "${name}" has no agent of its own; set \`targets.${name}.agent: true\` in ` +
-          `${config.file}, everywhere`,
-      );
-  }
 }
 
 interface Running {

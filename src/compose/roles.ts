@@ -175,7 +175,7 @@ const START: Readonly<Record<Role, StartRole>> = {
     const workers =
       agentOf.length === 0
         ? [jobWorker(own, "deploy", concurrency.deploy, handle)]
-        : agentOf.map((target) => jobWorker(own, "deploy", concurrency.deploy, handle, target));
+        : agentOf.map((target) => jobWorker(own, "deploy", concurrency.deploy, handle, { agentOf: target }));
     // Where the target's deployer runs: an agent owns the files that it inspects.
     const inspections = repeat(
       () => Math.min(OBSERVE_TICK_MS, context.settings.observeMs),
@@ -193,8 +193,13 @@ const START: Readonly<Record<Role, StartRole>> = {
   },
 
   async verifier(context, redis, { concurrency, load, useful }) {
-    const worker = jobWorker({ context, redis, load, useful }, "verify", concurrency.verify, (job, signal) =>
-      verify(context, job.renewalId, signal),
+    const { vantage } = context;
+    const worker = jobWorker(
+      { context, redis, load, useful },
+      "verify",
+      concurrency.verify,
+      (job, signal) => verify(context, job.renewalId, signal),
+      vantage === undefined ? {} : { vantage },
     );
     // Needs no queue: the database says which endpoints are due, and gives each to one verifier.
     const looks = repeat(

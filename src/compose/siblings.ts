@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import type { HealthStore } from "../domain/heartbeat.ts";
-import { isLive } from "../reports/health.ts";
+import { isLive } from "../domain/heartbeat.ts";
 
 /** Processes of this installation that run on this machine with every role, but for this one: `vm/4242`. */
 export async function siblings(health: Pick<HealthStore, "beats">, now: number): Promise<string[]> {

@@ -92,7 +92,7 @@ export function webContext({ context, redis, config, installation }: Parts): Web
       agentTargets: agentTargets(),
     }),
     requestRenewals: (names, wish) => requestRenewals({ context, redis }, names, wish, () => {}),
-    queues: (signal) => queueDepths(redis, agentTargets(), signal),
+    queues: (signal) => queueDepths(redis, { agentTargets: agentTargets(), vantages: config().vantages }, signal),
     inquiries: inquiriesOf(context, config),
     events: createEventFeed(context),
     readers: createReaderGate(),

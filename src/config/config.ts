@@ -49,6 +49,10 @@ export interface Config {
     readonly trustPem: string | null;
   };
   readonly discovery: DiscoveryConfig;
+  /** Networks that endpoints are dialled from; empty: they have no names. */
+  readonly vantages: readonly string[];
+  /** The one that verifiers of this file dial from, unless they were started for another; null: none. */
+  readonly vantage: string | null;
   /** In the order of the file. */
   readonly watched: readonly WatchDefinition[];
   /** null: never by itself. */

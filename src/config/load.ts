@@ -162,16 +162,18 @@ async function build(
   };
   const targets = targetEntries(registries.deployers, raw, problems, responsibility);
   const notifications = channelEntries(registries.channels, raw, problems);
+  const vantages = section("vantages", raw, problems) ?? [];
+  const vantage = section("vantage", raw, problems) ?? null;
   const certificateEntries = partialEntries("certificates", certificateSchema, raw, problems);
   const distrusted = new Set([...issuerEntries].filter(([, { value }]) => value.distrusted).map(([name]) => name));
   const drafts = draftCertificates(
     certificateEntries,
     responsibility.defaults,
-    { distrusted, responsibility },
+    { distrusted, responsibility, vantages },
     problems,
   );
   const peers = await resolvePeers(entries("peers", peerSchema, raw, problems), resources);
-  const watched = watchDefinitions(entries("watch", watchSchema, raw, problems), responsibility, problems);
+  const watched = watchDefinitions(entries("watch", watchSchema, raw, problems), vantages, responsibility, problems);
   checkReferences(raw, problems, isWhole);
   const clients = web?.httpreq ?? {};
   checkRules({ certificates: drafts, certificateEntries, issuers: issuerEntries, solvers, targets, clients }, problems);
@@ -224,6 +226,8 @@ async function build(
       undialable: verification.undialable,
       trustPem: (verification.trust && (await resources.trust(verification.trust, ["verification", "trust"]))) ?? null,
     },
+    vantages,
+    vantage,
     watched,
     rehearsal: { everyMs: rehearsal.every ?? null },
     retry: { issueAttempts: retry.issueAttempts, deployAttempts: retry.deployAttempts, backoffMs: retry.backoff },

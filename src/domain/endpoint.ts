@@ -51,11 +51,28 @@ export interface Endpoint {
   readonly alpn?: readonly string[];
   /** Limit of one handshake, from connect on. Left out: the probe's own. */
   readonly handshakeTimeoutMs?: number;
+  /** The network that it is dialled from: only verifiers there do. Left out: any verifier without a vantage. */
+  readonly vantage?: string;
 }
 
+/** Names an endpoint as one vantage sees it: each has its own observations, evidence and proof. */
 export function endpointKey(endpoint: Endpoint): string {
+  return endpoint.vantage === undefined
+    ? endpointPlace(endpoint)
+    : `${endpointPlace(endpoint)}${SEEN_FROM}${endpoint.vantage}`;
+}
+
+/** Where clients meet it, whoever looks. */
+export function endpointPlace(endpoint: Pick<Endpoint, "host" | "port" | "sni">): string {
   return `${endpoint.sni}@${endpoint.host}:${endpoint.port}`;
 }
+
+/** `endpointPlace()` of the endpoint that has this key. */
+export function placeOfKey(key: string): string {
+  return key.split(SEEN_FROM, 1)[0] ?? key;
+}
+
+const SEEN_FROM = " from ";
 
 /**
  * No handshake, which says nothing of what the address serves: nothing listens, the peer ends connections that it has

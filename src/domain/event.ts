@@ -47,6 +47,7 @@ export const EVENT_TYPES = [
   "verify.converged",
   "verify.stale",
   "verify.skipped",
+  "verify.vantagesDiffer",
   "target.checked",
   "target.drifted",
   "target.left",

@@ -5,6 +5,9 @@ import type { Role } from "./role.ts";
 /** How often a process reports that it runs. */
 export const BEAT_MS = 10_000;
 
+/** A process that has not reported for this long is not counted as running. */
+const SILENT_MS = 4 * BEAT_MS;
+
 /** What a process finds wrong with itself or with what it needs. */
 export const PROCESS_PROBLEMS = ["redis", "disk", "reload", "role", "port", "directory", "heartbeat"] as const;
 export type ProcessProblemKind = (typeof PROCESS_PROBLEMS)[number];
@@ -30,6 +33,8 @@ export interface Heartbeat {
   readonly configFile: string;
   /** A deployer deploys to these targets alone; empty: to all that have no agent. */
   readonly targets: readonly string[];
+  /** The network that a verifier dials from; null: it has no name, or another role. */
+  readonly vantage: string | null;
   readonly startedAt: number;
   readonly beatAt: number;
   /** When it last finished work: a tick, a job, an observation. null: not yet. */
@@ -37,6 +42,10 @@ export interface Heartbeat {
   /** It ended in order; null: it runs, or it died. */
   readonly stoppedAt: number | null;
   readonly problems: readonly ProcessProblem[];
+}
+
+export function isLive({ stoppedAt, beatAt }: Pick<Heartbeat, "stoppedAt" | "beatAt">, now: number): boolean {
+  return stoppedAt === null && now - beatAt < SILENT_MS;
 }
 
 /** The configuration that the planner works by: what people are shown while the file cannot be read. */

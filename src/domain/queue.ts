@@ -21,6 +21,8 @@ export type Job =
       readonly kind: "verify";
       readonly renewalId: string;
       readonly generation: number;
+      /** Only verifiers of this vantage may take it; null: those without one. */
+      readonly vantage: string | null;
       readonly fence: number;
       readonly priority: number;
     };

@@ -25,6 +25,7 @@ import type { CrlStore } from "./revocation.ts";
 import type { Secret } from "./secret.ts";
 import type { ServedStore } from "./served.ts";
 import type { TotalsStore } from "./totals.ts";
+import type { VantageStore } from "./vantage.ts";
 import type { UnreadableVersion, Version } from "./version.ts";
 import type { WatchedStore } from "./watched.ts";
 import type { WebAccessStore } from "./webAccess.ts";
@@ -40,6 +41,7 @@ export interface Store {
   readonly renewals: RenewalStore;
   readonly deployments: DeploymentStore;
   readonly observations: ObservationStore;
+  readonly vantages: VantageStore;
   readonly renewalInfos: RenewalInfoStore;
   readonly events: EventStore;
   readonly search: HistorySearch;

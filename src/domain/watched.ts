@@ -78,6 +78,8 @@ export interface LookClaim {
   readonly now: number;
   readonly nextAt: number;
   readonly limit: number;
+  /** Also those that only this vantage dials; left out: those of no vantage alone. */
+  readonly vantage?: string;
 }
 
 export interface WatchedStore {
@@ -86,7 +88,7 @@ export interface WatchedStore {
    * configuration names their place now.
    */
   configure(definitions: readonly WatchDefinition[], now: number): Promise<WatchChange>;
-  /** Adds what discovery found, due at once, but no place (`endpointKey()`) that is watched already. Returns the keys. */
+  /** Adds what discovery found, due at once, but no place (`endpointPlace()`) that is watched already. Returns the keys. */
   addFound(definitions: readonly WatchDefinition[], now: number): Promise<string[]>;
   /** False: there is none. */
   remove(key: string): Promise<boolean>;

@@ -1,6 +1,6 @@
 import type { QueueDepth } from "../domain/queue.ts";
 import { connectProducer } from "./connection.ts";
-import { deployQueue, QUEUES } from "./names.ts";
+import { deployQueue, QUEUES, verifyQueue } from "./names.ts";
 import type { RedisOptions } from "./options.ts";
 import { openQueue } from "./producer.ts";
 
@@ -15,12 +15,16 @@ const JOBS_LOOKED_AT = 100;
  */
 export async function queueDepths(
   redis: RedisOptions,
-  agentTargets: readonly string[],
+  { agentTargets, vantages }: { readonly agentTargets: readonly string[]; readonly vantages: readonly string[] },
   signal: AbortSignal,
 ): Promise<QueueDepth[]> {
   const connection = connectProducer(redis);
   try {
-    const names = [...Object.values(QUEUES), ...agentTargets.slice(0, AGENTS_MAX).map(deployQueue)];
+    const names = [
+      ...Object.values(QUEUES),
+      ...agentTargets.slice(0, AGENTS_MAX).map(deployQueue),
+      ...vantages.map(verifyQueue),
+    ];
     const depths: QueueDepth[] = [];
     for (const name of names) {
       const queue = openQueue(name, redis, connection);

@@ -17,6 +17,11 @@ export function deployQueue(agentOf: string | null): string {
   return agentOf === null ? QUEUES.deploy : `${QUEUES.deploy}.${agentOf}`;
 }
 
+/** Each vantage has a queue of its own, as its endpoints can be dialled from there alone. */
+export function verifyQueue(vantage: string | null): string {
+  return vantage === null ? QUEUES.verify : `${QUEUES.verify}.${vantage}`;
+}
+
 /**
  * The same work has the same id, so BullMQ ignores it while the first still waits or runs. Read from the right it is
  * unambiguous: neither fence nor encoded target holds a dash. BullMQ refuses ids with `:` and ids that are integers.

@@ -40,14 +40,27 @@ export function payloadOf(job: Job): JobPayload {
   return job.kind === "deploy" ? { ...payload, target: job.target } : payload;
 }
 
-/** `agent`: it comes from a target's own queue. Throws `request.invalid` naming the fields. */
-export function parseJob(kind: Job["kind"], data: unknown, priority: number, agent = false): Job {
+/** Which queue a job comes from, where its kind has several. */
+export interface JobOrigin {
+  /** A target's own. */
+  readonly agent?: boolean;
+  /** A vantage's own; null: that of verifiers without one. */
+  readonly vantage?: string | null;
+}
+
+/** Throws `request.invalid` naming the fields. */
+export function parseJob(
+  kind: Job["kind"],
+  data: unknown,
+  priority: number,
+  { agent = false, vantage = null }: JobOrigin = {},
+): Job {
   if (kind === "deploy") {
     const { v: _, ...ids } = parse(deployPayload, data);
     return { kind, ...ids, priority, agent };
   }
   const { v: _, ...ids } = parse(issuePayload, data);
-  return { kind, ...ids, priority };
+  return kind === "verify" ? { kind, ...ids, priority, vantage } : { kind, ...ids, priority };
 }
 
 /** Throws `request.invalid` naming the fields, such as `certificate: expected string, received number`. */

@@ -1,7 +1,7 @@
 import { Queue } from "bullmq";
 import type { Job, JobQueue } from "../domain/queue.ts";
 import { connectProducer, type RedisConnection } from "./connection.ts";
-import { deployQueue, jobIdOf, QUEUES } from "./names.ts";
+import { deployQueue, jobIdOf, QUEUES, verifyQueue } from "./names.ts";
 import { prefixOf, type RedisOptions } from "./options.ts";
 import { payloadOf } from "./payload.ts";
 
@@ -37,7 +37,8 @@ export function openJobQueue(redis: RedisOptions): JobQueue & { close(): Promise
 }
 
 function queueOf(job: Job): string {
-  return job.kind === "deploy" ? deployQueue(job.agent ? job.target : null) : QUEUES[job.kind];
+  if (job.kind === "deploy") return deployQueue(job.agent ? job.target : null);
+  return job.kind === "verify" ? verifyQueue(job.vantage) : QUEUES[job.kind];
 }
 
 export function openQueue(name: string, redis: RedisOptions, connection: RedisConnection): Queue {

@@ -1,7 +1,7 @@
 import { type RenewalError, toRenewalError } from "../domain/errors.ts";
 import { isStoreAway } from "../domain/errorTable.ts";
 import type { Job } from "../domain/queue.ts";
-import { deployQueue, QUEUES } from "./names.ts";
+import { deployQueue, QUEUES, verifyQueue } from "./names.ts";
 import type { RedisOptions } from "./options.ts";
 import { parseJob } from "./payload.ts";
 import { type Processing, PutBack, startProcessing } from "./processing.ts";
@@ -11,6 +11,8 @@ export interface WorkerOptions {
   readonly kind: Job["kind"];
   /** Take the deployments of this target alone, from its own queue. */
   readonly agentOf?: string;
+  /** Take the verifications of this vantage alone, from its own queue. */
+  readonly vantage?: string;
   readonly concurrency: number;
   /** Default 5 s. */
   readonly drainTimeoutMs?: number;
@@ -34,15 +36,16 @@ export interface WorkerOptions {
  * retried.
  */
 export function startWorker(options: WorkerOptions): Processing {
-  const { kind, agentOf, handle, onError, isReady = async () => {}, ...rest } = options;
+  const { kind, agentOf, vantage, handle, onError, isReady = async () => {}, ...rest } = options;
+  const origin = { agent: agentOf !== undefined, vantage: vantage ?? null };
   const processing: Processing = startProcessing({
     ...rest,
-    queue: agentOf === undefined ? QUEUES[kind] : deployQueue(agentOf),
+    queue: queueOf(options),
     keep: { count: 0 },
     onError,
     async process(queued, signal) {
       try {
-        await handle(parseJob(kind, queued.data, queued.priority, agentOf !== undefined), signal);
+        await handle(parseJob(kind, queued.data, queued.priority, origin), signal);
       } catch (error) {
         onError(toRenewalError(error), queued.id);
         if (isStoreAway(toRenewalError(error).code)) {
@@ -55,4 +58,9 @@ export function startWorker(options: WorkerOptions): Processing {
     },
   });
   return processing;
+}
+
+function queueOf({ kind, agentOf, vantage }: Pick<WorkerOptions, "kind" | "agentOf" | "vantage">): string {
+  if (agentOf !== undefined) return deployQueue(agentOf);
+  return vantage === undefined ? QUEUES[kind] : verifyQueue(vantage);
 }

@@ -81,6 +81,8 @@ export interface Context {
   readonly clockGuard: ClockGuard;
   readonly log: Log;
   readonly settings: RenewalSettings;
+  /** The network that this process's verifier dials from; absent: it has no name, or there is no verifier here. */
+  readonly vantage?: string;
   /** Claims that wait for the database to be given back; absent: those count as deaths of their worker. */
   readonly owedClaims?: OwedClaims;
   /** Called with what was left of a lease when its claim or renewal was recorded; 0 when it ran out. */

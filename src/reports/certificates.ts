@@ -6,6 +6,7 @@ import { takingTurns } from "../domain/turns.ts";
 import { isMixed, type Share, sharesOf } from "../renewal/rules/proof.ts";
 import { isWatchedOnly } from "../renewal/rules/served.ts";
 import { suggestionFor } from "../renewal/rules/suggestion.ts";
+import { differenceOf } from "../renewal/rules/vantages.ts";
 import { renewalWindow } from "../renewal/rules/window.ts";
 import { stoppedBy, unprovedEndpoints } from "./failures.ts";
 import { loadFleet, type Member, progressOf } from "./fleet.ts";
@@ -13,6 +14,7 @@ import { iso } from "./instant.ts";
 import { earliestPairs } from "./inUse.ts";
 import { isQuarantined } from "./problems.ts";
 import { type UnmanagedEntry, unmanagedEntries } from "./unmanaged.ts";
+import { vantageViews } from "./vantages.ts";
 
 /** `renewd certificates list --json`. Instants are ISO 8601. */
 export interface CertificatesReport {
@@ -73,6 +75,26 @@ export interface CertificateEntry {
   readonly provedAt: string | null;
   readonly targets: readonly TargetEntry[];
   readonly endpoints: readonly EndpointEntry[];
+  /** What each vantage sees, by endpoint; empty: endpoints are dialled from no vantage. */
+  readonly vantages: readonly VantagesEntry[];
+}
+
+export interface VantagesEntry {
+  readonly endpoint: string;
+  /** Such as `office sees generation 6, internet sees generation 7`; null: all that have looked see the same. */
+  readonly difference: string | null;
+  readonly views: readonly VantageEntry[];
+}
+
+export interface VantageEntry {
+  readonly vantage: string;
+  /** `generation 7`, another certificate, or why none was seen. */
+  readonly sees: string;
+  readonly lookedAt: string | null;
+  /** Enough fresh connections from there got the latest version. */
+  readonly proved: boolean;
+  /** No verifier of this vantage runs: what it saw counts for nothing now. */
+  readonly silent: boolean;
 }
 
 export interface TargetEntry {
@@ -132,7 +154,9 @@ export async function certificatesReport(
     const earliest = await earliestPairs(store, members);
     for (const member of members) {
       const { name } = member.certificate;
-      entries.push(entryOf(member, observed.get(name) ?? [], earliest.get(name)?.notAfter ?? null, now));
+      const seen = observed.get(name) ?? [];
+      const vantages = await vantagesEntries(store, member, seen);
+      entries.push({ ...entryOf(member, seen, earliest.get(name)?.notAfter ?? null, now), vantages });
       await turn();
     }
   }
@@ -146,7 +170,7 @@ export async function certificatesReport(
 
 type Observed = readonly ObservedAddress[];
 
-function entryOf(member: Member, observations: Observed, clientsUntil: number | null, now: number): CertificateEntry {
+function entryOf(member: Member, observations: Observed, clientsUntil: number | null, now: number) {
   const { certificate, version } = member;
   const window = version === null ? null : renewalWindow(version.leaf, certificate.policy);
   return {
@@ -168,6 +192,16 @@ function entryOf(member: Member, observations: Observed, clientsUntil: number | 
     targets: certificate.targets.map((target) => targetOf(member, target)),
     endpoints: certificate.endpoints.map((endpoint) => endpointOf(member, endpointKey(endpoint), observations)),
   };
+}
+
+async function vantagesEntries(store: Store, member: Member, observed: Observed): Promise<VantagesEntry[]> {
+  return (await vantageViews(store, member, observed)).map((each) => ({
+    endpoint: each.place,
+    difference: differenceOf(each),
+    views: each.views.map(({ vantage, sees, at, proved }) => ({
+      ...{ vantage, sees, lookedAt: iso(at), proved, silent: member.silent.has(vantage) },
+    })),
+  }));
 }
 
 function suggestionOf({ version, renewalInfo }: Member): CertificateEntry["suggestedByCa"] {

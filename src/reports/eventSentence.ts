@@ -102,6 +102,7 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
     optional(detail, "connections", ", connections in a row: ") +
     optional(detail, "process", ", all with process ", ", which alone listens there") +
     optional(detail, "notDialled", "; cannot be dialled from here: "),
+  "verify.vantagesDiffer": (detail) => `at ${detail("endpoint")} ${detail("difference")}`,
   "verify.stale": (detail) => `${detail("endpoint")} not proved: ${detail("message")}`,
   "target.checked": (detail, { target, detail: { passed } }) =>
     `target ${target} ${passed === true ? "is ready to be deployed to" : "is not ready"}: ${detail("message")}`,

@@ -6,6 +6,7 @@ import type { Need } from "./health.ts";
 import { earliestPairs } from "./inUse.ts";
 import { problemsOf } from "./problems.ts";
 import type { Examined } from "./summary.ts";
+import { differencesAmong } from "./vantages.ts";
 
 /** What the rules find in each certificate: a constant number of statements for each part of the fleet. */
 export async function examineFleet(
@@ -25,6 +26,7 @@ export async function examineFleet(
     const renewalOf = (member: Member) => member.active ?? ended.get(member.certificate.name) ?? null;
     const lastEventAt = await store.events.lastOf(members.flatMap((member) => renewalOf(member)?.id ?? []));
     const earliest = await earliestPairs(store, members);
+    const differences = await differencesAmong(store, members);
     for (const member of members) {
       const renewal = renewalOf(member);
       const facts = {
@@ -34,6 +36,7 @@ export async function examineFleet(
         lastEventAt: renewal === null ? null : (lastEventAt.get(renewal.id) ?? null),
         expiresAt: earliest.get(member.certificate.name)?.notAfter ?? null,
         earliest: earliest.get(member.certificate.name) ?? null,
+        differences: differences.get(member.certificate.name) ?? [],
         missing,
         now,
       };

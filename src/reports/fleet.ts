@@ -13,6 +13,7 @@ import { withoutDeadEndpoints } from "../renewal/rules/deadNames.ts";
 import { type BudgetFacts, decide, type PlanDecision } from "../renewal/rules/decide.ts";
 import { isReplacementPending } from "../renewal/rules/replacement.ts";
 import { DEFAULT_SETTINGS } from "../renewal/rules/settings.ts";
+import { silentVantages, vantagesOf } from "../renewal/rules/vantages.ts";
 
 /** A configured certificate with all the database knows of it. */
 export interface Member {
@@ -31,6 +32,8 @@ export interface Member {
   readonly replacement: ReplacementMembership | null;
   /** An endpoint's proof that ended before this instant is too old to be believed, ms since epoch. */
   readonly proofsFrom: number;
+  /** Vantages without a verifier: what they saw is too old to be believed at once. */
+  readonly silent: ReadonlySet<string>;
 }
 
 /** The limits of an issuer. */
@@ -56,14 +59,21 @@ export interface FleetOptions {
 export interface SharedFacts {
   readonly replacements: ReadonlyMap<string, ReplacementMembership>;
   readonly buckets: ReadonlyMap<string, Bucket>;
+  readonly silent: ReadonlySet<string>;
 }
 
-export async function loadShared(store: Store, now: number): Promise<SharedFacts> {
+export async function loadShared(
+  store: Store,
+  certificates: readonly Certificate[],
+  now: number,
+): Promise<SharedFacts> {
+  const endpoints = certificates.flatMap((each) => each.endpoints.filter(({ vantage }) => vantage !== undefined));
   // The first of a certificate is the one that counts.
   const memberships = (await store.replacements.memberships()).reverse();
   return {
     replacements: new Map(memberships.map((each) => [each.certificate, each])),
     buckets: byKey(await store.ledger.list(now)),
+    silent: endpoints.length === 0 ? new Set() : silentVantages(endpoints, await store.health.beats(), now),
   };
 }
 
@@ -78,7 +88,7 @@ export async function loadFleet(
   options: FleetOptions = {},
 ): Promise<Member[]> {
   if (certificates.length === 0) return [];
-  const shared = options.shared ?? (await loadShared(store, now));
+  const shared = options.shared ?? (await loadShared(store, certificates, now));
   const sorted = certificates.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const members: Member[] = [];
   const turn = takingTurns();
@@ -96,7 +106,7 @@ async function loadPart(
   {
     budgetOf = unlimited,
     observeMs = DEFAULT_SETTINGS.observeMs,
-    shared: { replacements, buckets },
+    shared: { replacements, buckets, silent },
   }: FleetOptions & { readonly shared: SharedFacts },
 ): Promise<Member[]> {
   const names = certificates.map(({ name }) => name);
@@ -123,6 +133,7 @@ async function loadPart(
     endpoints: endpoints.get(certificate.name) ?? [],
     replacement: replacements.get(certificate.name) ?? null,
     proofsFrom: now - proofAgeMaxMs(observeMs),
+    silent,
     budget: {
       ca: budgetOf(issuerToAsk(certificate, replacements.get(certificate.name), versions.get(certificate.name))),
       buckets,
@@ -171,14 +182,17 @@ export interface Progress {
    * it.
    */
   readonly provedLive: boolean;
-  /** As `provedLive`, but a proof is older than observation promises: unknown since then. ms since epoch. */
+  /**
+   * As `provedLive`, but a proof is older than observation promises, or its vantage has no verifier any more: unknown
+   * since then. ms since epoch.
+   */
   readonly unknownSince: number | null;
   /** When the oldest of those proofs was taken, ms since epoch. */
   readonly provedAt: number | null;
 }
 
 export function progressOf(
-  { certificate, version, deployments, endpoints, proofsFrom }: Member,
+  { certificate, version, deployments, endpoints, proofsFrom, silent }: Member,
   generation = version?.generation ?? 0,
 ): Progress {
   const deployed = certificate.targets.filter((name) =>
@@ -190,7 +204,8 @@ export function progressOf(
   );
   const isProved = keys.length > 0 && proofs.length === keys.length;
   const provedAt = isProved ? Math.min(...proofs.map(({ roundEndedAt }) => roundEndedAt ?? 0)) : null;
-  const isOld = provedAt !== null && provedAt < proofsFrom;
+  const isUnseen = vantagesOf(certificate.endpoints).some((vantage) => silent.has(vantage));
+  const isOld = provedAt !== null && (isUnseen || provedAt < proofsFrom);
   return {
     targetsDeployed: deployed.length,
     targets: certificate.targets.length,

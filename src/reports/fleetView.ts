@@ -101,7 +101,7 @@ export class FleetView {
     const options = this.#source.options();
     const at = this.#source.now();
     const { agentTargets = [] } = options;
-    const shared = await loadShared(store, at);
+    const shared = await loadShared(store, all, at);
     const beats = await store.health.beats();
     const members = new Map((known?.examined ?? []).map((each) => [each.member.certificate.name, each.member]));
     for (let from = 0; from < certificates.length; from += this.#partSize) {

@@ -1,12 +1,11 @@
-import { BEAT_MS, type Heartbeat } from "../domain/heartbeat.ts";
+import { type Heartbeat, isLive } from "../domain/heartbeat.ts";
 import { CLOCK_SKEW_MAX_MS } from "../domain/lease.ts";
 import { RENEWAL_ROLES, type Role } from "../domain/role.ts";
 import { DAY_MS, formatAgo, formatDuration } from "../domain/time.ts";
+import { silentVantages, vantageAdvice, vantagesOf } from "../renewal/rules/vantages.ts";
 import type { Member } from "./fleet.ts";
 import type { Notice } from "./notices.ts";
 
-/** A process that has not reported for this long is not counted as running. */
-export const SILENT_MS = 4 * BEAT_MS;
 /** Work that waits for longer than this for a role that has finished nothing meanwhile. */
 const UNDRAINED_MS = 60_000;
 /** A planner plans and sweeps within seconds. */
@@ -28,10 +27,13 @@ export interface HealthFacts {
   readonly now: number;
 }
 
-/** What a process must do for this estate; `target`: only its own deployer deploys there. */
+/** What a process must do for this estate. */
 export interface Need {
   readonly role: Role;
+  /** Only its own deployer deploys there. */
   readonly target: string | null;
+  /** Only its own verifiers dial from there; left out: any may. */
+  readonly vantage?: string;
 }
 
 /** The state of renewd's own processes: what is missing, stopped, blocked or contradictory. Causes come first. */
@@ -64,12 +66,10 @@ export function needsOf({ fleet, agentTargets }: Pick<HealthFacts, "fleet" | "ag
   ];
   if (targets.size > agents.length) needs.push({ role: "deployer", target: null });
   for (const target of agents) needs.push({ role: "deployer", target });
-  if (fleet.some(({ certificate }) => certificate.endpoints.length > 0)) needs.push({ role: "verifier", target: null });
+  const endpoints = fleet.flatMap(({ certificate }) => certificate.endpoints);
+  if (endpoints.some(({ vantage }) => vantage === undefined)) needs.push({ role: "verifier", target: null });
+  for (const vantage of vantagesOf(endpoints)) needs.push({ role: "verifier", target: null, vantage });
   return needs;
-}
-
-export function isLive({ stoppedAt, beatAt }: Heartbeat, now: number): boolean {
-  return stoppedAt === null && now - beatAt < SILENT_MS;
 }
 
 /** Roles of which no process runs. */
@@ -77,35 +77,50 @@ export function missingNeeds(facts: Pick<HealthFacts, "beats" | "fleet" | "agent
   return needsOf(facts).filter((need) => !facts.beats.some((beat) => serves(beat, need) && isLive(beat, facts.now)));
 }
 
-function serves({ role, targets }: Heartbeat, need: Need): boolean {
-  return role === need.role && (need.target === null ? targets.length === 0 : targets.includes(need.target));
+function serves({ role, targets, vantage }: Heartbeat, need: Need): boolean {
+  if (role !== need.role || vantage !== (need.vantage ?? null)) return false;
+  return need.target === null ? targets.length === 0 : targets.includes(need.target);
 }
 
 function missingRoles(facts: HealthFacts): Notice[] {
   const missing = missingNeeds(facts);
-  const fleetWide = missing.filter(({ target }) => target === null);
-  const agents = missing.filter(({ target }) => target !== null);
+  const isFleetWide = ({ target, vantage }: Need): boolean => target === null && vantage === undefined;
+  const fleetWide = missing.filter(isFleetWide);
+  const parts = missing.filter((need) => !isFleetWide(need));
   return [
     ...(fleetWide.length === 0 ? [] : [missingNotice(fleetWide, facts)]),
-    ...agents.map((need) => missingNotice([need], facts)),
+    ...parts.map((need) => missingNotice([need], facts)),
   ];
 }
 
 function missingNotice(missing: readonly Need[], { beats, now }: HealthFacts): Notice {
-  const [{ role, target } = { role: "planner", target: null }] = missing;
+  const [{ role, target, vantage } = { role: "planner", target: null, vantage: undefined }] = missing;
   const roles = missing.map((need) => need.role);
-  const noun = target === null ? listed(roles, "or") : `deployer for target ${target}`;
   const last = beats
     .filter((beat) => missing.some((need) => serves(beat, need)))
     .sort((a, b) => a.beatAt - b.beatAt)
     .at(-1);
+  const base = { kind: "role", needsPerson: true, certificates: [] } as const;
+  const seen = lastSeen(last, now);
+  if (vantage !== undefined)
+    return {
+      ...base,
+      id: `role/verifier/${vantage}`,
+      what: `no verifier of vantage ${vantage} runs, so what is served there is unknown: ${seen}`,
+      action: vantageAdvice(vantage),
+    };
+  if (target !== null)
+    return {
+      ...base,
+      id: `role/${role}/${target}`,
+      what: `no deployer for target ${target} runs: ${seen}`,
+      action: agentAdvice(target),
+    };
   return {
-    id: target === null ? `role/${roles.join("+")}` : `role/${role}/${target}`,
-    kind: "role",
-    what: `no ${noun} runs: ${lastSeen(last, now)}`,
-    action: target === null ? startAdvice(missing, beats) : agentAdvice(target),
-    needsPerson: true,
-    certificates: [],
+    ...base,
+    id: `role/${roles.join("+")}`,
+    what: `no ${listed(roles, "or")} runs: ${seen}`,
+    action: startAdvice(missing, beats),
   };
 }
 
@@ -174,10 +189,15 @@ function strangeClocks({ beats, now }: HealthFacts): Notice[] {
 }
 
 /** Renewals wait although their role runs, and it has finished nothing meanwhile. */
-function undrained({ beats, waiting, now }: HealthFacts): Notice[] {
+function undrained({ beats, fleet, waiting, now }: HealthFacts): Notice[] {
+  const byName = new Map(fleet.map(({ certificate }) => [certificate.name, certificate.endpoints]));
+  // Then its absence is the finding.
+  const waitsForSilent = ({ role, certificate }: Waiting): boolean =>
+    role === "verifier" && silentVantages(byName.get(certificate) ?? [], beats, now).size > 0;
+
   return [...Map.groupBy(waiting, ({ role }) => role)].flatMap(([role, all]): Notice[] => {
     const live = beats.filter((beat) => beat.role === role && isLive(beat, now));
-    const late = all.filter(({ since }) => now - since >= UNDRAINED_MS);
+    const late = all.filter((each) => now - each.since >= UNDRAINED_MS && !waitsForSilent(each));
     const busyAt = Math.max(...live.map(({ usefulAt, startedAt }) => usefulAt ?? startedAt));
     // Without a process the missing role is the cause, and so is Redis that is away.
     const isBlocked = live.some(({ problems }) => problems.some(({ kind }) => kind === "redis"));

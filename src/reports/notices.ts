@@ -5,6 +5,7 @@ import { DAY_MS, formatDuration, formatInstant } from "../domain/time.ts";
 import { HISTORY_ACTION } from "../renewal/rules/notificationRules.ts";
 import { partName } from "../renewal/rules/plannerParts.ts";
 import { isDistrusted, suggestionFor } from "../renewal/rules/suggestion.ts";
+import { vantagesOf } from "../renewal/rules/vantages.ts";
 import { type Member, planDecisionOf, progressOf } from "./fleet.ts";
 
 export const NOTICE_KINDS = [
@@ -95,7 +96,12 @@ export function noticesOf(fleet: readonly Member[], now: number): Notice[] {
 
 /** Endpoints that nobody has dialled for longer than promised: nothing is known about them any more. */
 export function staleProofs(fleet: readonly Member[], observeMs: number, now: number): Notice | null {
-  const found = fleet.filter((member) => member.active === null && progressOf(member).unknownSince !== null);
+  // Of a silent vantage the missing verifier is the finding.
+  const isSeen = ({ certificate, silent }: Member): boolean =>
+    !vantagesOf(certificate.endpoints).some((vantage) => silent.has(vantage));
+  const found = fleet.filter(
+    (member) => member.active === null && isSeen(member) && progressOf(member).unknownSince !== null,
+  );
   const since = Math.min(now, ...found.map((member) => progressOf(member).unknownSince ?? now));
   return notice(found, {
     id: "proof/unknown",

@@ -1,12 +1,12 @@
 import type { Certificate } from "../domain/certificate.ts";
 import type { TargetLimits } from "../domain/deployer.ts";
+import { isLive } from "../domain/heartbeat.ts";
 import type { Store } from "../domain/store.ts";
 import { formatInstant } from "../domain/time.ts";
 import { takingTurns } from "../domain/turns.ts";
 import { incompatibilities } from "../renewal/rules/compatibility.ts";
 import type { Blocker, PlanDecision } from "../renewal/rules/decide.ts";
 import { type BudgetOf, loadFleet, type Member, nextLookAt, planDecisionOf } from "./fleet.ts";
-import { isLive } from "./health.ts";
 import { iso } from "./instant.ts";
 import { type ExhaustedLimit, exhaustedLimits } from "./limits.ts";
 

@@ -49,6 +49,8 @@ export interface Case {
   readonly expiresAt: number | null;
   /** The pair that it is of. Left out: not known. */
   readonly earliest?: Validity | null;
+  /** Where vantages see different things: `office sees generation 6, internet sees generation 7`. Left out: nowhere. */
+  readonly differences?: readonly string[];
   /** Roles that no process serves. */
   readonly missing: readonly Need[];
   readonly now: number;
@@ -117,7 +119,7 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
     }
     return failures === 1 ? "the last renewal failed" : `${failures} renewals in a row failed`;
   },
-  stale({ member }) {
+  stale({ member, differences = [] }) {
     const { version, active } = member;
     // Until its renewal ends, an endpoint that serves the old certificate is work in progress.
     if (active !== null) return null;
@@ -128,7 +130,8 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
     const mixed = unprovedEndpoints(member).filter(({ errorCode }) => errorCode === "verify.mixed").length;
     const also = mixed === 0 ? "" : ` (${count(mixed, "endpoint")} with several certificates)`;
     const all = member.certificate.endpoints.length;
-    return `${count(unproved, "endpoint")} of ${all} not serving generation ${version.generation}${also}`;
+    const seen = differences.length === 0 ? "" : `: ${differences.join("; ")}`;
+    return `${count(unproved, "endpoint")} of ${all} not serving generation ${version.generation}${also}${seen}`;
   },
   drifted({ member: { active, certificate, deployments } }) {
     // An active renewal deploys there and inspects again.

@@ -1,5 +1,5 @@
 import type { Certificate } from "../domain/certificate.ts";
-import type { Acknowledgement, Heartbeat } from "../domain/heartbeat.ts";
+import { type Acknowledgement, type Heartbeat, isLive } from "../domain/heartbeat.ts";
 import type { Responsibility } from "../domain/responsibility.ts";
 import type { Store } from "../domain/store.ts";
 import { takingTurns } from "../domain/turns.ts";
@@ -10,7 +10,7 @@ import { clockNotices } from "./clockNotices.ts";
 import { examineFleet } from "./examine.ts";
 import { failuresOf, nextDialOf, stoppedBy, unprovedEndpoints, waitsUntil } from "./failures.ts";
 import { type FleetOptions, loadFleet, nextLookAt } from "./fleet.ts";
-import { healthNotices, isLive, missingNeeds } from "./health.ts";
+import { healthNotices, missingNeeds } from "./health.ts";
 import { type InFlight, inFlightReport } from "./inFlight.ts";
 import { iso } from "./instant.ts";
 import {
@@ -251,7 +251,7 @@ export function nextOf({ member, decision, missing, now }: Examined): Trouble["n
   if (active !== null) {
     const until = waitsUntil(member, now);
     const role = roleOf(active.state);
-    const isUnserved = missing.some((need) => need.role === role && need.target === null);
+    const isUnserved = missing.some((need) => need.role === role && need.target === null && need.vantage === undefined);
     return until === null || isUnserved
       ? { at: null, what: atWork(member, missing, now) }
       : { at: iso(until), what: stoppedBy(member).length > 0 ? "tries again" : "goes on" };

@@ -1,5 +1,5 @@
 import type { Certificate } from "../domain/certificate.ts";
-import { endpointKey } from "../domain/endpoint.ts";
+import { endpointPlace, placeOfKey } from "../domain/endpoint.ts";
 import type { Store } from "../domain/store.ts";
 import { formatAgo, formatDuration } from "../domain/time.ts";
 import type { Version } from "../domain/version.ts";
@@ -35,7 +35,7 @@ async function findUnmanaged(store: Store, certificates: readonly Certificate[],
   const configured = new Set(certificates.map(({ name }) => name));
   const left = (await store.certificates.removed(LOOKED_AT_MAX)).filter(({ name }) => !configured.has(name));
   if (left.length === 0) return [];
-  const managed = new Set(certificates.flatMap(({ endpoints }) => endpoints.map(endpointKey)));
+  const managed = new Set(certificates.flatMap(({ endpoints }) => endpoints.map(endpointPlace)));
   const names = left.map(({ name }) => name);
   // An altered row is the audit's finding.
   const versions = new Map(
@@ -48,8 +48,9 @@ async function findUnmanaged(store: Store, certificates: readonly Certificate[],
     if (version === undefined || version.leaf.notAfter <= now || version.revokedAt !== null) continue;
     const places = (observed.get(name) ?? [])
       .filter(({ observation: { served } }) => served?.fingerprint === version.leaf.fingerprint)
-      .filter(({ endpoint }) => !managed.has(endpoint))
-      .map(({ endpoint }) => endpoint.slice(endpoint.indexOf("@") + 1));
+      .map(({ endpoint }) => placeOfKey(endpoint))
+      .filter((place) => !managed.has(place))
+      .map((place) => place.slice(place.indexOf("@") + 1));
     if (places.length > 0) found.push({ version, places: [...new Set(places)], removedAt });
   }
   return found;

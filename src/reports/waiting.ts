@@ -2,6 +2,7 @@ import { isLeaseHeld } from "../domain/lease.ts";
 import type { RenewalState } from "../domain/renewal.ts";
 import type { Role } from "../domain/role.ts";
 import { DEFAULT_SETTINGS } from "../renewal/rules/settings.ts";
+import { vantagesOf } from "../renewal/rules/vantages.ts";
 import { waitsUntil } from "./failures.ts";
 import type { Member } from "./fleet.ts";
 import type { Need, Waiting } from "./health.ts";
@@ -46,8 +47,14 @@ export function atWork(member: Member, missing: readonly Need[], now: number): s
   if (isClaimed(member, now)) return `${active.state}: a worker is at it`;
   const role = ROLE_OF[active.state];
   if (role === undefined) return `waits while ${active.state}`;
-  const isMissing = missing.some((need) => need.role === role);
-  return `waits for ${SPOKEN[role]} to take it${isMissing ? ", and none runs" : ""}`;
+  const looking = vantagesOf(member.certificate.endpoints);
+  const absent = missing.filter(
+    ({ role: needed, vantage }) => needed === role && (vantage === undefined || looking.includes(vantage)),
+  );
+  const vantages = absent.flatMap(({ vantage }) => vantage ?? []);
+  if (absent.length > 0 && vantages.length === absent.length)
+    return `waits for a verifier of vantage ${vantages.join(" and ")}, and none runs`;
+  return `waits for ${SPOKEN[role]} to take it${absent.length > 0 ? ", and none runs" : ""}`;
 }
 
 export function roleOf(state: RenewalState): Role | null {

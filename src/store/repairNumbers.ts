@@ -5,7 +5,7 @@ import { atomically, type Db, type Dialect } from "./schema.ts";
 /** Tables whose numbers decide when and by whom something is done. */
 const TABLES = [
   ...["certificates", "renewals", "deployments", "endpoint_statuses", "renewal_infos", "ledger", "reservations"],
-  ...["replacements", "replacement_members", "crls", "channel_cursors"],
+  ...["replacements", "replacement_members", "crls", "channel_cursors", "vantage_looks"],
 ];
 
 interface Column {

@@ -31,6 +31,7 @@ import { replacementStore } from "./queries/replacements.ts";
 import { retentionStore } from "./queries/retention.ts";
 import { servedStore } from "./queries/served.ts";
 import { totalsStore } from "./queries/totals.ts";
+import { vantageStore } from "./queries/vantages.ts";
 import { versionStore } from "./queries/versions.ts";
 import { watchedStore } from "./queries/watched.ts";
 import { webAccessStore } from "./queries/webAccess.ts";
@@ -113,6 +114,7 @@ function ports(
     renewals: renewalStore(db, database.dialect, vault),
     deployments: deploymentStore(db, vault),
     observations: observationStore(db, vault),
+    vantages: vantageStore(db),
     renewalInfos: renewalInfoStore(db, vault),
     leftTargets: leftTargetStore(db, vault),
     inventory: inventoryStore(db, database.dialect, vault),

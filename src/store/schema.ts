@@ -111,7 +111,7 @@ export interface Schema {
   /** One row. */
   alertStates: { id: number; body: Json } & Sealed;
   channelCursors: ChannelCursor & Sealed;
-  heartbeats: Omit<Heartbeat, "role" | "targets" | "problems"> & {
+  heartbeats: Omit<Heartbeat, "role" | "targets" | "vantage" | "problems"> & {
     role: string;
     targets: Json;
     problems: Json;
@@ -126,13 +126,15 @@ export interface Schema {
   stageTotals: { stage: string; boundMs: number; count: number; sumMs: number };
   /** One row: every event up to this number is counted. */
   totalsCounted: { id: number; seq: number };
-  /** `place`: `endpointKey()` of its endpoint. */
+  vantageLooks: { vantage: string; certificate: string; nextLookAt: number };
+  /** `place`: `endpointPlace()` of its endpoint. */
   watchedEndpoints: {
     key: string;
     origin: string;
     place: string;
     definition: Json;
     look: Json | null;
+    vantage: string | null;
     nextLookAt: number;
   } & Sealed;
   /** `der` in base64. */

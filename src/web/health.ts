@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import { toRenewalError } from "../domain/errors.ts";
-import { isLive } from "../reports/health.ts";
+import { isLive } from "../domain/heartbeat.ts";
 import type { WebContext, WebEnv, WebRoutes } from "./context.ts";
 
 /** Without a planner that finishes something for this long, renewals are neither planned nor swept. */

@@ -188,6 +188,7 @@ const WRITTEN: readonly Written[] = [
   ...["issue", "deploy", "verify"].map((kind): Written => [`workers.${kind}`, 8]),
   ["observation.every", "10m"],
   ["observation.connections", 6],
+  ["vantages", ["office"], "drift"],
   ["verification.connections", 50],
   ["verification.spread", "20s"],
   ["verification.undialable", "fail"],
@@ -282,6 +283,8 @@ const ELSEWHERE: readonly RegExp[] = [
   /^web\.(?:tls|insecure|metrics|httpreq)|^tracing\./,
   // Distrust is asked for to have its certificates replaced: see distrust tests of replacement and plan.
   /\.(?:distrusted|quarantined)$/,
+  // They name what `vantages` lists: see vantages.test.ts.
+  /^vantage$|endpoints\.#\.vantages$/,
   // Files of the user's own making: see ownCsr.test.ts, include.test.ts.
   /\.csr\.|^include$/,
 ];

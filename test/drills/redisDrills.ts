@@ -185,7 +185,7 @@ function copies(renewalId: string, fence: number): Job[] {
     { kind: "issue", ...base },
     { kind: "deploy", target: "lb", agent: false, ...base },
     { kind: "deploy", target: "nowhere", agent: false, ...base },
-    { kind: "verify", ...base },
+    { kind: "verify", vantage: null, ...base },
   ];
 }
 

@@ -7,7 +7,7 @@ import { parseJob, parseRequest, payloadOf } from "../../src/queue/payload.ts";
 const JOBS: Job[] = [
   { kind: "issue", renewalId: "01J-ab", generation: 3, fence: 2, priority: 7 },
   { kind: "deploy", renewalId: "01J-ab", generation: 3, fence: 0, target: "edge/lb:1 ü", agent: false, priority: 7 },
-  { kind: "verify", renewalId: "01J-ab", generation: 3, fence: 2, priority: 7 },
+  { kind: "verify", vantage: null, renewalId: "01J-ab", generation: 3, fence: 2, priority: 7 },
 ];
 
 describe("job payloads", () => {

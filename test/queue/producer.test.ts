@@ -41,7 +41,7 @@ test("the same work is queued once, other fences, targets and kinds apart", asyn
     deploy,
     deploy,
     { ...deploy, target: "core" },
-    { ...issue("a"), kind: "verify" },
+    { ...issue("a"), kind: "verify", vantage: null },
   ]);
   await queue.enqueue([issue("a"), deploy]);
   expect([await waiting("issue"), await waiting("deploy"), await waiting("verify")]).toEqual([2, 2, 1]);

@@ -70,7 +70,7 @@ test("a trace follows a renewal from queue to queue: who added each job, and who
     startWorker({ redis: options, kind, concurrency: 1, handle, onError: done.reject });
   const workers = [
     worker("issue", () => queue.enqueue([{ kind: "deploy", target: "lb", agent: false, ...ids }])),
-    worker("deploy", () => queue.enqueue([{ kind: "verify", ...ids }])),
+    worker("deploy", () => queue.enqueue([{ kind: "verify", vantage: null, ...ids }])),
     worker("verify", async () => done.resolve()),
   ];
   try {
@@ -115,7 +115,7 @@ test("a receiver that is away keeps no job waiting", async () => {
     handle: async () => done.resolve(),
   });
   try {
-    await queue.enqueue([{ kind: "verify", renewalId: "r", generation: 1, fence: 0, priority: 5 }]);
+    await queue.enqueue([{ kind: "verify", vantage: null, renewalId: "r", generation: 1, fence: 0, priority: 5 }]);
     await done.promise;
   } finally {
     await worker.close();

@@ -31,11 +31,13 @@ const UNSEALED: Readonly<Record<string, readonly string[]>> = {
     "dns_rates next_at silent_until",
     "ledger full_at",
     "watched_endpoints next_look_at",
+    "vantage_looks vantage certificate next_look_at",
   ],
   "is known by its own digest, which is compared where it is read": [
     "served_certificates fingerprint der key_digest",
     "served_chains digest position fingerprint",
   ],
+  "which verifiers look at it; what they are to dial is sealed": ["watched_endpoints vantage"],
   "how a place is found by name; what it served carries the place's key": ["served_places key host address port sni"],
   "until when a place was seen to serve what the sealed row says": ["served_changes last_seen_at"],
   "a counter: one that was raised costs an attempt or a pause that is notified, and ends with the next outcome": [

@@ -112,6 +112,22 @@ export function cursorTests(bench: () => StoreBench): void {
     });
   });
 
+  describe("looks from vantages", () => {
+    test("have a turn of their own in each, and a look that is brought forward is so everywhere", async () => {
+      const { certificates, vantages } = bench().store;
+      await certificates.sync([certificate({ name: "a" }), certificate({ name: "b" })], NOW);
+      const claim = (vantage: string, now: number) => vantages.claimLooks(vantage, { now, nextAt: now + 10, limit: 9 });
+      const both = await Promise.all([claim("office", NOW), claim("office", NOW)]);
+      expect(both.flat().toSorted()).toEqual(["a", "b"]);
+      expect(await claim("internet", NOW)).toEqual(["a", "b"]);
+      expect(await claim("office", NOW + 9)).toEqual([]);
+      await certificates.update("a", { nextObservationAt: null });
+      expect([await claim("office", NOW + 9), await claim("internet", NOW + 9)]).toEqual([["a"], ["a"]]);
+      await vantages.bringForward(NOW + 8);
+      expect(await claim("office", NOW + 9)).toEqual(["a", "b"]);
+    });
+  });
+
   describe("what was never done", () => {
     test("comes before what is overdue, on both databases", async () => {
       const { certificates } = bench().store;

@@ -65,6 +65,7 @@ function ofCertificates({ certificates, versions, observations, deployments, lef
       due: () => certificates.due(NOW, 9),
       update: async () => {
         await certificates.update("www", { failures: 1 });
+        await certificates.update("www", { nextObservationAt: NOW });
         await certificates.update("www", { pausedAt: NOW, pausedUntil: null, pausedReason: "x" });
         await certificates.update("www", { pausedAt: null });
       },

@@ -44,7 +44,8 @@ const EXERCISE: Exercise = {
 
 /** What is outside renewd: found, watched and served, and what others ask renewd. */
 export function ofOutside(store: Store) {
-  const { definitions, drills, exercises, peers, horizon, inventory, watched, served, nameServerTotals } = store;
+  const { definitions, drills, exercises, peers, horizon, inventory, watched, served, vantages, nameServerTotals } =
+    store;
   return {
     drills: { save: () => drills.save(DRILL), list: () => drills.list(9), running: () => drills.running() },
     exercises: {
@@ -53,6 +54,10 @@ export function ofOutside(store: Store) {
       running: () => exercises.running(),
     },
     peers: { save: () => peers.save(PEER), list: () => peers.list(), keep: () => peers.keep([]) },
+    vantages: {
+      claimLooks: () => vantages.claimLooks("office", CLAIM),
+      bringForward: () => vantages.bringForward(NOW),
+    },
     horizon: {
       replace: async () => {
         const of = { kind: "token", subject: "target lb", owner: null, runbook: null } as const;

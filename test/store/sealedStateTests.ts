@@ -110,7 +110,7 @@ export function sealedStateTests(bench: () => StoreBench): void {
   describe("what makes status green", () => {
     const beat = {
       ...{ process: "web-1/42", role: "planner" as const, host: "web-1", version: "1", digest: "d", configFile: "/c" },
-      ...{ targets: ["lb"], startedAt: NOW, beatAt: NOW, usefulAt: null, stoppedAt: null, problems: [] },
+      ...{ targets: ["lb"], vantage: null, startedAt: NOW, beatAt: NOW, usefulAt: null, stoppedAt: null, problems: [] },
     };
     const acknowledgement = { subject: "www", kinds: ["stale"], reason: "known", by: null, at: NOW, until: NOW + 9 };
 

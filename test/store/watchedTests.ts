@@ -46,6 +46,26 @@ export function watchedTests(bench: () => StoreBench): void {
       expect(await watched.get("a")).toMatchObject({ nextLookAt: NOW + 1 });
     });
 
+    test("are claimed by their own vantage alone; those without one by any", async () => {
+      const { watched } = bench().store;
+      const from = (key: string, vantage: string): WatchDefinition => {
+        const { endpoint, ...rest } = definition("a");
+        return { ...rest, key, endpoint: { ...endpoint, vantage } };
+      };
+      await watched.configure(
+        [from("a from office", "office"), from("a from internet", "internet"), definition("b")],
+        NOW,
+      );
+      const claim = async (vantage?: string) =>
+        (await watched.claim({ now: NOW, nextAt: NOW + 9, limit: 9, ...(vantage !== undefined && { vantage }) })).map(
+          ({ key }) => key,
+        );
+      expect(await claim("office")).toEqual(["a from office", "b"]);
+      expect(await claim()).toEqual([]);
+      expect(await claim("internet")).toEqual(["a from internet"]);
+      expect(await watched.addFound([{ ...definition("a"), origin: "found" }], NOW)).toEqual([]);
+    });
+
     test("that somebody else made dial another place are not dialled, until configured again", async () => {
       const { store, backend } = bench();
       await store.watched.configure([definition("a")], NOW);

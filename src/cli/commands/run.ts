@@ -13,11 +13,19 @@ interface Options {
   readonly input: boolean;
   readonly yes?: boolean;
   readonly dryRun?: boolean;
+  readonly vantage?: string;
 }
 
 interface WorkerOptions {
   readonly targets?: string;
+  readonly vantage?: string;
   readonly yes?: boolean;
+}
+
+const VANTAGE = "the network that this process dials endpoints from, one of `vantages` of the configuration.";
+
+function vantageIn({ vantage }: Options | WorkerOptions): { readonly vantage?: string } {
+  return vantage === undefined ? {} : { vantage };
 }
 
 export function addRun(program: Command, cli: Cli): void {
@@ -32,11 +40,15 @@ export function addRun(program: Command, cli: Cli): void {
       "-y, --yes",
       "at the first run, replace certificates that endpoints already serve. Without it you are asked; where nobody can " +
         "be asked they are held until `renewd resume` or `renewd import`",
-    );
+    )
+    .option("--vantage <name>", `${VANTAGE} Default: $RENEWD_VANTAGE, else \`vantage\` of the configuration`);
   perform<Options>(command, cli, (call) =>
     call.options.dryRun === true
       ? interruptible((signal) => dryRun(call, signal))
-      : run(call.configFile, cli, { roles: ROLES, onPairsInUse: (pairs) => mayReplace(pairs, call) }),
+      : run(call.configFile, cli, {
+          ...{ roles: ROLES, onPairsInUse: (pairs) => mayReplace(pairs, call) },
+          ...vantageIn(call.options),
+        }),
   );
 }
 
@@ -54,13 +66,17 @@ export function addWorker(program: Command, cli: Cli): void {
     "planner: at the first run, replace certificates that endpoints already serve. Without it they are held until " +
       "`renewd resume` or `renewd import`",
   );
-  perform<WorkerOptions>(command, cli, ({ args, options: { targets, yes }, configFile }) => {
+  command.option("--vantage <name>", `verifier: ${VANTAGE}`);
+  perform<WorkerOptions>(command, cli, ({ args, options, configFile }) => {
+    const { targets, yes } = options;
     const agentOf = targets === undefined ? [] : targets.split(",");
+    if (options.vantage !== undefined && args[0] !== "verifier")
+      throw new RenewalError("request.invalid", "--vantage: only a verifier dials endpoints from a network");
     if (agentOf.length > 0 && args[0] !== "deployer")
       throw new RenewalError("request.invalid", "--targets: only a deployer deploys to targets");
     // commander has checked the argument against ROLES.
     const survey = args[0] === "planner" ? { onPairsInUse: async () => yes === true } : {};
-    return run(configFile, cli, { roles: args as readonly Role[], agentOf, ...survey });
+    return run(configFile, cli, { roles: args as readonly Role[], agentOf, ...survey, ...vantageIn(options) });
   });
 }
 

@@ -109,6 +109,7 @@ export function renderCertificate(entry: CertificateEntry, at: string, screen: S
     ...known,
     ...targetLines(entry, screen),
     ...endpointLines(entry, at, screen),
+    ...vantageLines(entry, at, screen),
   ].join("\n");
 }
 
@@ -162,6 +163,32 @@ function endpointLines({ endpoints, generation }: CertificateEntry, at: string, 
       errorMessage === null ? [] : wrong(`${endpoint}: ${errorMessage}`, screen),
     ),
   ];
+}
+
+/** What each network sees, where several must agree. */
+function vantageLines({ vantages }: CertificateEntry, at: string, screen: Screen): string[] {
+  if (vantages.length === 0) return [];
+  const columns = [
+    { title: "SEEN FROM" },
+    { title: "ENDPOINT", widthMin: 12, expendable: true },
+    { title: "SEES", widthMin: 12 },
+    { title: "LOOKED" },
+    { title: "VERDICT" },
+  ];
+  const rows = vantages.flatMap(({ endpoint, views }) =>
+    views.map(({ vantage, sees, lookedAt, proved, silent }): Cell[] => [
+      ...[vantage, endpoint, sees, lookedAt === null ? "never" : fromNow(lookedAt, at)],
+      silent
+        ? { text: "unknown: no verifier runs there", style: "wrong" }
+        : proved
+          ? { text: "proved", style: "proved" }
+          : { text: "not proved", style: "caution" },
+    ]),
+  );
+  const differing = vantages.flatMap(({ endpoint, difference }) =>
+    difference === null ? [] : wrong(`${endpoint}: ${difference}`, screen),
+  );
+  return ["", ...renderTable(columns, rows, screen), ...differing];
 }
 
 /** An error in full, below the table that it would tear apart. */

@@ -1,7 +1,7 @@
-import type { Heartbeat } from "../../domain/heartbeat.ts";
+import { type Heartbeat, isLive } from "../../domain/heartbeat.ts";
 import type { DoctorCheck } from "../../reports/doctor.ts";
 import { loadFleet } from "../../reports/fleet.ts";
-import { healthNotices, isLive, listed } from "../../reports/health.ts";
+import { healthNotices, listed } from "../../reports/health.ts";
 import { configurationDigest } from "../applied.ts";
 import { packageVersion } from "../packageVersion.ts";
 import { failed, notChecked, passed, warning } from "./check.ts";

@@ -1,5 +1,5 @@
 import type { Certificate, Wave } from "../../domain/certificate.ts";
-import { type Endpoint, HTTPS_PORT, STARTTLS_PORTS } from "../../domain/endpoint.ts";
+import { type Endpoint, endpointKey, HTTPS_PORT, STARTTLS_PORTS } from "../../domain/endpoint.ts";
 import { namesCover } from "../../domain/identifier.ts";
 import type { Problems } from "../read/problems.ts";
 import { quote } from "../read/suggestions.ts";
@@ -18,6 +18,8 @@ const DEFAULT_VERIFY_TIMEOUT_MS = 60_000;
 export type WrittenCertificate = Partial<CertificateEntry>;
 
 export interface DraftSources {
+  /** Every network that endpoints are dialled from; empty: they have no names. */
+  readonly vantages: readonly string[];
   /** Names of issuers. */
   readonly distrusted: ReadonlySet<string>;
   readonly responsibility: ResponsibilitySources;
@@ -30,7 +32,7 @@ export interface DraftSources {
 export function draftCertificates(
   entries: ReadonlyMap<string, Entry<WrittenCertificate>>,
   defaults: DefaultsEntry,
-  { distrusted, responsibility }: DraftSources,
+  { distrusted, responsibility, vantages }: DraftSources,
   problems: Problems,
 ): Draft[] {
   const drafts: Draft[] = [];
@@ -64,9 +66,7 @@ export function draftCertificates(
       targets,
       waves,
       onWaveFailure: entry.onWaveFailure ?? defaults.onWaveFailure ?? (waves.length > 0 ? "hold" : "fail"),
-      endpoints: (entry.endpoints ?? []).map((endpoint, i) =>
-        completeEndpoint(endpoint, entry.names, ["certificates", name, "endpoints", i], problems),
-      ),
+      endpoints: completeEndpoints(entry, vantages, ["certificates", name, "endpoints"], problems),
       policy: {
         renewAtFractionLeft: entry.renewal?.atFractionLeft ?? defaults.renewal?.atFractionLeft ?? null,
         jitterFraction: entry.renewal?.jitter ?? defaults.renewal?.jitter ?? DEFAULT_JITTER,
@@ -102,6 +102,28 @@ function wavesOf({ targets, waves }: Pick<DefaultsEntry, "targets" | "waves">): 
 
 function issuersOf({ issuer, issuers }: Pick<DefaultsEntry, "issuer" | "issuers">): readonly string[] | undefined {
   return issuers ?? (issuer === undefined ? undefined : [issuer]);
+}
+
+/** Each once for every vantage that must prove it. */
+function completeEndpoints(
+  { endpoints = [], names }: WrittenCertificate,
+  vantages: readonly string[],
+  path: readonly (string | number)[],
+  problems: Problems,
+): Endpoint[] {
+  const seen = new Set<string>();
+  return endpoints.flatMap((entry, i) => {
+    const seenFrom = fromEach(completeEndpoint(entry, names, [...path, i], problems), entry.vantages ?? vantages);
+    if (seenFrom.some((endpoint) => seen.has(endpointKey(endpoint))))
+      problems.add([...path, i], "is listed twice: remove one");
+    for (const endpoint of seenFrom) seen.add(endpointKey(endpoint));
+    return seenFrom;
+  });
+}
+
+/** What the file does not name is reported by references.ts. */
+export function fromEach(endpoint: Endpoint, vantages: readonly string[]): Endpoint[] {
+  return vantages.length === 0 ? [endpoint] : vantages.map((vantage) => ({ ...endpoint, vantage }));
 }
 
 /**

@@ -21,6 +21,7 @@ export function checkReferences(raw: Raw, problems: Problems, isWhole: boolean):
   checkAlerts(raw, problems);
   if (isWhole) checkCanary(raw, problems);
   checkDiscovery(raw, problems);
+  checkVantages(raw, problems);
   for (const [client, written] of Object.entries(mapping(mapping(raw.web).httpreq))) {
     const { solver } = mapping(written);
     if (typeof solver === "string") checkOne("solver", solver, ["web", "httpreq", client, "solver"], defined, problems);
@@ -83,6 +84,24 @@ function checkReport(raw: Raw, channels: readonly string[], problems: Problems):
       () => `${quote(channel)} is not defined under \`notifications\`${suggestion(channel, channels)}`,
     );
   else if (type !== "smtp") problems.add(path, `${quote(channel)} is no channel of type \`smtp\`: name one that is`);
+}
+
+/** Of this file's processes, of endpoints and of what is watched. */
+function checkVantages(raw: Raw, problems: Problems): void {
+  const vantages = texts(raw.vantages).filter((each) => each !== undefined);
+  const check = (name: string | undefined, path: Path): void => {
+    if (name !== undefined && !vantages.includes(name))
+      problems.add(path, () => `${quote(name)} is not listed under \`vantages\`${suggestion(name, vantages)}`);
+  };
+  if (typeof raw.vantage === "string") check(raw.vantage, ["vantage"]);
+  for (const [name, written] of Object.entries(mapping(raw.certificates))) {
+    const { endpoints } = mapping(written);
+    for (const [i, endpoint] of (Array.isArray(endpoints) ? endpoints : []).entries())
+      for (const [j, each] of texts(mapping(endpoint).vantages).entries())
+        check(each, ["certificates", name, "endpoints", i, "vantages", j]);
+  }
+  for (const [name, written] of Object.entries(mapping(raw.watch)))
+    for (const [j, each] of texts(mapping(written).vantages).entries()) check(each, ["watch", name, "vantages", j]);
 }
 
 /** Solvers that list the names of zones. */

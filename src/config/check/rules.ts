@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { endpointKey } from "../../domain/endpoint.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { HttpreqClient } from "../../domain/httpreqClient.ts";
 import type { Identifier } from "../../domain/identifier.ts";
@@ -32,7 +31,6 @@ const noEndpoints = z.object({ endpoints: z.array(z.unknown()).max(0).optional()
 const RULES: readonly Rule[] = [
   namesAreDistinct,
   namesFitIssuers,
-  endpointsAreDistinct,
   servedTargetsHaveEndpoints,
   certificatesAreDistinct,
   solversFitNames,
@@ -68,17 +66,6 @@ function namesFitIssuers({ certificates, issuers }: CheckedSections, problems: P
         `has ${identifiers.length} names, but issuer ${quote(each)} certifies at most ${max} in one certificate: ` +
           `split the certificate, or correct \`issuers.${each}.namesMax\``,
       );
-    }
-  }
-}
-
-function endpointsAreDistinct({ certificates }: CheckedSections, problems: Problems): void {
-  for (const { name, endpoints } of certificates) {
-    const seen = new Set<string>();
-    for (const [i, endpoint] of endpoints.entries()) {
-      const key = endpointKey(endpoint);
-      if (seen.has(key)) problems.add(["certificates", name, "endpoints", i], "is listed twice: remove one");
-      seen.add(key);
     }
   }
 }

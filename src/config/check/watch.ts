@@ -1,10 +1,10 @@
 import type { z } from "zod";
-import { endpointKey } from "../../domain/endpoint.ts";
+import { type Endpoint, endpointPlace } from "../../domain/endpoint.ts";
 import type { WatchDefinition } from "../../domain/watched.ts";
 import type { Problems } from "../read/problems.ts";
 import { quote } from "../read/suggestions.ts";
 import type { watchSchema } from "../schema/watch.ts";
-import { howToDial, portOf } from "./certificates.ts";
+import { fromEach, howToDial, portOf } from "./certificates.ts";
 import { type ResponsibilitySources, responsibilityOf } from "./responsibility.ts";
 import type { Entry } from "./sections.ts";
 
@@ -13,18 +13,28 @@ type WatchEntry = z.output<typeof watchSchema>;
 /** Completes each watched endpoint. The same place twice is a mistake: it would be looked at, and alerted about, twice. */
 export function watchDefinitions(
   entries: ReadonlyMap<string, Entry<WatchEntry>>,
+  vantages: readonly string[],
   responsibility: ResponsibilitySources,
   problems: Problems,
 ): WatchDefinition[] {
   const places = new Map<string, string>();
-  return [...entries].map(([name, { value }]) => {
+  return [...entries].flatMap(([name, { value }]) => {
     const definition = definitionOf(name, value, responsibility);
-    const place = endpointKey(definition.endpoint);
+    const place = endpointPlace(definition.endpoint);
     const other = places.get(place);
     if (other !== undefined) problems.add(["watch", name], `is the same endpoint as ${quote(other)}: ${place}`, "key");
     places.set(place, name);
-    return definition;
+    return fromEach(definition.endpoint, value.vantages ?? vantages).map((endpoint) => ({
+      ...definition,
+      key: watchedKey(name, endpoint),
+      endpoint,
+    }));
   });
+}
+
+/** Each vantage looks by itself. */
+function watchedKey(name: string, { vantage }: Endpoint): string {
+  return vantage === undefined ? name : `${name} from ${vantage}`;
 }
 
 function definitionOf(name: string, entry: WatchEntry, responsibility: ResponsibilitySources): WatchDefinition {

@@ -14,6 +14,7 @@ import { type Checked, checkDnsName, checkIdentifier } from "./identifiers.ts";
 import { maintenanceSchema } from "./maintenance.ts";
 import { responsibilityKeys } from "./responsibility.ts";
 import { secretReference } from "./secretReference.ts";
+import { vantagesSchema } from "./vantages.ts";
 
 /** More than any public CA puts into one certificate; what each allows is the issuer's `namesMax`. */
 const NAMES_MAX = 1_000;
@@ -28,6 +29,7 @@ export interface EndpointEntry {
   readonly proxyProtocol?: ProxyProtocol | undefined;
   readonly alpn?: readonly string[] | undefined;
   readonly handshakeTimeout?: number | undefined;
+  readonly vantages?: readonly string[] | undefined;
 }
 
 const identifier = z.string().transform((text, context) => take<Identifier>(checkIdentifier(text), context));
@@ -71,6 +73,10 @@ export const endpointSchema = z.union([
     handshakeTimeout: duration({ min: "100ms", max: "2m" })
       .optional()
       .describe("Limit of one connection, from connect to the end of the handshake. Default: 5s."),
+    vantages: vantagesSchema
+      .min(1)
+      .optional()
+      .describe("The `vantages` of this file that reach it, such as `[office]`. Default: all of them."),
   }),
 ]);
 

@@ -14,6 +14,7 @@ import { responsibilitySchema } from "./responsibility.ts";
 import { retentionSchema } from "./retention.ts";
 import { secretReference } from "./secretReference.ts";
 import { tracingSchema } from "./tracing.ts";
+import { vantagesSchema } from "./vantages.ts";
 import { verificationSchema } from "./verification.ts";
 import { watchSchema } from "./watch.ts";
 import { webSchema } from "./web.ts";
@@ -166,6 +167,19 @@ export const fileSchema = z.strictObject({
   workers: workers.prefault({}).describe("Concurrency of each worker process."),
   observation: observation.prefault({}).describe("Looking at endpoints between renewals."),
   verification: verificationSchema.prefault({}).describe("How much it takes to prove that an endpoint is live."),
+  vantages: vantagesSchema
+    .default([])
+    .describe(
+      "Networks that every endpoint is dialled from, such as `[office, internet]`: it is proved when verifiers in all " +
+        "of them have seen the new certificate there. Each needs a verifier that says so: `--vantage office`. Default: " +
+        "none, and any verifier dials every endpoint.",
+    ),
+  vantage: name
+    .optional()
+    .describe(
+      "The one of `vantages` that a verifier with this very file dials from. RENEWD_VANTAGE and `--vantage` say it for " +
+        "one process.",
+    ),
   watch: z
     .record(name, watchSchema)
     .default({})

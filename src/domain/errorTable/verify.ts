@@ -36,6 +36,11 @@ export const VERIFY_ERRORS = {
       "Check that the named address accepts TLS connections from the verifier and does not keep them waiting, as a limit " +
       "on connections does; `handshakeTimeout` of the endpoint gives a slow server more time.",
   },
+  "verify.vantageSilent": {
+    class: "target",
+    retry: "never",
+    action: "Start a verifier in that network: `renewd worker verifier --vantage NAME`, with the name of the vantage.",
+  },
   "verify.undialable": {
     class: "target",
     retry: "never",

@@ -129,9 +129,14 @@ function advanceWaves(renewal: Renewal, certificate: Certificate, facts: Facts, 
     }
     const failures = failuresOf(wave, renewal, facts);
     failed.push(...failures);
+    const unseen = unseenFrom(unverifiedIn(wave, renewal, facts), facts);
+    failed.push(...unseen);
     const [first] = failures;
     // Once the old pair is bad, every target that can take the new one gets it.
-    if (first === undefined || failures.length <= wave.failureBudget || !isSafe) continue;
+    if (!isSafe) continue;
+    // That nobody looks says nothing against the pair: it is no reason to take it back.
+    if (unseen.length > 0) break;
+    if (first === undefined || failures.length <= wave.failureBudget) continue;
     const policy = policyFor(renewal, certificate, facts);
     if (policy === "fail") break;
     const which = waves.length === 1 ? "" : `wave ${wave.number} of ${waves.length}: `;
@@ -179,20 +184,42 @@ function advanceWave(wave: StagedWave, renewal: Renewal, facts: Facts, now: numb
   if (leased.length > 0) return { kind: "wait", until: Math.min(...leased.map((row) => row.leaseUntil ?? now)) };
 
   // A failing target must not delay the proof of the others: deployed targets are verified before waiting for it.
-  const unverified = wave.endpoints.filter((endpoint) => needsRound(endpoint, renewal, facts, 0));
-  if (unverified.length > 0) return { kind: "verify", endpoints: unverified };
+  const unverified = unverifiedIn(wave, renewal, facts);
+  const reachable = unverified.filter((endpoint) => !isUnseen(endpoint, facts));
+  if (reachable.length > 0) return { kind: "verify", endpoints: reachable };
   if (due.length > 0) return offer;
   if (pending.length > 0) return { kind: "wait", until: Math.min(...pending.map(notBefore)) };
+  if (unverified.length > 0) return { kind: "verify", endpoints: unverified };
   if (wave.bakeMs === 0 || failuresOf(wave, renewal, facts).length > wave.failureBudget) return null;
 
   const bakedAt = Math.max(0, ...rows.map((row) => row.deployedAt ?? 0)) + wave.bakeMs;
   if (now < bakedAt) return { kind: "wait", until: bakedAt };
-  const unbaked = wave.endpoints.filter((endpoint) => needsRound(endpoint, renewal, facts, bakedAt));
-  return unbaked.length > 0 ? { kind: "verify", endpoints: unbaked } : null;
+  const unbaked = unverifiedIn(wave, renewal, facts, bakedAt);
+  const seen = unbaked.filter((endpoint) => !isUnseen(endpoint, facts));
+  return unbaked.length > 0 ? { kind: "verify", endpoints: seen.length > 0 ? seen : unbaked } : null;
 }
 
-/** Nobody claims the offered work, or the rest backs off: a target is down or asked to wait. */
+function unverifiedIn(wave: StagedWave, renewal: Renewal, facts: Facts, since = 0): readonly Endpoint[] {
+  return wave.endpoints.filter((endpoint) => needsRound(endpoint, renewal, facts, since));
+}
+
+/** No verifier dials from its vantage. */
+function isUnseen({ vantage }: Endpoint, { silent }: Facts): boolean {
+  return vantage !== undefined && silent.has(vantage);
+}
+
+function unseenFrom(endpoints: readonly Endpoint[], facts: Facts): Failure[] {
+  return endpoints
+    .filter((endpoint) => isUnseen(endpoint, facts))
+    .map((endpoint) => ({
+      code: "verify.vantageSilent",
+      message: `endpoint ${endpointKey(endpoint)}: no verifier of vantage ${endpoint.vantage} runs`,
+    }));
+}
+
+/** Nobody claims the offered work, or the rest backs off: a target is down or asked to wait, or a vantage is silent. */
 function isWaitingInVain(action: Action, wave: StagedWave, facts: Facts, now: number): boolean {
+  if (action.kind === "verify") return action.endpoints.every((endpoint) => isUnseen(endpoint, facts));
   // A deployer that has just served another target is busy, not absent.
   const servedAt = Math.max(0, ...facts.deployments.map(({ deployedAt }) => deployedAt ?? 0));
   if (action.kind !== "wait") return isUnattended(action, facts, now) && now >= servedAt + UNATTENDED_MS;

@@ -15,6 +15,8 @@ export interface Facts {
   readonly previous: Version | null;
   readonly deployments: readonly Deployment[];
   readonly endpoints: readonly EndpointStatus[];
+  /** Vantages without a verifier: nobody can verify there. */
+  readonly silent: ReadonlySet<string>;
   readonly leaseMs: number;
   /** After this many claims without an outcome, the work counts as a crash loop. */
   readonly crashesMax: number;

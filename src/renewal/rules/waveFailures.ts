@@ -1,6 +1,6 @@
 import type { Certificate } from "../../domain/certificate.ts";
-import type { Deployment } from "../../domain/deployment.ts";
-import { endpointKey } from "../../domain/endpoint.ts";
+import type { Deployment, EndpointStatus } from "../../domain/deployment.ts";
+import { endpointKey, endpointPlace, placeOfKey } from "../../domain/endpoint.ts";
 import { type ErrorCode, isErrorCode } from "../../domain/errorTable.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { StagedWave } from "../../domain/waves.ts";
@@ -37,9 +37,18 @@ export function failuresOf(wave: StagedWave, renewal: Renewal, facts: Facts): Fa
   );
   const endpoints = unproved.map((status) => {
     const { code, message } = failure(status.errorCode ?? "verify.stale", status.errorMessage ?? "not proved");
-    return { code, message: `endpoint ${status.endpoint}: ${message}` };
+    return { code, message: `endpoint ${status.endpoint}: ${message}${seenElsewhere(status, facts)}` };
   });
   return [...targets, ...endpoints];
+}
+
+/** What the other vantages of the same endpoint have proved. */
+function seenElsewhere({ endpoint, generation }: EndpointStatus, { certificate, endpoints }: Facts): string {
+  const proved = endpoints.filter((each) => each.generation === generation && each.proved);
+  const others = (certificate?.endpoints ?? []).filter(
+    (each) => endpointPlace(each) === placeOfKey(endpoint) && proved.some((one) => one.endpoint === endpointKey(each)),
+  );
+  return others.map(({ vantage }) => `; ${vantage} sees generation ${generation}`).join("");
 }
 
 function failureOf(row: Deployment, facts: Facts): Failure {

@@ -1,4 +1,5 @@
 import type { Certificate } from "../../domain/certificate.ts";
+import type { Endpoint } from "../../domain/endpoint.ts";
 import { toRenewalError } from "../../domain/errors.ts";
 import { isLeaseHeld } from "../../domain/lease.ts";
 import type { Job } from "../../domain/queue.ts";
@@ -8,6 +9,7 @@ import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { type Action, advance, type Facts, issuesTheSame } from "../rules/advance.ts";
 import { withoutDeadEndpoints } from "../rules/deadNames.ts";
+import { silentVantages } from "../rules/vantages.ts";
 import { isConfigurationOutdated } from "./configurationVersion.ts";
 import { finish } from "./finish.ts";
 import { holdRenewal, recordResumed, resumeHeld, type WaveFailed } from "./hold.ts";
@@ -210,8 +212,19 @@ export async function loadFacts(context: Context, store: Store, renewal: Renewal
   const previous = pairKept(renewal, found);
   const { deployments, endpoints } = found;
   const outdated = isConfigurationOutdated(context, renewal.certificate, found.record);
+  const silent = await silentFor(context, store, certificate?.endpoints ?? []);
   const { leaseMs, crashesMax } = context.settings;
-  return { certificate, outdated, version, previous, deployments, endpoints, leaseMs, crashesMax };
+  return { certificate, outdated, version, previous, deployments, endpoints, silent, leaseMs, crashesMax };
+}
+
+/** Who asks is there, even before its first report. */
+async function silentFor(
+  { vantage, clock }: Context,
+  store: Store,
+  endpoints: readonly Endpoint[],
+): Promise<ReadonlySet<string>> {
+  const others = endpoints.filter((endpoint) => endpoint.vantage !== undefined && endpoint.vantage !== vantage);
+  return others.length === 0 ? new Set() : silentVantages(others, await store.health.beats(), clock.now());
 }
 
 /** The newest pair that a target of a later wave still holds. If none is known to hold one: the version before. */
@@ -232,7 +245,11 @@ function jobsFor(
   facts: Facts,
 ): Job[] {
   const { id: renewalId, generation, priority, fence } = renewal;
-  if (action.kind !== "deploy") return [{ kind: action.kind, renewalId, generation, fence, priority }];
+  if (action.kind === "issue") return [{ kind: action.kind, renewalId, generation, fence, priority }];
+  if (action.kind === "verify")
+    return [...new Set(action.endpoints.map(({ vantage }) => vantage ?? null))].map((vantage) => ({
+      ...{ kind: action.kind, renewalId, generation, vantage, fence, priority },
+    }));
   return facts.deployments
     .filter(({ target }) => action.targets.includes(target))
     .map((row) => ({

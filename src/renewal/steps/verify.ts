@@ -8,6 +8,8 @@ import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { renewalEvent } from "../history.ts";
 import { MIXED_LOOK_MS, restartEvidence } from "../rules/proof.ts";
+import { endpointsOf } from "../rules/vantages.ts";
+import { recordDifferences } from "../watch/recordDifferences.ts";
 import { recordServedOf } from "../watch/recordServed.ts";
 import { claimInTime, underClaim } from "./claim.ts";
 import { type Approach, type EndpointRound, examineEndpoints, provedDetail } from "./examineEndpoint.ts";
@@ -83,9 +85,10 @@ async function attemptVerify(context: Context, renewal: Renewal, lease: Lease): 
 async function endpointsToVerify(context: Context, claimed: Renewal): Promise<Needed | null> {
   const { action, facts } = await nextActionIgnoringMyClaim(context, { renewal: claimed, deployment: null });
   const { certificate, version } = facts;
-  return action.kind === "verify" && certificate !== null && version !== null
-    ? { certificate, version, endpoints: action.endpoints }
-    : null;
+  if (action.kind !== "verify" || certificate === null || version === null) return null;
+  // The others wait for a verifier of their vantage.
+  const endpoints = endpointsOf(action.endpoints, context.vantage);
+  return endpoints.length === 0 ? null : { certificate, version, endpoints };
 }
 
 async function examineUntilDeadline(context: Context, needed: Needed, signal: AbortSignal): Promise<EndpointRound[]> {
@@ -158,6 +161,7 @@ async function recordRounds(context: Context, renewal: Renewal, rounds: readonly
           renewalEvent(renewal, now, "verify.stale", { endpoint, generation, code: errorCode, message: errorMessage }),
         );
     }
+    await recordDifferences(tx, { endpoints, certificate, renewalId, rounds }, now);
     if (rounds.some(({ status }) => status.errorCode === "verify.mixed"))
       await tx.certificates.update(certificate, { nextObservationAt: now + MIXED_LOOK_MS });
     if (rounds.some(({ status }) => isUnanswered(status.errorCode))) await tx.deployments.inspectBy(certificate, now);

@@ -31,7 +31,9 @@ export async function boundInstants(context: BoundContext, signal: AbortSignal):
   const { store, services } = context;
   const latest = new Map((await store.versions.listLatest(() => {})).map((version) => [version.certificate, version]));
   await repairNumbers(context);
-  await store.watched.bringForward(context.clock.now() + Math.max(OBSERVATION_MAX_MS, 2 * context.settings.observeMs));
+  const latestLookAt = context.clock.now() + Math.max(OBSERVATION_MAX_MS, 2 * context.settings.observeMs);
+  await store.watched.bringForward(latestLookAt);
+  await store.vantages.bringForward(latestLookAt);
   const added = await store.transaction((tx) => addMissingRecords(tx, services.certificates(), context.clock.now()));
   let corrected = added.length;
   for (const { name } of await store.certificates.list()) {

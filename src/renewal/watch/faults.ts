@@ -9,6 +9,7 @@ import { type CertificateFacts, type Fault, faultOf, NOWHERE } from "../rules/al
 import { horizonFault } from "../rules/horizon.ts";
 import { peerFault } from "../rules/peers.ts";
 import { isWatchedOnly, servedInUse } from "../rules/served.ts";
+import { silentVantages, vantageAdvice } from "../rules/vantages.ts";
 import { expiryWarningAt } from "../rules/window.ts";
 
 /** A channel that has failed this often in a row does not come back by itself soon. */
@@ -125,8 +126,11 @@ export async function standingFaults(
     const error = selfTests[channel]?.error ?? null;
     return error === null ? [] : [[channel, `has failed its self-test: ${error}`]];
   });
-  const beats = heartbeat ? await store.health.beats() : [];
-  const silent = beats
+  const looking = services.certificates().flatMap(({ endpoints }) => endpoints);
+  const watching = (services.watched?.() ?? []).map(({ endpoint }) => endpoint);
+  const endpoints = [...looking, ...watching].filter(({ vantage }) => vantage !== undefined);
+  const beats = heartbeat || endpoints.length > 0 ? await store.health.beats() : [];
+  const failedPings = (heartbeat ? beats : [])
     .filter(({ stoppedAt }) => stoppedAt === null)
     .flatMap(({ problems }) => problems.filter(({ kind }) => kind === "heartbeat"));
   return [
@@ -137,7 +141,14 @@ export async function standingFaults(
         action: `Try it: \`renewd notify ${channel}\`. What waits for it is sent when it works again.`,
       }),
     ),
-    ...silent
+    ...[...silentVantages(endpoints, beats, clock.now())].map(
+      (vantage): Fault => ({
+        ...ofRenewd("vantageSilent", vantage),
+        what: `no verifier of vantage ${vantage} runs: what is served there is unknown, and no renewal is proved`,
+        action: vantageAdvice(vantage),
+      }),
+    ),
+    ...failedPings
       .slice(0, 1)
       .map(({ message, action }): Fault => ({ ...ofRenewd("heartbeat", null), what: message, action })),
     ...(await store.peers.list()).flatMap((peer) => peerFault(peer) ?? []),
@@ -145,7 +156,10 @@ export async function standingFaults(
   ];
 }
 
-function ofRenewd(rule: "channel" | "heartbeat", subject: string | null): Omit<Fault, "what" | "action"> {
+function ofRenewd(
+  rule: "channel" | "heartbeat" | "vantageSilent",
+  subject: string | null,
+): Omit<Fault, "what" | "action"> {
   return {
     ...{ rule, certificate: null, place: { ...NOWHERE, subject }, code: null, severity: "page" },
     ...{ level: 0, isLast: false, expiresAt: null },

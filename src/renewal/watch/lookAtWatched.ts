@@ -38,10 +38,11 @@ export async function lookAtWatched(context: Context, signal: AbortSignal): Prom
   const limit = pLimit(SOCKETS_MAX);
   const writer = new LookWriter(context);
   const running = new Set<Promise<void>>();
+  const from = context.vantage === undefined ? {} : { vantage: context.vantage };
   let looked = 0;
   while (!signal.aborted) {
     const now = clock.now();
-    const due = await store.watched.claim({ now, nextAt: now + CLAIM_MS, limit: AHEAD_MAX });
+    const due = await store.watched.claim({ now, nextAt: now + CLAIM_MS, limit: AHEAD_MAX, ...from });
     if (due.length === 0 && running.size === 0) break;
     const asking = askingFor(context, due.length);
     for (const watched of due) {

@@ -1,6 +1,6 @@
 import type { Certificate } from "../../domain/certificate.ts";
 import type { EndpointStatus } from "../../domain/deployment.ts";
-import { isUnanswered } from "../../domain/endpoint.ts";
+import { endpointKey, isUnanswered } from "../../domain/endpoint.ts";
 import { toRenewalError } from "../../domain/errors.ts";
 import type { NewEvent } from "../../domain/event.ts";
 import type { Store } from "../../domain/store.ts";
@@ -12,8 +12,10 @@ import { isProved, MIXED_LOOK_MS, noEvidence } from "../rules/proof.ts";
 import { behindTargets } from "../rules/reasons.ts";
 import { overtaking } from "../rules/restored.ts";
 import { isWatchedOnly } from "../rules/served.ts";
+import { endpointsOf } from "../rules/vantages.ts";
 import { type Approach, type EndpointRound, examineEndpoints, provedDetail } from "../steps/examineEndpoint.ts";
 import { observeServed } from "./observeServed.ts";
+import { recordDifferences } from "./recordDifferences.ts";
 import { recordServedOf } from "./recordServed.ts";
 
 /** Groups of connections that may fail in one look: a server may be restarting. */
@@ -50,11 +52,12 @@ async function observeSome(context: Context, signal: AbortSignal): Promise<numbe
   // With a wrong clock a good certificate looks expired.
   await context.clockGuard.check(signal);
   const spread = 1 + JITTER * (2 * Math.random() - 1);
-  const names = await store.certificates.claimObservations({
-    now: clock.now(),
-    nextAt: clock.now() + settings.observeMs * spread,
-    limit: AT_ONCE,
-  });
+  const terms = { now: clock.now(), nextAt: clock.now() + settings.observeMs * spread, limit: AT_ONCE };
+  const { vantage } = context;
+  const names =
+    vantage === undefined
+      ? await store.certificates.claimObservations(terms)
+      : await store.vantages.claimLooks(vantage, terms);
   const { lookConnections } = settings;
   const connections = names.length < AT_ONCE ? lookConnections : Math.min(BUSY_CONNECTIONS, lookConnections);
   await Promise.all(
@@ -81,7 +84,8 @@ async function observeOne(context: Context, name: string, connections: number, s
   const certificate = configured && withoutDeadEndpoints(configured, version);
   // An active renewal verifies the pair that it has just deployed, and that says more.
   if (certificate === null || version === null || (await store.renewals.active(name)) !== null) return;
-  const { endpoints } = certificate;
+  const endpoints = endpointsOf(certificate.endpoints, context.vantage);
+  if (endpoints.length === 0) return;
   const found = await examineEndpoints(
     context,
     { certificate, version, endpoints },
@@ -93,6 +97,20 @@ async function observeOne(context: Context, name: string, connections: number, s
     await recordServedOf(tx, context.judge, endpoints, found);
   });
   if (found.every(({ status }) => status.proved)) await store.replacements.wakeNextWave(name, context.clock.now());
+}
+
+/** By these looks and, of other vantages, by what they last recorded. */
+function allProved(
+  { endpoints }: Certificate,
+  { generation }: Version,
+  found: readonly EndpointRound[],
+  before: ReadonlyMap<string, EndpointStatus>,
+): boolean {
+  const now = new Map([...before, ...found.map(({ status }) => [status.endpoint, status] as const)]);
+  return endpoints.every((endpoint) => {
+    const status = now.get(endpointKey(endpoint));
+    return status?.generation === generation && status.proved;
+  });
 }
 
 /**
@@ -153,7 +171,12 @@ async function recordObservations(
   // A server that cannot start may have files that do not match.
   if (found.some(({ status }) => isUnanswered(status.errorCode))) await tx.deployments.inspectBy(name, now);
   if (!changed) return;
-  if (found.every(({ status }) => status.proved)) await confirmVersion(tx, certificate, version, now);
+  await recordDifferences(
+    tx,
+    { endpoints: certificate.endpoints, certificate: name, renewalId: null, rounds: found },
+    now,
+  );
+  if (allProved(certificate, version, found, before)) await confirmVersion(tx, certificate, version, now);
   // The planner decides again: something may be due now, or no longer blocked.
   await tx.certificates.update(name, { nextCheckAt: now });
 }

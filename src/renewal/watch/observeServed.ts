@@ -9,6 +9,7 @@ import { formatAgo } from "../../domain/time.ts";
 import type { WatchedAddress } from "../../domain/watched.ts";
 import type { Context } from "../context.ts";
 import { isWatchedOnly, OF_OTHERS, servedInUse } from "../rules/served.ts";
+import { endpointsOf } from "../rules/vantages.ts";
 import { withStale } from "../rules/watched.ts";
 import { expiryWarningAt } from "../rules/window.ts";
 import { type Asking, askMembers, leavesAt, servedEarlier } from "./members.ts";
@@ -36,7 +37,7 @@ export async function observeServed(
   const limit = pLimit(CONNECTIONS_MAX);
   const known = await context.store.observations.observations(certificate.name);
   const rounds = await Promise.all(
-    certificate.endpoints.map((endpoint) => {
+    endpointsOf(certificate.endpoints, context.vantage).map((endpoint) => {
       const at = endpointKey(endpoint);
       const last = known.filter((each) => each.endpoint === at).map(({ observation }) => observation);
       return limit(() => dial(context, { certificate, endpoint, last }, asking, signal));
@@ -136,7 +137,8 @@ async function record(tx: Store, certificate: Certificate, rounds: readonly Roun
     const base = { at: now, certificate: name, renewalId: null, target: null };
     await tx.events.append({ ...base, type: "verify.stale", detail: { endpoint, generation, code, message } });
   }
-  const inUse = servedInUse(rounds.flatMap(({ observations }) => observations));
+  // What other vantages saw last counts on.
+  const inUse = servedInUse((await tx.observations.observations(name)).map(({ observation }) => observation));
   // The tool that renewed it is not renewd, so the next end needs its own warning.
   if (inUse !== null && inUse.notAfter !== lastServed?.notAfter)
     await tx.certificates.update(name, { expiryWarningAt: expiryWarningAt(inUse) });

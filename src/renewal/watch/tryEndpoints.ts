@@ -14,7 +14,7 @@ const AT_ONCE = 8;
  * there? What it serves is not judged. Before the first version a server that does not answer may be waiting for it.
  */
 export async function tryEndpoints(
-  context: Pick<Context, "store" | "probe">,
+  context: Pick<Context, "store" | "probe" | "vantage">,
   certificate: Pick<Certificate, "name" | "endpoints">,
   signal: AbortSignal,
 ): Promise<RehearsalStep[]> {
@@ -31,12 +31,14 @@ export async function tryEndpoints(
 }
 
 async function tryEndpoint(
-  { probe }: Pick<Context, "probe">,
+  { probe, vantage: here }: Pick<Context, "probe" | "vantage">,
   endpoint: Endpoint,
   signal: AbortSignal,
 ): Promise<RehearsalStep> {
-  const { host, port } = endpoint;
-  const step = `endpoint ${host.includes(":") ? `[${host}]` : host}:${port}`;
+  const { host, port, vantage } = endpoint;
+  const step = `endpoint ${host.includes(":") ? `[${host}]` : host}:${port}${vantage === undefined ? "" : ` from ${vantage}`}`;
+  if (vantage !== here && vantage !== undefined)
+    return { step, result: "notChecked", message: `only its verifiers dial from vantage ${vantage}`, error: null };
   try {
     const addresses = await probe.addresses(endpoint, signal);
     const answers: string[] = [];

@@ -8,7 +8,7 @@ import type { Examined } from "../summary.ts";
 import type { List } from "./list.ts";
 import { responsibilityColumns, responsibilityFacets } from "./responsibility.ts";
 
-/** `proved` only by a handshake that is young enough; `unknown`: the last proof is too old; `unseen`: never dialled. */
+/** `proved` only by a handshake that is young enough; `unknown`: the last proof is too old, or its vantage silent; `unseen`: never dialled. */
 export const ENDPOINT_STATES = ["notServed", "unknown", "unseen", "proving", "proved"] as const;
 export type EndpointState = (typeof ENDPOINT_STATES)[number];
 
@@ -29,12 +29,13 @@ export interface EndpointRow {
 }
 
 export function endpointRows({ member }: Examined): EndpointRow[] {
-  const { certificate, endpoints, version, active, proofsFrom } = member;
+  const { certificate, endpoints, version, active, proofsFrom, silent } = member;
   return certificate.endpoints.map((definition) => {
     const endpoint = endpointKey(definition);
     const status = endpoints.find((each) => each.endpoint === endpoint);
     const isCurrent = status !== undefined && status.generation === expectedGeneration(certificate, version);
-    const isOld = (status?.roundEndedAt ?? 0) < proofsFrom;
+    const isUnseen = definition.vantage !== undefined && silent.has(definition.vantage);
+    const isOld = isUnseen || (status?.roundEndedAt ?? 0) < proofsFrom;
     const stateOf = (): EndpointState => {
       if (isCurrent && status.proved) return isOld ? "unknown" : "proved";
       if (active !== null) return "proving";
@@ -72,6 +73,7 @@ export const endpointList: List<EndpointRow> = {
     { key: "state", title: "State", values: ({ state }) => [state] },
     { key: "error", title: "Error", values: ({ errorCode }) => [errorCode ?? "none"] },
     { key: "protocol", title: "Protocol", values: ({ definition }) => [definition.starttls ?? "tls"] },
+    { key: "vantage", title: "Vantage", values: ({ definition }) => [definition.vantage ?? "any"] },
     { key: "target", title: "Served from", values: ({ definition }) => [definition.target ?? "any target"] },
     ...responsibilityFacets,
     { key: "certificate", title: "Certificate", values: ({ certificate }) => [certificate], isCounted: false },

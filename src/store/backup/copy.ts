@@ -15,6 +15,7 @@ const TABLES = {
   deployments: ["certificate", "target"],
   endpointStatuses: ["certificate", "endpoint"],
   observations: ["certificate", "endpoint", "address"],
+  vantageLooks: ["vantage", "certificate"],
   renewalInfos: ["certificate"],
   orderScopes: ["scope"],
   events: ["seq"],

@@ -40,6 +40,7 @@ import { dnsClients } from "./0036-dns-clients.ts";
 import { nameServerTotals } from "./0039-name-server-totals.ts";
 import { horizon } from "./0042-horizon.ts";
 import { certificateDefinitions } from "./0043-certificate-definitions.ts";
+import { vantages } from "./0044-vantages.ts";
 import { peersAndExercises } from "./0045-peers-and-exercises.ts";
 
 /** In order; a released migration never changes. */
@@ -81,6 +82,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Mi
   "0039-name-server-totals": nameServerTotals,
   "0042-horizon": horizon,
   "0043-certificate-definitions": certificateDefinitions,
+  "0044-vantages": vantages,
   "0045-peers-and-exercises": peersAndExercises,
 };
 

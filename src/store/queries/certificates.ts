@@ -6,6 +6,7 @@ import { changeSealed, isIntact, SEALED, sealStored, withSeal } from "../rowSeal
 import { atomically, type Db, type Schema } from "../schema.ts";
 import type { Vault } from "../vault.ts";
 import { claim, claimRehearsal } from "./claims.ts";
+import { lookFromAll } from "./vantages.ts";
 
 /** New or changed: due now, earlier failures no longer count. */
 const resetState = (now: number) =>
@@ -82,6 +83,7 @@ export function certificateStore(db: Db, vault: Vault): Omit<CertificateStore, "
       if (Object.values(patch).every((value) => value === undefined)) return;
       const write = async (to: Db): Promise<void> => {
         await to.updateTable("certificates").set(patch).where("name", "=", name).execute();
+        if (patch.nextObservationAt !== undefined) await lookFromAll(to, name, patch.nextObservationAt ?? 0);
       };
       if (PAUSE.every((column) => patch[column] === undefined)) return write(db);
       // A pause is written whole, whatever was there before.

@@ -10,7 +10,7 @@ import {
   PROCESS_PROBLEMS,
   type ProcessProblem,
 } from "../../domain/heartbeat.ts";
-import { ROLES } from "../../domain/role.ts";
+import { ROLES, type Role } from "../../domain/role.ts";
 import { isIntact, withSeal } from "../rowSeal.ts";
 import { atomically, type Db, type Schema } from "../schema.ts";
 import type { Vault } from "../vault.ts";
@@ -114,8 +114,12 @@ async function beat(db: Db, vault: Vault, beats: readonly Heartbeat[]): Promise<
   await db
     .insertInto("heartbeats")
     .values(
-      beats.map(({ targets, problems, ...rest }) => {
-        const row = { ...rest, targets: JSON.stringify(targets), problems: JSON.stringify(problems) };
+      beats.map(({ targets, vantage, problems, ...rest }) => {
+        const row = {
+          ...rest,
+          targets: JSON.stringify(partsOf(rest.role, targets, vantage)),
+          problems: JSON.stringify(problems),
+        };
         return withSeal(vault, "heartbeats", row);
       }),
     )
@@ -153,12 +157,23 @@ async function apply(trx: Db, configuration: AppliedConfiguration): Promise<void
     .execute();
 }
 
+/**
+ * Which part of its role's work a process does: a deployer's targets or a verifier's vantage. One column has both, so
+ * that the seals of earlier releases stay valid.
+ */
+function partsOf(role: Role, targets: readonly string[], vantage: string | null): readonly string[] {
+  return role === "verifier" ? [vantage].filter((each) => each !== null) : targets;
+}
+
 function toBeat({ seal: _, ...row }: Schema["heartbeats"]): Heartbeat {
   const where = `report of ${row.process}`;
+  const role = readJson(roleText, JSON.stringify(row.role), where);
+  const parts = readJson(namesJson, row.targets, where);
   return {
     ...row,
-    role: readJson(roleText, JSON.stringify(row.role), where),
-    targets: readJson(namesJson, row.targets, where),
+    role,
+    targets: role === "verifier" ? [] : parts,
+    vantage: (role === "verifier" ? parts[0] : null) ?? null,
     problems: readJson(problemsJson, row.problems, where),
   };
 }

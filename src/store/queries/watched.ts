@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type Endpoint, endpointKey, PROXY_PROTOCOLS, STARTTLS_PROTOCOLS } from "../../domain/endpoint.ts";
+import { type Endpoint, endpointPlace, PROXY_PROTOCOLS, STARTTLS_PROTOCOLS } from "../../domain/endpoint.ts";
 import { CRITICALITIES, type Responsibility } from "../../domain/responsibility.ts";
 import {
   WATCH_ORIGINS,
@@ -30,6 +30,7 @@ const endpointJson: z.ZodType<Endpoint> = z.object({
   proxyProtocol: z.enum(PROXY_PROTOCOLS).exactOptional(),
   alpn: z.array(z.string()).exactOptional(),
   handshakeTimeoutMs: z.number().exactOptional(),
+  vantage: z.string().exactOptional(),
 });
 
 const responsibilityJson: z.ZodType<Responsibility> = z.object({
@@ -82,15 +83,16 @@ export function watchedStore(db: Db, vault: Vault): WatchedStore {
       const page = (offset: number) => rows.offset(offset).execute();
       return readEach(await intactOnes(vault, "watchedEndpoints", page, limit), toWatched);
     },
-    claim: ({ now, nextAt, limit }) =>
+    claim: ({ now, nextAt, limit, vantage = "" }) =>
       atomically(db, async (trx) => {
         const due = trx.selectFrom("watchedEndpoints").selectAll().where("nextLookAt", "<=", now);
-        const rows = await due.orderBy("nextLookAt").orderBy("key").limit(Math.min(limit, ROWS_MAX)).execute();
+        const mine = due.where((row) => row.or([row("vantage", "is", null), row("vantage", "=", vantage)]));
+        const rows = await mine.orderBy("nextLookAt").orderBy("key").limit(Math.min(limit, ROWS_MAX)).execute();
         if (rows.length === 0) return [];
         // Of two processes that read the same rows, the second finds them put off.
         const keys = rows.map(({ key }) => key);
-        const mine = trx.updateTable("watchedEndpoints").set({ nextLookAt: nextAt }).where("key", "in", keys);
-        const taken = await mine.where("nextLookAt", "<=", now).returning("key").execute();
+        const put = trx.updateTable("watchedEndpoints").set({ nextLookAt: nextAt }).where("key", "in", keys);
+        const taken = await put.where("nextLookAt", "<=", now).returning("key").execute();
         const got = new Set(taken.map(({ key }) => key));
         return read(rows.filter(({ key }) => got.has(key)));
       }),
@@ -122,7 +124,7 @@ function toWatched({ key, definition, look, nextLookAt }: Row): WatchedEndpoint 
 function rowOf(vault: Vault, definition: WatchDefinition, look: WatchLook | null, nextLookAt: number) {
   const { key, origin, endpoint, expects, responsibility, foundBy } = definition;
   return withSeal(vault, "watchedEndpoints", {
-    ...{ key, origin, place: endpointKey(endpoint), nextLookAt },
+    ...{ key, origin, place: endpointPlace(endpoint), vantage: endpoint.vantage ?? null, nextLookAt },
     definition: JSON.stringify({ key, origin, endpoint, expects, responsibility, foundBy }),
     look: look === null ? null : JSON.stringify(look),
   });
@@ -139,6 +141,7 @@ async function insert(trx: Db, rows: readonly Row[]): Promise<void> {
         conflict.column("key").doUpdateSet((row) => ({
           origin: row.ref("excluded.origin"),
           place: row.ref("excluded.place"),
+          vantage: row.ref("excluded.vantage"),
           definition: row.ref("excluded.definition"),
           look: row.ref("excluded.look"),
           nextLookAt: row.ref("excluded.nextLookAt"),

@@ -18,6 +18,7 @@ import { isAnswered, responsible } from "./parts/responsibility.ts";
 import { CERTIFICATE_LOOK, DEPLOYMENT_LOOK, ENDPOINT_LOOK, pill } from "./parts/state.ts";
 import { strip } from "./parts/strip.ts";
 import { instant, lifetime, relative } from "./parts/time.ts";
+import { seenFrom } from "./parts/vantages.ts";
 
 const RENEWALS_SHOWN = 8;
 const PROOFS_MAX = 2_000;
@@ -77,6 +78,7 @@ export async function certificatePage(facts: PageFacts, name: string): Promise<H
       ${life(row, now)}
       ${blastRadius(row, facts)}
       <div class="columns">${targets(row, facts)}${endpoints(entry, facts, proofStrips(proofs, now))}</div>
+      ${seenFrom(entry?.vantages ?? [], now)}
       <div class="columns">${names(certificate, latest, nameFacts, facts)}${chain(latest, now)}</div>
       ${generations(versions, row, facts)}
       <section class="panel">

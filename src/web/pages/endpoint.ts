@@ -1,4 +1,5 @@
 import { html } from "hono/html";
+import { placeOfKey } from "../../domain/endpoint.ts";
 import type { ObservedAddress } from "../../domain/store.ts";
 import { DAY_MS } from "../../domain/time.ts";
 import type { Version } from "../../domain/version.ts";
@@ -9,7 +10,7 @@ import { HttpProblem } from "../problem.ts";
 import { actionHref } from "./actionLinks.ts";
 import type { PageFacts } from "./facts.ts";
 import { heading, layout } from "./layout.ts";
-import { certificateHref, foreign, type Html, NOTHING, plural } from "./parts/markup.ts";
+import { certificateHref, foreign, type Html, NOTHING, pathOf, plural } from "./parts/markup.ts";
 import { isAnswered, responsible } from "./parts/responsibility.ts";
 import { ENDPOINT_LOOK, pill } from "./parts/state.ts";
 import { strip } from "./parts/strip.ts";
@@ -31,7 +32,7 @@ export async function endpointPage(facts: PageFacts, certificate: string, endpoi
     ...{ certificate, types: ["verify.converged", "verify.stale"] },
     ...{ since: now - STRIP_DAYS * DAY_MS, limit: PROOFS_MAX },
   });
-  const { host, port, sni, starttls, target, proxyProtocol } = row.definition;
+  const { host, port, sni, starttls, target, proxyProtocol, vantage } = row.definition;
   return layout(facts, {
     title: `${sni}:${port}`,
     body: html`${heading(
@@ -61,10 +62,32 @@ export async function endpointPage(facts: PageFacts, certificate: string, endpoi
           <div><dt>Protocol</dt><dd>${starttls === undefined ? "TLS from the first byte" : `STARTTLS ${starttls}`}${
             proxyProtocol === undefined ? "" : `, PROXY ${proxyProtocol}`
           }</dd></div>
+          ${vantage === undefined ? NOTHING : html`<div><dt>Vantage</dt><dd>${foreign(vantage)}</dd></div>`}
           <div><dt>Served from</dt><dd>${target === null ? "any of its targets" : foreign(target)}</dd></div>
         </dl></section>
-      ${addresses(observed, versions, row, now)} ${await servedPanel(facts, row.definition)}`,
+      ${otherVantages(row, facts)} ${addresses(observed, versions, row, now)} ${await servedPanel(facts, row.definition)}`,
   });
+}
+
+/** The same place as other networks see it. */
+function otherVantages({ certificate, endpoint }: EndpointRow, { snapshot, now }: PageFacts): Html {
+  const others = snapshot.endpoints.filter(
+    (each) =>
+      each.certificate === certificate &&
+      each.endpoint !== endpoint &&
+      placeOfKey(each.endpoint) === placeOfKey(endpoint),
+  );
+  if (others.length === 0) return NOTHING;
+  return html`<section class="panel"><h2>From other vantages</h2>
+    <table class="list"><tbody>${others.map(
+      ({ definition, state, checkedAt, errorMessage, endpoint: other }) => html`<tr>
+        <th scope="row"><a href="${pathOf("endpoints", certificate, other)}">${foreign(
+          definition.vantage ?? "",
+        )}</a></th>
+        <td>${pill(ENDPOINT_LOOK[state])}</td><td>${relative(checkedAt, now, "never")}</td>
+        <td>${errorMessage === null ? NOTHING : html`<small class="bad-text">${foreign(errorMessage)}</small>`}</td>
+        </tr>`,
+    )}</tbody></table></section>`;
 }
 
 function addresses(

@@ -94,6 +94,11 @@ const SCENARIOS: Readonly<Record<AlertRule, Scenario>> = {
   },
   watchedEndpoint: watchSees("unreachable", { code: "verify.timeout", message: "no handshake" }),
   watchedExpiring: watchSees("ending", { code: "verify.ending", message: "ends soon" }),
+  async vantageSilent({ bench }) {
+    const remote = alertCertificate("remote", { mode: "observe" });
+    const endpoints = remote.endpoints.map((endpoint) => ({ ...endpoint, vantage: "office" }));
+    bench.certificates = [...bench.certificates, { ...remote, endpoints }];
+  },
   unplannable: ({ context }) => recordUnplannable(context, "unplannable", new Error("a damaged row")),
   async noIssuer({ context, bench }) {
     bench.certificates = bench.certificates.map((each) =>

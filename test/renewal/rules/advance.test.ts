@@ -10,6 +10,7 @@ function facts(patch: Partial<Facts> = {}): Facts {
     previous: null,
     deployments: [deployment()],
     endpoints: [],
+    silent: new Set(),
     leaseMs: 9_000,
     outdated: false,
     crashesMax: 5,

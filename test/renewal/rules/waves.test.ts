@@ -65,6 +65,7 @@ function next({
     previous: version(),
     deployments,
     endpoints,
+    silent: new Set(),
     leaseMs: 9_000,
     outdated: false,
     crashesMax: 5,

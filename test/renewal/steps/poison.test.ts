@@ -57,6 +57,7 @@ it("an attempt that follows on deaths is let run to its end", () => {
     previous: null,
     endpoints: [],
     outdated: false,
+    silent: new Set<string>(),
     leaseMs: LEASE_MS,
     crashesMax: DEATHS_MAX,
   };
@@ -80,6 +81,7 @@ it("what waits after deaths keeps no other target from being proved", () => {
     previous: null,
     endpoints: [],
     outdated: false,
+    silent: new Set<string>(),
     leaseMs: LEASE_MS,
     crashesMax: DEATHS_MAX,
     deployments,

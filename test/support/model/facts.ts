@@ -173,6 +173,7 @@ export function heartbeat(patch: Partial<Heartbeat> = {}): Heartbeat {
     digest: "configuration-1",
     configFile: "/etc/renewd/renewd.yaml",
     targets: [],
+    vantage: null,
     startedAt: beatAt - DAY_MS,
     beatAt,
     usefulAt: beatAt,
