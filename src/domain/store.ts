@@ -5,6 +5,7 @@ import type { DefinitionStore } from "./definition.ts";
 import type { Deployment, DeployReceipt } from "./deployment.ts";
 import type { DnsStore } from "./dnsRecord.ts";
 import type { DrillStore } from "./drill.ts";
+import type { DueClaim } from "./dueClaim.ts";
 import type { EventStore } from "./eventStore.ts";
 import type { ExerciseStore } from "./exercise.ts";
 import type { HealthStore } from "./heartbeat.ts";
@@ -30,6 +31,7 @@ import type { UnreadableVersion, Version } from "./version.ts";
 import type { WatchedStore } from "./watched.ts";
 import type { WebAccessStore } from "./webAccess.ts";
 
+export type { DueClaim } from "./dueClaim.ts";
 export type { EventFilter, EventStore } from "./eventStore.ts";
 export type { ObservationStore, ObservedAddress } from "./observationStore.ts";
 export type { DuePage, RenewalFacts, RenewalFilter, RenewalPatch, RenewalStore } from "./renewalStore.ts";
@@ -91,13 +93,6 @@ export interface Store {
 
 /** Names in one question: SQLite takes 32,766 parameters in one statement, and a long one keeps all others waiting. */
 export const NAMES_MAX = 500;
-
-/** Takes at most `limit` of what is due at `now`, which is due again at `nextAt`. */
-export interface DueClaim {
-  readonly now: number;
-  readonly nextAt: number;
-  readonly limit: number;
-}
 
 export interface CertificateStore {
   /** As configured: new and changed ones are due at once, back-off and quarantine cleared; missing ones are removed. */

@@ -1,4 +1,4 @@
-import type { DueClaim } from "./store.ts";
+import type { DueClaim } from "./dueClaim.ts";
 
 /** When each vantage looks. What was never looked at from there is due at once. */
 export interface VantageStore {

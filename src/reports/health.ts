@@ -2,8 +2,8 @@ import { type Heartbeat, isLive } from "../domain/heartbeat.ts";
 import { CLOCK_SKEW_MAX_MS } from "../domain/lease.ts";
 import { RENEWAL_ROLES, type Role } from "../domain/role.ts";
 import { DAY_MS, formatAgo, formatDuration } from "../domain/time.ts";
-import { silentVantages, vantageAdvice, vantagesOf } from "../renewal/rules/vantages.ts";
-import type { Member } from "./fleet.ts";
+import { silentVantages, vantageAdvice } from "../renewal/rules/vantages.ts";
+import { missingNeeds, type Need, type NeedFacts, serves } from "./needs.ts";
 import type { Notice } from "./notices.ts";
 
 /** Work that waits for longer than this for a role that has finished nothing meanwhile. */
@@ -19,21 +19,8 @@ export interface Waiting {
   readonly since: number;
 }
 
-export interface HealthFacts {
-  readonly beats: readonly Heartbeat[];
-  readonly fleet: readonly Member[];
-  readonly agentTargets: readonly string[];
+export interface HealthFacts extends NeedFacts {
   readonly waiting: readonly Waiting[];
-  readonly now: number;
-}
-
-/** What a process must do for this estate. */
-export interface Need {
-  readonly role: Role;
-  /** Only its own deployer deploys there. */
-  readonly target: string | null;
-  /** Only its own verifiers dial from there; left out: any may. */
-  readonly vantage?: string;
 }
 
 /** The state of renewd's own processes: what is missing, stopped, blocked or contradictory. Causes come first. */
@@ -53,33 +40,6 @@ export function healthNotices(facts: HealthFacts): Notice[] {
     ...otherConfigurations(facts),
     ...silentProcesses(facts),
   ];
-}
-
-/** What must run for these certificates. */
-export function needsOf({ fleet, agentTargets }: Pick<HealthFacts, "fleet" | "agentTargets">): Need[] {
-  if (fleet.length === 0) return [];
-  const targets = new Set(fleet.flatMap(({ certificate }) => certificate.targets));
-  const agents = agentTargets.filter((target) => targets.has(target)).sort();
-  const needs: Need[] = [
-    { role: "planner", target: null },
-    { role: "acme", target: null },
-  ];
-  if (targets.size > agents.length) needs.push({ role: "deployer", target: null });
-  for (const target of agents) needs.push({ role: "deployer", target });
-  const endpoints = fleet.flatMap(({ certificate }) => certificate.endpoints);
-  if (endpoints.some(({ vantage }) => vantage === undefined)) needs.push({ role: "verifier", target: null });
-  for (const vantage of vantagesOf(endpoints)) needs.push({ role: "verifier", target: null, vantage });
-  return needs;
-}
-
-/** Roles of which no process runs. */
-export function missingNeeds(facts: Pick<HealthFacts, "beats" | "fleet" | "agentTargets" | "now">): Need[] {
-  return needsOf(facts).filter((need) => !facts.beats.some((beat) => serves(beat, need) && isLive(beat, facts.now)));
-}
-
-function serves({ role, targets, vantage }: Heartbeat, need: Need): boolean {
-  if (role !== need.role || vantage !== (need.vantage ?? null)) return false;
-  return need.target === null ? targets.length === 0 : targets.includes(need.target);
 }
 
 function missingRoles(facts: HealthFacts): Notice[] {

@@ -9,8 +9,8 @@ import { isUnplannable } from "../renewal/rules/unplannable.ts";
 import { expiryWarningAt, renewalWindow } from "../renewal/rules/window.ts";
 import { type Failure, stoppedBy, unprovedEndpoints, waitsUntil } from "./failures.ts";
 import { type Member, progressOf } from "./fleet.ts";
-import type { Need } from "./health.ts";
 import type { Validity } from "./inUse.ts";
+import type { Need } from "./needs.ts";
 
 /** Worst first: the first one is the headline. */
 export const PROBLEM_KINDS = [

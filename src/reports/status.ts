@@ -10,9 +10,10 @@ import { clockNotices } from "./clockNotices.ts";
 import { examineFleet } from "./examine.ts";
 import { failuresOf, nextDialOf, stoppedBy, unprovedEndpoints, waitsUntil } from "./failures.ts";
 import { type FleetOptions, loadFleet, nextLookAt } from "./fleet.ts";
-import { healthNotices, missingNeeds } from "./health.ts";
+import { healthNotices } from "./health.ts";
 import { type InFlight, inFlightReport } from "./inFlight.ts";
 import { iso } from "./instant.ts";
+import { missingNeeds } from "./needs.ts";
 import {
   alteredHistory,
   failingParts,

@@ -5,7 +5,8 @@ import { DEFAULT_SETTINGS } from "../renewal/rules/settings.ts";
 import { vantagesOf } from "../renewal/rules/vantages.ts";
 import { waitsUntil } from "./failures.ts";
 import type { Member } from "./fleet.ts";
-import type { Need, Waiting } from "./health.ts";
+import type { Waiting } from "./health.ts";
+import type { Need } from "./needs.ts";
 import type { Case } from "./problems.ts";
 
 /** Who takes a renewal in this state on; a held one waits for a person. */
