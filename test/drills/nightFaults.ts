@@ -149,7 +149,10 @@ export const FAULTS: readonly Fault[] = [
     title: "another program has the responder's port",
     async break(night) {
       await night.process("acme").stop();
-      const server = createServer((socket) => socket.end()).listen(night.system.pebble.httpPort, "127.0.0.1");
+      const server = createServer((socket) => socket.on("error", () => undefined).end()).listen(
+        night.system.pebble.httpPort,
+        "127.0.0.1",
+      );
       await once(server, "listening");
       squatters.set(night, server);
       // It runs on, and tries again until the port is free.

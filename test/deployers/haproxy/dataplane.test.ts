@@ -186,7 +186,7 @@ describe("haproxy-dataplane", () => {
   });
 
   it("distinguishes a wrong password, a missing one, no server and no answer", async () => {
-    const hanging = createServer(() => {}).listen(0, "127.0.0.1");
+    const hanging = createServer((socket) => socket.on("error", () => undefined)).listen(0, "127.0.0.1");
     await new Promise((resolve) => hanging.once("listening", resolve));
     // Boundary: a TCP server has such an address.
     const silent = { url: `http://127.0.0.1:${(hanging.address() as AddressInfo).port}` };
