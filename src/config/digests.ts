@@ -3,7 +3,7 @@ import type { Draft } from "./check/certificates.ts";
 import { TARGET_RESPONSIBILITY_KEYS } from "./check/responsibility.ts";
 import type { Entry } from "./check/sections.ts";
 import type { IssuerConfig } from "./config.ts";
-import { digestOf } from "./read/digest.ts";
+import { digestOf, shared } from "./read/digest.ts";
 
 /** By which planner and workers see that a certificate, what is issued for it, or a target was defined differently. */
 export function digestsOf(
@@ -74,14 +74,26 @@ function definitions(
   };
 }
 
+const PATHS = ["trust"];
+const NOTHING = {};
+
 /** The trust file enters by its content: written relative or absolute, it is the same. */
 function withoutPath(issuer: Entry<unknown> | undefined): unknown {
-  return withoutKeys(issuer?.raw ?? {}, ["trust"]);
+  return withoutKeys(issuer?.raw ?? NOTHING, PATHS);
 }
 
+/** By the keys that are left out: very many certificates share the few issuers and targets. */
+const TRIMMED = new WeakMap<readonly string[], WeakMap<object, object>>();
+
+/** The same object for the same definition. */
 function withoutKeys(raw: unknown, keys: readonly string[]): unknown {
   if (typeof raw !== "object" || raw === null) return raw;
-  return Object.fromEntries(Object.entries(raw).filter(([key]) => !keys.includes(key)));
+  const known = TRIMMED.get(keys) ?? new WeakMap<object, object>();
+  TRIMMED.set(keys, known);
+  const trimmed =
+    known.get(raw) ?? shared(Object.fromEntries(Object.entries(raw).filter(([key]) => !keys.includes(key))));
+  known.set(raw, trimmed);
+  return trimmed;
 }
 
 /** The issuer only by its directory: its name, account and limits change nothing about what it issues. */
@@ -98,7 +110,7 @@ const NOT_DEPLOYED: readonly string[] = ["takes", "agent", "served", ...TARGET_R
 
 function targetDigests(draft: Draft, targets: ReadonlyMap<string, Entry<unknown>>): Record<string, string> {
   const digests = draft.targets.map((target): [string, string] => {
-    return [target, digestOf(withoutKeys(targets.get(target)?.raw ?? {}, NOT_DEPLOYED))];
+    return [target, digestOf(withoutKeys(targets.get(target)?.raw ?? NOTHING, NOT_DEPLOYED))];
   });
   return Object.fromEntries(digests);
 }

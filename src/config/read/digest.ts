@@ -2,10 +2,41 @@ import { createHash } from "node:crypto";
 
 /** SHA-256 in hex over the value's JSON with sorted keys: the order of lines in the file changes nothing. */
 export function digestOf(value: unknown): string {
-  return createHash("sha256").update(JSON.stringify(value, sortKeys)).digest("hex");
+  return createHash("sha256")
+    .update(canonicalJson(value) ?? "")
+    .digest("hex");
 }
 
-function sortKeys(_key: string, value: unknown): unknown {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+/**
+ * As `JSON.stringify` writes an object whose keys were sorted: digests of earlier releases must stay. By hand, as there
+ * is one for each of very many certificates, and most of each is what they share.
+ */
+function canonicalJson(value: unknown): string | undefined {
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map((each) => canonicalJson(each) ?? "null").join(",")}]`;
+  const known = KNOWN.get(value);
+  if (known !== undefined) return known;
+  // Boundary: any object's members are unknown.
+  const members = value as Readonly<Record<string, unknown>>;
+  const parts: string[] = [];
+  for (const key of sortedKeys(members)) {
+    const text = canonicalJson(members[key]);
+    if (text !== undefined) parts.push(`${JSON.stringify(key)}:${text}`);
+  }
+  return `{${parts.join(",")}}`;
+}
+
+/** Objects have keys that are numbers first, whatever the order they were added in. */
+function sortedKeys(members: object): string[] {
+  const keys = Object.keys(members).sort();
+  if (!keys.some((key) => /^\d+$/.test(key))) return keys;
+  return Object.keys(Object.fromEntries(keys.map((key) => [key, null])));
+}
+
+const KNOWN = new WeakMap<object, string>();
+
+/** An object that is part of many digests and never changes: its JSON is made once. */
+export function shared<T extends object>(value: T): T {
+  if (!KNOWN.has(value)) KNOWN.set(value, canonicalJson(value) ?? "");
+  return value;
 }

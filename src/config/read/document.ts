@@ -51,29 +51,45 @@ export function parseYaml(
   text: string,
   begin = "version: 1",
 ): ParsedDocument | { readonly problems: readonly ConfigProblem[] } {
-  const tooMany = aliasTooMany(text);
+  const tooMany = text.includes("*") ? aliasTooMany(text) : null;
   if (tooMany !== null) return { problems: [{ file, ...tooMany, message: TOO_MANY_ALIASES }] };
   const lines = new LineCounter();
-  // uniqueKeys compares every key with every other; checkNode below needs one pass.
-  const document = parseDocument(text, {
-    lineCounter: lines,
-    prettyErrors: false,
-    uniqueKeys: false,
-    strict: true,
-    merge: true,
-  });
+  const document = composed(text, lines);
   // One wrong indentation makes the rest of the file wrong: only the first fault is the person's.
   const [fault] = [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0]);
   if (fault !== undefined) return { problems: [syntaxProblem(file, text, fault, lines)] };
-  const places = positionsIn(file, document, lines);
-  const problems = new Problems(places);
+  const problems = new Problems(positionsIn(file, document, lines));
   if (document.directives.yaml.version !== "1.2") problems.add([], "remove the %YAML directive: renewd reads YAML 1.2");
   if (document.contents === null) problems.add([], `the file is empty: begin with \`${begin}\``);
   else if (!isMap(document.contents)) problems.add([], `the file must hold keys and values: begin with \`${begin}\``);
-  checkNode(document.contents, [], { places, problems, anchors: new Set() });
+  checkNode(document.contents, [], { lineOf: lineIn(lines), problems, anchors: new Set() });
   const data = problems.any ? null : toData(document, problems);
   if (!problems.any) addOutdented(data, problems);
-  return problems.any ? { problems: problems.list() } : { data, places };
+  return problems.any ? { problems: problems.list() } : { data, places: placesWhenAsked(file, text) };
+}
+
+function composed(text: string, lines: LineCounter): Document.Parsed {
+  // uniqueKeys compares every key with every other; checkNode needs one pass.
+  return parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, strict: true, merge: true });
+}
+
+/**
+ * The places of a text without faults. It is composed again when the first place is asked for: a tree of nodes takes ten
+ * times the memory of the text, and most files have no mistakes.
+ */
+function placesWhenAsked(file: string, text: string): Positions {
+  let places: Positions | null = null;
+  const asked = (): Positions => {
+    if (places !== null) return places;
+    const lines = new LineCounter();
+    places = positionsIn(file, composed(text, lines), lines);
+    return places;
+  };
+  return { files: [file], of: (path, at) => asked().of(path, at), ofNode: (node) => asked().ofNode(node) };
+}
+
+function lineIn(lines: LineCounter): Walk["lineOf"] {
+  return ({ range }) => lines.linePos(range?.[0] ?? 0).line;
 }
 
 const TOO_MANY_ALIASES = `more than ${ALIASES_IN_TEXT_MAX} aliases (*name) in one file: write the values out`;
@@ -119,7 +135,7 @@ function syntaxProblem(file: string, text: string, fault: YAMLError, lines: Line
 }
 
 interface Walk {
-  readonly places: Positions;
+  readonly lineOf: (node: Pick<Node, "range">) => number;
   readonly problems: Problems;
   /** Names of the anchors so far. An alias that searches for its own reads the whole document each time. */
   readonly anchors: Set<string>;
@@ -127,7 +143,7 @@ interface Walk {
 
 /** A doubled key would silently win over the first; `__proto__` would reach into every object. */
 function checkNode(node: Node | null, path: Path, walk: Walk): void {
-  const { places, problems, anchors } = walk;
+  const { lineOf, problems, anchors } = walk;
   if (isAlias(node) && !anchors.has(node.source))
     problems.add(path, "this alias (*name) refers to no anchor (&name) above");
   if ((isScalar(node) || isSeq(node) || isMap(node)) && node.anchor !== undefined) anchors.add(node.anchor);
@@ -136,7 +152,7 @@ function checkNode(node: Node | null, path: Path, walk: Walk): void {
     for (const [i, item] of node.items.entries()) checkNode(item as Node | null, [...path, i], walk);
   }
   if (!isMap(node)) return;
-  const seen = new Map<string, number>();
+  const seen = new Map<string, Node>();
   for (const pair of node.items) {
     const key = keyText(pair);
     if (key === null || !isScalar(pair.key)) {
@@ -144,11 +160,14 @@ function checkNode(node: Node | null, path: Path, walk: Walk): void {
       continue;
     }
     if (key === "__proto__") problems.add([...path, key], "this key is not allowed", "key");
-    const place = places.ofNode(pair.key);
     const first = seen.get(key);
     if (first !== undefined)
-      problems.addAt(place, [...path, key], `defined twice, first in line ${first}: rename or remove one`);
-    else seen.set(key, place.line);
+      problems.addAtNode(
+        pair.key,
+        [...path, key],
+        `defined twice, first in line ${lineOf(first)}: rename or remove one`,
+      );
+    else seen.set(key, pair.key);
     checkNode(pair.value as Node | null, [...path, key], walk); // A node, as composed.
   }
 }

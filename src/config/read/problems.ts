@@ -1,3 +1,4 @@
+import type { Node } from "yaml";
 import type { Path, Position, Positions } from "./positions.ts";
 import { quote } from "./suggestions.ts";
 
@@ -28,6 +29,9 @@ export class Problems {
   add(path: Path, message: string | (() => string), at: "key" | "value" = "value"): void {
     if (this.#found.length < PROBLEMS_MAX)
       this.addAt(this.#places.of(path, at), path, typeof message === "string" ? message : message());
+  }
+  addAtNode(node: Node, path: Path, message: string): void {
+    this.addAt(this.#places.ofNode(node), path, message);
   }
   addAt({ file, line, column }: Position, path: Path, message: string): void {
     if (this.#found.length >= PROBLEMS_MAX) return;
