@@ -28,6 +28,8 @@ export interface DefinitionStore {
   /** 0: there never was one. */
   revision(): Promise<number>;
   list(): Promise<StoredDefinitions>;
+  /** When it was removed, and by whom; null: it was not, or never defined. */
+  removal(name: string): Promise<Pick<StoredDefinition, "changedAt" | "changedBy"> | null>;
   /**
    * All of them, or none: compare-and-set on the revision. Returns the new revision; null: another change came first.
    * `at` in ms since epoch.

@@ -21,3 +21,18 @@ it("a certificate that left the configuration: history says which file no longer
     },
   ]);
 });
+
+it("a certificate that left the database: history says who removed it", async () => {
+  await using installation = await createInstallation(configText(["www"]));
+  await installation.run("certificates", "add", "shop", "shop.example.org", "--set", "endpoints=[192.0.2.1]");
+  const planned = async (): Promise<void> => {
+    await using app = await openContext(installation.configFile, { log: LOG });
+    await configure(app.context, AbortSignal.timeout(5_000));
+  };
+  await planned();
+  await installation.run("certificates", "remove", "shop");
+  await planned();
+  const [event] = await installation.store.events.list({ types: ["certificate.removed"], limit: 1 });
+  expect(event?.certificate).toBe("shop");
+  expect(event?.detail.why).toMatch(/^removed from the database by \S+@\S+, \d{4}-/);
+});

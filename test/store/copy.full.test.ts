@@ -66,6 +66,7 @@ describe("copying a store", () => {
         await tx.observations.record(endpointStatus({ endpoint: "e" }), [observation]);
         await tx.renewals.occupy("scope", "r", NOW);
         await fillWatched(tx);
+        await tx.definitions.write([{ name: "shop", definition: {} }], { seen: 0, at: NOW, by: "alice" });
         await tx.renewalInfos.watch("www", 1, NOW);
         const { thumbprint } = await createAccount(tx);
         await tx.challenges.put("token", `token.${thumbprint}`, Date.now() + 60_000);

@@ -27,6 +27,8 @@ export function definitionTests(bench: () => StoreBench): void {
       expect(await definitions.write([{ name: "www", definition: null }], { seen: 1, ...BY })).toBe(2);
       expect((await definitions.list()).definitions.map(({ name }) => name)).toEqual(["api"]);
       expect(await definitions.revision()).toBe(2);
+      expect(await definitions.removal("www")).toMatchObject({ changedAt: NOW, changedBy: "alice@host" });
+      expect(await definitions.removal("api")).toBe(null);
       expect(await definitions.write([{ name: "www", definition: www }], { seen: 2, ...BY })).toBe(3);
       expect((await definitions.list()).definitions.map(({ name }) => name)).toEqual(["api", "www"]);
     });

@@ -71,6 +71,7 @@ export function ofOutside(store: Store) {
       write: () => definitions.write([{ name: "www", definition: {} }], { seen: 0, at: NOW, by: null }),
       revision: () => definitions.revision(),
       list: () => definitions.list(),
+      removal: () => definitions.removal("www"),
     },
     inventory: {
       record: () => inventory.record([{ certificate: FOUND, place: AT_PLACE }], NOW),

@@ -142,7 +142,7 @@ export const fileSchema = z.strictObject({
     .default([])
     .describe(
       "Files with more `certificates`, such as `[certs.d/*.yaml]`; relative paths start at this file. Each holds " +
-        "`certificates` and nothing else.",
+        "`certificates` and nothing else. `renewd certificates import` puts such files into the database instead.",
     ),
   dataDir: path
     .default("./data")

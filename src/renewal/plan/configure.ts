@@ -44,9 +44,10 @@ export async function configure(context: Context, signal: AbortSignal): Promise<
     await recordLeftTargets(tx, services, now);
     await watchObserved(tx, services.certificates(), now);
     await tx.watched.configure(services.watched?.() ?? [], now);
-    const detail = whyRemoved(services);
-    for (const certificate of found.removed)
+    for (const certificate of found.removed) {
+      const detail = await whyRemoved(tx, services, certificate);
       await tx.events.append({ ...base, type: "certificate.removed", certificate, detail });
+    }
     return found;
   });
   await store.transaction((tx) => adoptDefinitions(tx, services.certificates()));
@@ -77,9 +78,14 @@ async function watchObserved(tx: Store, certificates: readonly Certificate[], no
 }
 
 /** Who edited the file nobody can know; which file it was, and when, leads to who. */
-function whyRemoved({ configuredBy }: ConfiguredServices): EventDetail {
+async function whyRemoved(tx: Store, { configuredBy }: ConfiguredServices, certificate: string): Promise<EventDetail> {
   const by = configuredBy?.();
   if (by === undefined) return {};
+  const removal = await tx.definitions.removal(certificate);
+  if (removal !== null && removal.changedAt >= (by.changedAt ?? 0)) {
+    const who = removal.changedBy === null ? "" : ` by ${removal.changedBy}`;
+    return { why: `removed from the database${who}, ${new Date(removal.changedAt).toISOString()}` };
+  }
   const changed = by.changedAt === null ? "" : `, changed ${new Date(by.changedAt).toISOString()}`;
   return { why: `no longer in ${by.file}${changed}` };
 }

@@ -17,6 +17,11 @@ export function definitionStore(db: Db, vault: Vault): DefinitionStore {
   return {
     revision: () => revisionOf(db),
     list: () => listDefinitions(db, vault),
+    async removal(name) {
+      const found = db.selectFrom("certificateDefinitions").selectAll().where("name", "=", name);
+      const row = await found.where("definition", "is", null).executeTakeFirst();
+      return row !== undefined && isIntact(vault, "certificateDefinitions", row) ? row : null;
+    },
     write: (writes, { seen, at, by }) =>
       atomically(db, async (trx) => {
         // Revisions are handed out in the order of their commits: a reader must not miss a smaller one that comes later.
