@@ -89,6 +89,7 @@ describe("copying a store", () => {
       account: (await store.accounts.get("ca", "https://ca.example/dir"))?.privateKey.reveal(),
       challenge: await store.challenges.get("token"),
       watched: await store.watched.list(),
+      definitions: await store.definitions.list(),
       served: await Promise.all(
         (await store.served.places({ name: "www.example.org", port: null }, 9)).map(({ key }) =>
           store.served.changes(key, { limit: 9 }),
