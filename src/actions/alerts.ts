@@ -113,7 +113,10 @@ function reportOf(alert: Alert): AlertAcknowledgeReport {
 }
 
 /** Sends an alert of the rule, marked as a test, to the channels that would get it. */
-export async function testAlertRule({ renewal }: ActionContext, rule: string): Promise<AlertTestReport> {
+export async function testAlertRule(
+  { renewal }: Pick<ActionContext, "renewal">,
+  rule: string,
+): Promise<AlertTestReport> {
   if (!isAlertRule(rule))
     throw new RenewalError("request.invalid", `"${rule.slice(0, 80)}" is no rule${suggestion(rule, ALERT_RULES)}`);
   const { clock, services, settings } = renewal;
@@ -125,29 +128,28 @@ export async function testAlertRule({ renewal }: ActionContext, rule: string): P
   const of = { seq: 0, at: now, renewalId: null, worker: "" };
   const notification = notificationOf({ ...of, ...message });
   if (notification === null) throw new TypeError("a message that is none");
-  // So that it leaves no open alert behind.
+  // A test alert is there for nobody to acknowledge.
   const { acknowledge: _, ...rest } = notification;
-  const test = {
-    ...rest,
-    id: `test-${now}`,
-    event: "test",
-    resolves: true,
-    message: `[test] ${rest.message}`,
-  } as const;
+  const test = { ...rest, id: `test-${now}`, event: "test", message: `[test] ${rest.message}` } as const;
   return { version: 1, rule, channels: await Promise.all(names.map((name) => sendTest(renewal, name, test))) };
 }
 
+/** As the alert would look and ring. A service that keeps alerts is sent its end as well, so that none is left open. */
 async function sendTest(
   { services, store }: ActionContext["renewal"],
-  channel: string,
+  name: string,
   test: Notification,
 ): Promise<AlertTestEntry> {
+  const channel = services.channels().get(name);
+  const bounded = AbortSignal.timeout(SEND_TIMEOUT_MS);
   try {
-    await services.channels().get(channel)?.send(test, AbortSignal.timeout(SEND_TIMEOUT_MS));
+    await channel?.send(test, bounded);
+    const end = { ...test, id: `${test.id}-end`, severityBefore: test.severity, resolves: true, action: null };
+    if (channel?.keepsAlerts === true) await channel.send(end, bounded);
     // It works again: what it could not deliver need not wait for the end of its back-off.
-    await store.cursors.retryNow(channel);
-    return { channel, sent: true, error: null };
+    await store.cursors.retryNow(name);
+    return { channel: name, sent: true, error: null };
   } catch (thrown) {
-    return { channel, sent: false, error: actionError(toRenewalError(thrown)) };
+    return { channel: name, sent: false, error: actionError(toRenewalError(thrown)) };
   }
 }

@@ -1,8 +1,11 @@
 // Which channels are sent an alert when channels come, go, refuse, forget and take acknowledgements.
 import { expect, it } from "vitest";
+import { testAlertRule } from "../../../src/actions/alerts.ts";
+import { ALERT_RULES } from "../../../src/domain/alert.ts";
 import { RenewalError } from "../../../src/domain/errors.ts";
 import { MINUTE_MS } from "../../../src/domain/time.ts";
 import { acknowledgeAlert } from "../../../src/renewal/operator/acknowledgeAlert.ts";
+import { ALERT_RULE_TEXTS } from "../../../src/renewal/rules/alerts/catalog.ts";
 import { notifyPeople } from "../../../src/renewal/watch/notify.ts";
 import { AlertBench, alertCertificate } from "../../support/model/alertBench.ts";
 import { NO_SIGNAL } from "../../support/model/workbench.ts";
@@ -101,4 +104,22 @@ it("a channel that forgets is sent open alerts again as it knew them, and none t
     expect.stringContaining("opened www"),
     expect.stringContaining("resolved www"),
   ]);
+});
+
+it("every rule can be tested: it looks as severe as its alert, and leaves none open where they stay open", async () => {
+  await using estate = await AlertBench.open([WWW]);
+  estate.channel("ops");
+  estate.channel("pager", { keepsAlerts: true });
+  for (const rule of ALERT_RULES) {
+    estate.sent.length = 0;
+    const { channels } = await testAlertRule({ renewal: estate.context }, rule);
+    expect(channels.map(({ channel, sent }) => `${channel} ${sent}`)).toEqual(["ops true", "pager true"]);
+    const [chat, opened, ended] = estate.sent.map(({ notification }) => notification);
+    const { severity } = ALERT_RULE_TEXTS[rule];
+    const about = { severity, message: expect.stringContaining(`[test] renewd: a test of rule ${rule}`) };
+    expect(chat).toMatchObject({ ...about, resolves: false });
+    expect(opened).toMatchObject({ ...about, resolves: false });
+    expect(ended).toMatchObject({ alert: opened?.alert, resolves: true, severityBefore: severity });
+    expect(estate.sent).toHaveLength(3);
+  }
 });
