@@ -18,7 +18,7 @@ const LEASE_MS = 120_000;
 const SEND_MAX_MS = 45_000;
 const BATCH = 10;
 const RETRY_MAX_MS = Math.max(...LADDERS_MS.notification);
-/** After a day without success, `renewd status` has shown the event for long. */
+/** After a day, one that fails is given up as soon as another gets through. */
 const GIVE_UP_MS = DAY_MS;
 
 /** One tick: what is wrong becomes messages, and messages are sent. An engine that fails must not keep those back. */
@@ -56,37 +56,77 @@ async function deliverTo(context: Context, name: string, channel: Channel, signa
   if (claimed === null) return 0;
   const lastSendAt = clock.monotonic() + LEASE_MS - 2 * SEND_MAX_MS;
   const events = await store.events.list({ types: NOTIFIED_EVENTS, afterSeq: claimed.seq, limit: BATCH });
-  let { seq } = claimed;
-  let sent = 0;
-  // Of a message that was given up, until the receiver takes one.
-  let lastErrorMessage = claimed.failures === 0 ? claimed.lastErrorMessage : null;
+  const progress: Progress = {
+    ...{ seq: claimed.seq, sent: 0, late: null },
+    lastErrorMessage: claimed.failures === 0 ? claimed.lastErrorMessage : null,
+  };
   try {
     for (const event of events) {
       // The others are due at the next tick.
       if (clock.monotonic() > lastSendAt) break;
-      const delivery = await deliverEvent(context, { name, channel }, event, signal);
-      if (delivery !== null) lastErrorMessage = delivery.givenUp;
-      if (delivery?.givenUp === null) sent += 1;
-      seq = event.seq;
+      await advance(context, { name, channel }, progress, event, signal);
     }
+    if (progress.late !== null) {
+      // Nothing later shows whether it is the message or the channel that fails.
+      if (events.length < BATCH) throw progress.late.error;
+      await giveUp(context, name, progress.late);
+      progress.seq = events.at(-1)?.seq ?? progress.seq;
+    }
+    const { seq, lastErrorMessage } = progress;
     const hasAll = events.length < BATCH && seq === (events.at(-1)?.seq ?? seq);
     if (hasAll) await repeatOpenAlerts(context, { name, channel }, sendInTime, signal);
     await store.cursors.release(claimed, { seq, failures: 0, nextAttemptAt: null, lastErrorMessage });
   } catch (thrown) {
     const error = toRenewalError(thrown);
     if (!signal.aborted) log.warn({ channel: name, err: error }, "notification not sent; it is tried again");
+    const { seq } = progress;
     await store.cursors.release(
       claimed,
       signal.aborted ? { ...claimed, seq } : deliveryFailed(claimed, seq, error, clock.now()),
     );
   }
-  return sent;
+  return progress.sent;
 }
 
-/** `givenUp`: why the message never will be taken; null: it was. */
-interface Delivery {
-  readonly givenUp: string | null;
+interface Progress {
+  /** Up to here everything was sent or given up. */
+  seq: number;
+  sent: number;
+  /** It could not be sent for a day: given up once a later one gets through, which shows that the channel works. */
+  late: Unsent | null;
+  /** Of a message that was given up, until the receiver takes one. */
+  lastErrorMessage: string | null;
 }
+
+interface Unsent {
+  readonly event: HistoryEvent;
+  readonly error: RenewalError;
+}
+
+async function advance(
+  context: Context,
+  { name, channel }: NamedChannel,
+  progress: Progress,
+  event: HistoryEvent,
+  signal: AbortSignal,
+): Promise<void> {
+  const delivery = await deliverEvent(context, { name, channel }, event, signal);
+  if (delivery?.outcome === "late") {
+    if (progress.late !== null) throw delivery.error;
+    progress.late = { event, error: delivery.error };
+    return;
+  }
+  if (delivery?.outcome === "refused") progress.lastErrorMessage = delivery.error.message;
+  if (delivery?.outcome === "sent") {
+    progress.sent += 1;
+    progress.lastErrorMessage = null;
+    if (progress.late !== null) await giveUp(context, name, progress.late);
+    progress.late = null;
+  }
+  if (progress.late === null) progress.seq = event.seq;
+}
+
+type Delivery = { readonly outcome: "sent" } | { readonly outcome: "refused" | "late"; readonly error: RenewalError };
 
 /** null: the event is no message for the channel, or it has it. */
 async function deliverEvent(
@@ -95,31 +135,37 @@ async function deliverEvent(
   event: HistoryEvent,
   signal: AbortSignal,
 ): Promise<Delivery | null> {
-  const { store, clock, log } = context;
+  const { store, clock } = context;
   const notification = notificationOf(event, responsibilityOf(context, event));
   if (notification === null || !isWanted({ name, channel }, context, notification)) return null;
   // A process that died between the two had sent it, but not moved the cursor.
   if ((await store.alerts.receipt(name, event.seq)) !== null) return null;
-  const receipt = { channel: name, seq: event.seq, alert: alertOf(event) };
   try {
     const whole = await withReport(context, withLink(context, name, notification));
     await sendInTime(channel, whole, signal);
-    await store.alerts.record({ ...receipt, at: clock.now(), outcome: "sent", error: null });
-    return { givenUp: null };
+    await store.alerts.record({ ...receiptOf(name, event), at: clock.now(), outcome: "sent", error: null });
+    return { outcome: "sent" };
   } catch (thrown) {
     const error = toRenewalError(thrown);
     if (signal.aborted) throw thrown;
-    const isHopeless = error.facts.retry === "never" || clock.now() - event.at > GIVE_UP_MS;
-    if (!isHopeless || !(await isClockRight(context, signal))) throw thrown;
-    // A notification that the receiver never accepts must not block those behind it.
-    log.error({ err: error, certificate: event.certificate ?? "" }, "a notification was given up");
-    await store.alerts.record({ ...receipt, at: clock.now(), outcome: "givenUp", error: error.message });
-    return { givenUp: error.message };
+    const isRefused = error.facts.retry === "never";
+    if (!isRefused && clock.now() - event.at <= GIVE_UP_MS) throw thrown;
+    if (!(await isClockRight(context, signal))) throw thrown;
+    if (!isRefused) return { outcome: "late", error };
+    await giveUp(context, name, { event, error });
+    return { outcome: "refused", error };
   }
 }
 
-function alertOf({ detail: { alert } }: HistoryEvent): string | null {
-  return typeof alert === "string" ? alert : null;
+/** A notification that the receiver never accepts must not block those behind it. */
+async function giveUp({ store, clock, log }: Context, channel: string, { event, error }: Unsent): Promise<void> {
+  log.error({ err: error, certificate: event.certificate ?? "" }, "a notification was given up");
+  const receipt = { ...receiptOf(channel, event), at: clock.now() };
+  await store.alerts.record({ ...receipt, outcome: "givenUp", error: error.message });
+}
+
+function receiptOf(channel: string, { seq, detail: { alert } }: HistoryEvent) {
+  return { channel, seq, alert: typeof alert === "string" ? alert : null };
 }
 
 /** Written when it is sent: the history of that week is as it was, what is open is as of now. */

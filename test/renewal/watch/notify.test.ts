@@ -87,17 +87,47 @@ describe("telling people", () => {
     expect((await installation.run("status")).stdout).not.toContain("channel pager has failed");
   });
 
-  test("a notification that is refused, or could not be sent for a day, does not block the others", async () => {
+  /** As after the end of its back-off. */
+  const deliverLater = async (): Promise<void> => {
+    const [cursor] = (await app.store.cursors.list()).filter(({ channel }) => channel === "pager");
+    const now = (): number => Math.max(Date.now(), cursor?.nextAttemptAt ?? 0);
+    await deliverNotifications({ ...app.context, clock: { ...app.context.clock, now } }, NEVER);
+  };
+
+  test("a notification that is refused does not block the others", async () => {
     pager.answer = 400;
     await failed({ severity: "page", message: "first" });
-    await deliverNotifications(app.context, NEVER);
-    pager.answer = 500;
-    await failed({ severity: "page", message: "two days ago" }, Date.now() - 2 * DAY_MS);
     await deliverNotifications(app.context, NEVER);
     pager.answer = 200;
     await failed({ severity: "page", message: "www: now" });
     await deliverNotifications(app.context, NEVER);
     expect(told(pager)).toEqual([["page", "www: now"]]);
+  });
+
+  test("nothing is given up while the channel is away, however long; then everything comes, in order", async () => {
+    pager.answer = 500;
+    for (const days of [3, 2])
+      await failed({ severity: "page", message: `${days} days ago` }, Date.now() - days * DAY_MS);
+    await deliverNotifications(app.context, NEVER);
+    await failed({ severity: "page", message: "www: now" });
+    await deliverLater();
+    pager.answer = 200;
+    await deliverLater();
+    expect(told(pager)).toEqual(["3 days ago", "2 days ago", "www: now"].map((message) => ["page", message]));
+  });
+
+  test("one that fails for a day is given up once another gets through", async () => {
+    pager.refuses = "poison";
+    await failed({ severity: "page", message: "poison" }, Date.now() - 2 * DAY_MS);
+    await deliverNotifications(app.context, NEVER);
+    await failed({ severity: "page", message: "www: now" });
+    await deliverLater();
+    await failed({ severity: "page", message: "www: later" });
+    await deliverNotifications(app.context, NEVER);
+    expect(told(pager)).toEqual(["www: now", "www: later"].map((message) => ["page", message]));
+    expect(await app.store.alerts.receipts({ limit: 9 })).toContainEqual(
+      expect.objectContaining({ channel: "pager", outcome: "givenUp" }),
+    );
   });
 
   test("tells once, however many planners do it at the same time", async () => {

@@ -25,6 +25,9 @@ export async function lostOrDoubledAlerts(seed: number): Promise<string[]> {
   const { bench } = estate;
   const received = new Map<string, Notification>();
   const twice: string[] = [];
+  /** Channel and number of each message whose receipt is stored. */
+  const noted = new Set<string>();
+  const resent: string[] = [];
   let isAway = false;
   let deaths = 0;
   let stepsLeft = Number.POSITIVE_INFINITY;
@@ -39,12 +42,20 @@ export async function lostOrDoubledAlerts(seed: number): Promise<string[]> {
       async send(notification) {
         if (isAway && name === "pager") throw new RenewalError("notify.failed", "channel pager: away");
         const key = `${name} ${notification.id}`;
+        if (noted.has(`${name} ${notification.id.split("-")[0]}`)) resent.push(key);
         // Receivers keep one of each id: that of a process killed before it could note the answer comes again.
         if (received.has(key)) twice.push(key);
         received.set(key, notification);
       },
     });
-  const dying: Store = mortal(bench.store, step);
+  const alerts: Store["alerts"] = {
+    ...bench.store.alerts,
+    async record(receipt) {
+      await bench.store.alerts.record(receipt);
+      noted.add(`${receipt.channel} ${receipt.seq}`);
+    },
+  };
+  const dying: Store = mortal({ ...bench.store, alerts }, step);
   const context = { ...estate.context, store: dying };
   /** One process: works until it is killed; the next one takes over after its lease. */
   const run = async (ticks: number): Promise<void> => {
@@ -99,6 +110,7 @@ export async function lostOrDoubledAlerts(seed: number): Promise<string[]> {
         problems.push(`seed ${seed}, ${channel}: the end of ${name} does not end its alert`);
     }
   }
+  if (resent.length > 0) problems.push(`seed ${seed}: sent again after its receipt was stored: ${resent.join(", ")}`);
   // Only by a death in the moment between a receiver's answer and its record.
   if (twice.length > 20) problems.push(`seed ${seed}: ${twice.length} messages came again under their id`);
   return problems;
