@@ -9,6 +9,9 @@ import { AlertBench, alertCertificate } from "./alertBench.ts";
 import { seeded } from "./random.ts";
 import { NO_SIGNAL } from "./workbench.ts";
 
+/** So many calls to the store does a tick make that writes an alert and sends it by both channels, about. */
+const STEPS_MAX = 24;
+
 class Killed extends Error {}
 
 /**
@@ -60,7 +63,7 @@ export async function lostOrDoubledAlerts(seed: number): Promise<string[]> {
   /** One process: works until it is killed; the next one takes over after its lease. */
   const run = async (ticks: number): Promise<void> => {
     for (let tick = 0; tick < ticks; tick++) {
-      stepsLeft = deaths < 20 && random.chance(0.5) ? random.below(12) : Number.POSITIVE_INFINITY;
+      stepsLeft = deaths < 20 && random.chance(0.5) ? random.below(STEPS_MAX) : Number.POSITIVE_INFINITY;
       try {
         await notifyPeople(context, NO_SIGNAL);
       } catch (thrown) {
