@@ -38,6 +38,7 @@ export const acknowledgeAlert = late(async () => (await import("../actions/alert
 export const withdrawAlertAcknowledgement = late(
   async () => (await import("../actions/alerts.ts")).withdrawAlertAcknowledgement,
 );
+export const startExercise = late(async () => (await import("../actions/exercise.ts")).startExercise);
 export const testAlertRule = late(async () => (await import("../actions/alerts.ts")).testAlertRule);
 export const listInventory = late(async () => (await import("../actions/inventory.ts")).listInventory);
 export const keyInInventory = late(async () => (await import("../actions/inventory.ts")).keyInInventory);

@@ -7,6 +7,7 @@ import type { PlannerPart } from "../renewal/rules/plannerParts.ts";
 import { boundInstants } from "../renewal/watch/boundInstants.ts";
 import { renewCanary } from "../renewal/watch/canary.ts";
 import { measureDrills } from "../renewal/watch/drills.ts";
+import { runExercises } from "../renewal/watch/exercise.ts";
 import { watchHorizon } from "../renewal/watch/horizon.ts";
 import { watchPeers } from "../renewal/watch/peers.ts";
 import { rehearseDue, rehearseRequested } from "../renewal/watch/rehearseDue.ts";
@@ -37,6 +38,7 @@ export function startPlannerChores(context: Context, config: () => Config): { cl
     { part: "canary", everyMs: 20 * SECOND_MS, work: (signal) => renewCanary(context, signal) },
     { part: "drills", everyMs: 2 * SECOND_MS, work: (signal) => measureDrills(context, signal) },
     { part: "horizon", everyMs: MINUTE_MS, work: (signal) => watchHorizon(context, signal) },
+    { part: "exercise", everyMs: 2 * SECOND_MS, work: (signal) => runExercises(context, signal) },
     { part: "peers", everyMs: 2 * SECOND_MS, work: (signal) => watchPeers(context, signal) },
     {
       part: "report",

@@ -6,6 +6,7 @@ import { startScheduler } from "../queue/scheduler.ts";
 import type { Context } from "../renewal/context.ts";
 import { planDue } from "../renewal/plan/plan.ts";
 import { createRequestDesk } from "../renewal/plan/requestDesk.ts";
+import { breakForExercise } from "../renewal/steps/breakTarget.ts";
 import { deploy } from "../renewal/steps/deploy.ts";
 import { issue } from "../renewal/steps/issue.ts";
 import { verify } from "../renewal/steps/verify.ts";
@@ -27,6 +28,8 @@ import { watchedTicks } from "./ticks.ts";
 
 /** How often a verifier asks which endpoints are due to be dialled. */
 const OBSERVE_TICK_MS = 5_000;
+/** How soon a deployer breaks the certificate of an exercise that has begun. */
+const BREAK_TICK_MS = 2_000;
 /** How soon people are notified. */
 const NOTIFY_TICK_MS = 2_000;
 /** How soon DNS records of a worker that died are removed. */
@@ -182,12 +185,17 @@ const START: Readonly<Record<Role, StartRole>> = {
       (signal) => inspectDue(context, agentOf, signal),
       report(context, "inspect"),
     );
+    const breaks = repeat(
+      BREAK_TICK_MS,
+      (signal) => breakForExercise(context, agentOf, signal),
+      report(context, "exercise"),
+    );
     return {
       async reloaded(next) {
         for (const worker of workers) worker.setMax(next.concurrency.deploy);
       },
       async close() {
-        await Promise.all([inspections.close(), ...workers.map((worker) => worker.close())]);
+        await Promise.all([inspections.close(), breaks.close(), ...workers.map((worker) => worker.close())]);
       },
     };
   },

@@ -2,6 +2,7 @@ import { basename, dirname, resolve } from "node:path";
 import type { Certificate } from "../domain/certificate.ts";
 import type { StoredDefinitions } from "../domain/definition.ts";
 import { draftCertificates } from "./check/certificates.ts";
+import { checkExercise } from "./check/exercise.ts";
 import { checkOldNames } from "./check/oldNames.ts";
 import { checkReferences } from "./check/references.ts";
 import { checkRules } from "./check/rules.ts";
@@ -149,6 +150,7 @@ async function build(
   const alerts = section("alerts", raw, problems);
   const heartbeat = section("heartbeat", raw, problems);
   const canary = section("canary", raw, problems);
+  const exercise = section("exercise", raw, problems);
   const report = section("report", raw, problems);
   const horizon = resolveHorizon(section("horizon", raw, problems));
   const masterKey = await resolveMasterKey(section("masterKey", raw, problems), dataDir, resources);
@@ -175,6 +177,15 @@ async function build(
   const peers = await resolvePeers(entries("peers", peerSchema, raw, problems), resources);
   const watched = watchDefinitions(entries("watch", watchSchema, raw, problems), vantages, responsibility, problems);
   checkReferences(raw, problems, isWhole);
+  const sacrificial = [...certificateEntries].filter(([, { value }]) => value.sacrificial === true);
+  checkExercise(
+    {
+      ...{ exercise: exercise?.certificate, canary: canary?.certificate },
+      sacrificial: new Set(sacrificial.map(([name]) => name)),
+    },
+    drafts,
+    problems,
+  );
   const clients = web?.httpreq ?? {};
   checkRules({ certificates: drafts, certificateEntries, issuers: issuerEntries, solvers, targets, clients }, problems);
 
@@ -236,7 +247,7 @@ async function build(
     solvers: valuesOf(solvers),
     targets: valuesOf(targets),
     notifications: valuesOf(notifications),
-    alerts: resolveAlerts(alerts, canary, heartbeat !== undefined),
+    alerts: resolveAlerts(alerts, { canary, exercise, heartbeat }),
     horizon,
     peers,
     report: report === undefined ? null : resolveReport(report),

@@ -1,12 +1,19 @@
 import type { z } from "zod";
 import type { Config } from "./config.ts";
-import type { alertsSchema, canarySchema } from "./schema/alerts.ts";
+import type { alertsSchema, canarySchema, exerciseSchema, heartbeatSchema } from "./schema/alerts.ts";
 import type { reportSchema } from "./schema/report.ts";
 
 export function resolveAlerts(
   section: z.output<typeof alertsSchema>,
-  canary: z.output<typeof canarySchema> | undefined,
-  heartbeat: boolean,
+  {
+    canary,
+    exercise,
+    heartbeat,
+  }: {
+    readonly canary: z.output<typeof canarySchema> | undefined;
+    readonly exercise: z.output<typeof exerciseSchema> | undefined;
+    readonly heartbeat: z.output<typeof heartbeatSchema> | undefined;
+  },
 ): Config["alerts"] {
   const { openAfter, resolveAfter, storm, quietHours, thresholds, escalation, escalateAgain, routes, selfTest } =
     section;
@@ -30,8 +37,16 @@ export function resolveAlerts(
       ...{ severity, certificates, issuers, targets, teams },
       ...route,
     })),
-    heartbeat,
+    heartbeat: heartbeat !== undefined,
     canary: canary === undefined ? null : { certificate: canary.certificate, everyMs: canary.every },
+    exercise:
+      exercise === undefined
+        ? null
+        : {
+            certificate: exercise.certificate,
+            everyMs: exercise.every,
+            acknowledgeMs: exercise.acknowledgeWithin,
+          },
     selfTestMs: selfTest.every,
   };
 }

@@ -19,6 +19,8 @@ export const ALERT_RULES = [
   "channel",
   "heartbeat",
   "peer",
+  "exercise",
+  "exerciseUnanswered",
   "horizon",
   "accountReplaced",
   "historyLost",

@@ -18,12 +18,21 @@ export interface AlertSettings {
   /** Whether a heartbeat is configured. */
   readonly heartbeat: boolean;
   readonly canary: { readonly certificate: string; readonly everyMs: number } | null;
+  /** A certificate that is broken on purpose, to see who acknowledges; null: none is. */
+  readonly exercise: ExerciseSettings | null;
   /** Between two tries of each channel; null: never by itself. */
   readonly selfTestMs: number | null;
   /** Where people reach the pages, without a slash at its end; null: no link is sent. */
   readonly webUrl: string | null;
   /** Of renewd. */
   readonly version: string;
+}
+
+export interface ExerciseSettings {
+  readonly certificate: string;
+  readonly everyMs: number;
+  /** How long people have. */
+  readonly acknowledgeMs: number;
 }
 
 /** From `from` to `until` each day, in the time zone; over midnight where `until` is earlier. Minutes of the day. */

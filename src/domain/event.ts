@@ -113,7 +113,7 @@ export const EVENT_TYPES = [
   "exercise.started",
   "exercise.broken",
   "exercise.failed",
-  "exercise.finished",
+  "exercise.ended",
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 

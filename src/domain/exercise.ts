@@ -28,6 +28,8 @@ export interface Exercise {
   readonly problem: string | null;
   /** The alert that it raised; null: none yet. */
   readonly alert: string | null;
+  /** Escalation steps that the alert took. */
+  readonly step: number;
   /** When people were first notified. */
   readonly notifiedAt: number | null;
   readonly acknowledgedAt: number | null;

@@ -8,6 +8,7 @@ import { escalationStep } from "../renewal/rules/alerts/escalation.ts";
 import { headline, soonestExpiry } from "../renewal/rules/alerts/messages.ts";
 import { isHeldBack } from "../renewal/rules/alerts/quietHours.ts";
 import { isFrom } from "../renewal/rules/alerts/routing.ts";
+import { type ExercisesReport, exercisesReport } from "./exercises.ts";
 import { iso } from "./instant.ts";
 import { type PeerEntry, peersReport } from "./peers.ts";
 
@@ -20,6 +21,7 @@ export interface AlertsReport {
   readonly channels: readonly AlertChannel[];
   /** Other renewds that this one watches. */
   readonly peers: readonly PeerEntry[];
+  readonly exercises: ExercisesReport;
 }
 
 /** One cause and what is known of it. */
@@ -127,6 +129,7 @@ export async function alertsReport(source: AlertsSource, query: AlertsQuery, now
     alerts: listed.toSorted(byWeight).map((alert) => entryOf(alert, receipts.get(alert.id) ?? [], settings, now)),
     channels: await channelsOf(source),
     peers: await peersReport(store, source.peers, now),
+    exercises: await exercisesReport(store, settings, now),
   };
 }
 

@@ -147,7 +147,7 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
     `is broken on purpose at target ${target}, to see who acknowledges${optional(detail, "by", ", asked for by ")}`,
   "exercise.broken": (_, { target }) => `exercise: target ${target} holds an expired pair now`,
   "exercise.failed": (detail) => `exercise: it could not be broken: ${detail("message")}`,
-  "exercise.finished": (detail, { detail: { tookMs } }) =>
+  "exercise.ended": (detail, { detail: { tookMs } }) =>
     `exercise ended: ${detail("outcome")}${optional(detail, "by", " by ")}` +
     (typeof tookMs === "number" ? ` after ${formatDuration(tookMs)}` : ""),
   "planner.partFailed": (detail) => `${partName(detail("part"))} failed: ${detail("message")}`,

@@ -8,6 +8,7 @@ import { DAY_MS } from "../domain/time.ts";
 import { headline } from "../renewal/rules/alerts/messages.ts";
 import { managementBy } from "../renewal/rules/unmanaged.ts";
 import { drillsReport } from "./drills.ts";
+import { type ExerciseEntry, exerciseEntry } from "./exercises.ts";
 import { horizonReport } from "./horizon.ts";
 import { iso } from "./instant.ts";
 
@@ -15,6 +16,8 @@ import { iso } from "./instant.ts";
 const LISTED_MAX = 20;
 /** As many as are ever looked at. */
 const WATCHED_MAX = 10_000;
+/** More in a week are begun by hand, one after another. */
+const EXERCISES_MAX = 200;
 const AHEAD_MS = 60 * DAY_MS;
 export const WEEK_MS = 7 * DAY_MS;
 
@@ -39,6 +42,8 @@ export interface WeekReport {
   readonly horizon: { readonly count: number; readonly first: readonly WeekEnd[] };
   /** Begun in that week. */
   readonly drills: { readonly count: number; readonly first: readonly WeekDrill[] };
+  /** Exercises begun in that week: how soon people acknowledged. */
+  readonly exercises: { readonly count: number; readonly first: readonly ExerciseEntry[] };
   /** Certificates that discovery found, nobody manages and nobody has ignored; those that end first come first. */
   readonly unmanaged: { readonly count: number; readonly first: readonly WeekUnmanaged[] };
 }
@@ -114,6 +119,7 @@ export async function weekReport(
     proved: await happened("renewal.succeeded", generation),
     failed: await happened("renewal.failed", ({ detail }) => String(detail.message ?? detail.code ?? "")),
     ...(await standing(store, certificates, now)),
+    exercises: listed(await exercisesIn(store, from, until)),
     drills: listed(
       drills
         .filter(({ startedAt }) => startedAt >= iso(from) && startedAt < iso(until))
@@ -122,6 +128,11 @@ export async function weekReport(
         })),
     ),
   };
+}
+
+async function exercisesIn(store: Store, from: number, until: number): Promise<ExerciseEntry[]> {
+  const runs = await store.exercises.list(EXERCISES_MAX);
+  return runs.filter(({ startedAt }) => startedAt >= from && startedAt < until).map(exerciseEntry);
 }
 
 type Standing = Pick<WeekReport, "expiresNext" | "alerts" | "horizon" | "unmanaged">;

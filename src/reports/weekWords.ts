@@ -1,5 +1,6 @@
 import { inertLine, sanitize } from "../domain/text.ts";
 import type { WrittenReport } from "../domain/weeklyReport.ts";
+import { exerciseWords } from "./exercises.ts";
 import { fromNow, spoken } from "./instant.ts";
 import type { Listed, WeekEntry, WeekReport } from "./week.ts";
 
@@ -36,6 +37,9 @@ function sectionsOf({ at, ...report }: WeekReport): readonly Section[] {
     section("What else ends", report.horizon, ({ subject, what, endsAt }) => `${subject}, ${what}: ${ends(endsAt)}`),
     section("Drills", report.drills, ({ id, scenario, startedAt, certificates, proved }) => {
       return `${id.slice(0, 8)} (${scenario}), ${spoken(startedAt)}: ${proved} of ${certificates} proved live`;
+    }),
+    section("Exercises of the alarm", report.exercises, (run) => {
+      return `${run.certificate}, ${spoken(run.startedAt)}: ${exerciseWords(run)}`;
     }),
     section("Found, but not managed", report.unmanaged, ({ names, expiresAt }) => {
       const more = names.length > NAMES_SHOWN_MAX ? ` and ${names.length - NAMES_SHOWN_MAX} more` : "";

@@ -90,6 +90,7 @@ describe("what --json prints", () => {
     ["RenewalActionReport", ["deploy", "www"]],
     ["Error", ["renew", "nobody"]],
     ["Error", ["notify"]],
+    ["Error", ["alerts", "exercise"]],
   ])("fits the schema %s: renewd %s", async (name, args) => {
     const { stdout } = await installation.run(...args, "--json");
     const validate = ajv.getSchema(`documents#/$defs/${name}`);

@@ -206,6 +206,7 @@ const WRITTEN: readonly Written[] = [
   ["heartbeat", { url: "file:hook" }],
   ["canary", { certificate: "www" }],
   ["report", { channel: "mail" }],
+  ["certificates.www.sacrificial", true],
   ["peers", { berlin: { url: "https://berlin.example", trust: "ca.pem", token: "file:hook" } }],
   ["horizon", { signatures: true }],
   ["issuers.ca.directory", "https://production.example/dir", "issuerChanged"],
@@ -285,6 +286,8 @@ const ELSEWHERE: readonly RegExp[] = [
   /\.(?:distrusted|quarantined)$/,
   // They name what `vantages` lists: see vantages.test.ts.
   /^vantage$|endpoints\.#\.vantages$/,
+  // It takes a certificate of its own: see exercise.test.ts.
+  /^exercise\./,
   // Files of the user's own making: see ownCsr.test.ts, include.test.ts.
   /\.csr\.|^include$/,
 ];

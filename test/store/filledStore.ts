@@ -44,7 +44,7 @@ export async function fillStore(store: Store): Promise<void> {
       endedAt: null,
       outcome: null,
     } as const;
-    const began = { certificate: "www", target: "lb", generation: 1, startedAt: NOW, by: null, withinMs: 1 };
+    const began = { certificate: "www", target: "lb", generation: 1, startedAt: NOW, by: null, withinMs: 1, step: 0 };
     const unanswered = { acknowledgedAt: null, acknowledgedBy: null, finishedAt: null };
     await tx.exercises.save({ id: "x", ...began, ...broken, ...unanswered });
     const exercised = { exercise: "x" };

@@ -38,7 +38,15 @@ const PEER: Peer = {
 };
 const EXERCISE: Exercise = {
   ...{ id: "e", certificate: "www", target: "lb", generation: 1, startedAt: NOW, by: null, withinMs: 1 },
-  ...{ brokenAt: null, problem: null, alert: null, notifiedAt: null, acknowledgedAt: null, acknowledgedBy: null },
+  ...{
+    brokenAt: null,
+    problem: null,
+    alert: null,
+    step: 0,
+    notifiedAt: null,
+    acknowledgedAt: null,
+    acknowledgedBy: null,
+  },
   ...{ endedAt: null, outcome: null, finishedAt: null },
 };
 

@@ -130,6 +130,7 @@ const ANYWHERE: readonly (readonly string[])[] = [
   ["alerts", "acknowledge", "nothing", "--reason", "x"],
   ["alerts", "acknowledge", "0badcafe", "--withdraw"],
   ["alerts", "acknowledge", "0badcafe", "--withdraw"],
+  ["alerts", "exercise"],
   ["alerts", "test", "nothing"],
   ["alerts", "test", "clock"],
   ["pause", "www", "--reason", "a freeze", "--until", "2d"],

@@ -15,6 +15,7 @@ export function addAlerts(program: Command, cli: Cli): void {
   addAcknowledge(alerts, cli);
   addRules(alerts, cli);
   addTest(alerts, cli);
+  addExercise(alerts, cli);
 }
 
 function addList(alerts: Command, cli: Cli): void {
@@ -74,6 +75,24 @@ function addTest(alerts: Command, cli: Cli): void {
     const report = await desk.testAlertRule(rule);
     output.report(report, renderTest);
     return report.channels.length > 0 && report.channels.every(({ sent }) => sent) ? "ok" : "wrong";
+  });
+}
+
+function addExercise(alerts: Command, cli: Cli): void {
+  const command = alerts
+    .command("exercise")
+    .description(
+      "Break the certificate that `exercise` of the configuration names, to see who acknowledges and how soon.",
+    )
+    .option("--reason <text>", "why, for the history");
+  performAnywhere<{ readonly reason?: string }>(command, cli, async ({ options, output, desk }) => {
+    output.report(
+      await desk.startExercise(options.reason ?? null),
+      ({ certificate, target }) =>
+        `${inert(certificate)} is broken at target ${inert(target)} within seconds, until its alert is acknowledged: ` +
+        "`renewd alerts` shows how it goes",
+    );
+    return "ok";
   });
 }
 

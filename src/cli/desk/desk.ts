@@ -3,6 +3,7 @@ import type { AlertAcknowledgeReport, AlertTestReport } from "../../actions/aler
 import type { TargetCheckReport } from "../../actions/checks.ts";
 import type { DialReport } from "../../actions/dial.ts";
 import type { DrillRequest, DrillStartReport } from "../../actions/drill.ts";
+import type { ExerciseStartReport } from "../../actions/exercise.ts";
 import type { PauseReport, PauseRequest } from "../../actions/pause.ts";
 import type { RehearseReport } from "../../actions/rehearse.ts";
 import type { RenewReport, RenewRequest } from "../../actions/renew.ts";
@@ -85,6 +86,7 @@ export interface Desk extends AsyncDisposable {
   alertRules(): Promise<AlertRulesReport>;
   acknowledgeAlert(alert: string, reason: string | null): Promise<AlertAcknowledgeReport>;
   withdrawAlert(alert: string): Promise<AlertAcknowledgeReport>;
+  startExercise(reason: string | null): Promise<ExerciseStartReport>;
   testAlertRule(rule: string): Promise<AlertTestReport>;
   inventory(query: InventoryWish): Promise<InventoryReport>;
   inventoryKey(fingerprint: string): Promise<InventoryKeyReport>;

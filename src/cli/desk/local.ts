@@ -53,6 +53,7 @@ import {
   revoke,
   rollBack,
   showReport,
+  startExercise,
   statusReport,
   testAlertRule,
   testChannels,
@@ -156,6 +157,7 @@ export function localDesk(configFile: string, note: (text: string) => void): Des
     acknowledgeAlert: (alert, reason) =>
       act((context) => acknowledgeAlert(context, { alert, via: "terminal" }, decision(reason))),
     withdrawAlert: (alert) => act((context) => withdrawAlertAcknowledgement(context, alert, { by: requestedBy() })),
+    startExercise: (reason) => act((context) => startExercise(context, decision(reason))),
     testAlertRule: (rule) => act((context) => testAlertRule(context, rule)),
     inventory: ({ source, expiring, unmanaged }) =>
       act((context) =>

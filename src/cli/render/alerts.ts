@@ -1,12 +1,13 @@
 import { inert } from "../../domain/text.ts";
 import type { AlertEntry, AlertRulesReport, AlertsReport } from "../../reports/alerts.ts";
+import { exerciseWords } from "../../reports/exercises.ts";
 import { fromNow, spoken } from "../../reports/instant.ts";
 import { paint, type Screen } from "../terminal/style.ts";
 import { type Cell, renderTable } from "../terminal/table.ts";
 
 const NAMED_MAX = 10;
 
-export function renderAlerts({ alerts, channels, peers, at }: AlertsReport, screen: Screen): string {
+export function renderAlerts({ alerts, channels, peers, exercises, at }: AlertsReport, screen: Screen): string {
   const blocks = alerts.map((alert) => renderOne(alert, at, screen));
   const ways = channels.map(({ channel, failures, error, lastSentAt, selfTestAt, selfTestError }): Cell[] => [
     channel,
@@ -25,8 +26,36 @@ export function renderAlerts({ alerts, channels, peers, at }: AlertsReport, scre
     channels.length === 0
       ? "no channel is configured: nobody is notified"
       : renderTable([...head, { title: "", widthMin: 20, wraps: true }], ways, screen).join("\n"),
+    ...renderExercises(exercises, at, screen),
     ...(peers.length === 0 ? [] : [renderPeers(peers, at, screen)]),
   ].join("\n\n");
+}
+
+/** The last few: every one is in `--json`. */
+const EXERCISES_SHOWN = 5;
+
+function renderExercises(
+  { certificate, nextAt, runs }: AlertsReport["exercises"],
+  at: string,
+  screen: Screen,
+): string[] {
+  const next = certificate === null ? [] : [`${inert(certificate)} is broken on purpose ${fromNow(nextAt ?? at, at)}`];
+  if (runs.length === 0) return next.map((line) => `no exercise yet: ${line}`);
+  const rows = runs
+    .slice(0, EXERCISES_SHOWN)
+    .map((run): Cell[] => [
+      spoken(run.startedAt),
+      isBad(run) ? { text: inert(exerciseWords(run)), style: "wrong" } : inert(exerciseWords(run)),
+      inert(run.by ?? "on schedule"),
+      run.putRightAt === null ? "not yet" : spoken(run.putRightAt),
+    ]);
+  const head = [{ title: "EXERCISE" }, { title: "HOW IT WENT", widthMin: 20, wraps: true }];
+  const rest = [{ title: "BY", dropOrder: 1 }, { title: "PROVED AGAIN" }];
+  return [[...renderTable([...head, ...rest], rows, screen), ...next.map((line) => `next: ${line}`)].join("\n")];
+}
+
+function isBad({ outcome }: AlertsReport["exercises"]["runs"][number]): boolean {
+  return outcome !== null && outcome !== "acknowledged" && outcome !== "cancelled";
 }
 
 function renderPeers(peers: AlertsReport["peers"], at: string, screen: Screen): string {

@@ -19,7 +19,7 @@ export function checkReferences(raw: Raw, problems: Problems, isWhole: boolean):
   const defaults = mapping(raw.defaults);
   checkNames(defaults, ["defaults"], defined, problems);
   checkAlerts(raw, problems);
-  if (isWhole) checkCanary(raw, problems);
+  if (isWhole) checkSpecial(raw, problems);
   checkDiscovery(raw, problems);
   checkVantages(raw, problems);
   for (const [client, written] of Object.entries(mapping(mapping(raw.web).httpreq))) {
@@ -62,14 +62,17 @@ function checkAlerts(raw: Raw, problems: Problems): void {
   checkReport(raw, channels, problems);
 }
 
-function checkCanary(raw: Raw, problems: Problems): void {
-  const canary = mapping(raw.canary).certificate;
+/** The canary, and what exercises break. */
+function checkSpecial(raw: Raw, problems: Problems): void {
   const certificates = Object.keys(mapping(raw.certificates));
-  if (typeof canary === "string" && !certificates.includes(canary))
+  for (const section of ["canary", "exercise"] as const) {
+    const { certificate } = mapping(raw[section]);
+    if (typeof certificate !== "string" || certificates.includes(certificate)) continue;
     problems.add(
-      ["canary", "certificate"],
-      () => `${quote(canary)} is not defined under \`certificates\`${suggestion(canary, certificates)}`,
+      [section, "certificate"],
+      () => `${quote(certificate)} is not defined under \`certificates\`${suggestion(certificate, certificates)}`,
     );
+  }
 }
 
 /** The weekly report is HTML and text: only mail carries both. */

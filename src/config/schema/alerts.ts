@@ -113,6 +113,18 @@ export const heartbeatSchema = z.strictObject({
     ),
 });
 
+export const exerciseSchema = z.strictObject({
+  certificate: z
+    .string()
+    .min(1)
+    .max(64)
+    .describe("A certificate of this file that nothing depends on and that says so: `sacrificial: true`."),
+  every: duration({ min: "1h", max: "365d" }).prefault("30d").describe("How often it is broken."),
+  acknowledgeWithin: duration({ min: "1s", max: "1d" })
+    .prefault("30m")
+    .describe("How long people have to acknowledge. Longer than the steps of `alerts.escalation` that you want tried."),
+});
+
 export const canarySchema = z.strictObject({
   certificate: z.string().min(1).max(64).describe("A certificate of this file that nothing depends on."),
   every: duration({ min: "1m", max: "30d" }).prefault("24h").describe("How often it is issued, deployed and verified."),

@@ -225,6 +225,10 @@ export const certificateSchema = z.strictObject({
       "Where clients meet the certificate: `host:port`, or an object. At least one, because only a handshake there " +
         "proves a renewal, unless no client meets any of the targets: secret stores, and targets with `served: false`.",
     ),
+  sacrificial: z
+    .boolean()
+    .default(false)
+    .describe("Nothing depends on it: `exercise` may break it on purpose. Never true of what anybody uses."),
   mustStaple: z
     .never({
       error:

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { z } from "zod";
-import { alertsSchema, canarySchema, heartbeatSchema } from "./alerts.ts";
+import { alertsSchema, canarySchema, exerciseSchema, heartbeatSchema } from "./alerts.ts";
 import { certificateSchema, defaultsSchema } from "./certificate.ts";
 import { discoverySchema } from "./discovery.ts";
 import { duration } from "./duration.ts";
@@ -231,6 +231,9 @@ export const fileSchema = z.strictObject({
   canary: canarySchema
     .optional()
     .describe("A certificate that is renewed again and again, to prove that renewing works."),
+  exercise: exerciseSchema
+    .optional()
+    .describe("A certificate that is really broken again and again, to see how soon a person acknowledges the alert."),
   peers: z
     .record(name, peerSchema)
     .default({})

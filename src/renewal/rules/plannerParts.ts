@@ -1,7 +1,17 @@
 /** The parts of a planner's tick, and what it does beside them. Each runs alone. */
 export const PLANNER_PARTS = [
   ...(["ledger", "plan", "expiry", "renewalInfo"] as const),
-  ...(["rehearsal", "rehearsalRequests", "canary", "drills", "horizon", "peers", "report", "selfTest"] as const),
+  ...([
+    "rehearsal",
+    "rehearsalRequests",
+    "canary",
+    "drills",
+    "horizon",
+    "peers",
+    "exercise",
+    "report",
+    "selfTest",
+  ] as const),
   ...(["discovery", "retention", "bounds", "revocations"] as const),
 ] as const;
 export type PlannerPart = (typeof PLANNER_PARTS)[number];
@@ -17,6 +27,7 @@ const NAMES: Readonly<Record<PlannerPart, string>> = {
   drills: "measuring drills",
   horizon: "watching what else ends",
   peers: "asking other renewds",
+  exercise: "exercising the alarm",
   report: "mailing the weekly report",
   selfTest: "testing channels",
   discovery: "discovering certificates",

@@ -6,6 +6,7 @@ import { NAMES_MAX } from "../../domain/store.ts";
 import { IMPORTED, type Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { type CertificateFacts, type Fault, faultOf, NOWHERE } from "../rules/alerts/faults.ts";
+import { unansweredFault } from "../rules/exercise.ts";
 import { horizonFault } from "../rules/horizon.ts";
 import { peerFault } from "../rules/peers.ts";
 import { isWatchedOnly, servedInUse } from "../rules/served.ts";
@@ -58,6 +59,7 @@ async function* factsOf(
   const renewals = await store.renewals.list({ certificates: names, states: ACTIVE_STATES, limit: NAMES_MAX });
   const active = new Map(renewals.map((renewal) => [renewal.certificate, renewal]));
   const deployments = Map.groupBy(await store.deployments.listAll(names), ({ certificate }) => certificate);
+  const exercises = await store.exercises.running();
   const statuses = Map.groupBy(await store.observations.allStatuses(names), ({ certificate }) => certificate);
   for (const record of records) {
     const certificate = services.certificate(record.name);
@@ -72,6 +74,7 @@ async function* factsOf(
       last: await lastOf({ store }, record),
       deployments: deployments.get(record.name) ?? [],
       endpoints: statuses.get(record.name) ?? [],
+      isExercised: exercises.some(({ certificate: of, brokenAt }) => of === record.name && brokenAt !== null),
       whyExpiring: await whyExpiring({ store }, record.name, inUse, clock.now()),
     };
   }
@@ -113,9 +116,10 @@ async function whyExpiring(
 /** What is wrong with renewd's own ways to be heard. */
 export async function standingFaults(
   { store, services, clock }: Pick<Context, "store" | "services" | "clock">,
-  { heartbeat, thresholds }: AlertSettings,
+  settings: AlertSettings,
   { selfTests }: AlertState,
 ): Promise<Fault[]> {
+  const { heartbeat, thresholds } = settings;
   const channels = services.channels();
   const cursors = (await store.cursors.list()).filter(({ channel }) => channels.has(channel));
   const failing = cursors.flatMap(({ channel, failures, lastErrorMessage }): (readonly [string, string])[] => {
@@ -151,6 +155,7 @@ export async function standingFaults(
     ...failedPings
       .slice(0, 1)
       .map(({ message, action }): Fault => ({ ...ofRenewd("heartbeat", null), what: message, action })),
+    ...(await store.exercises.list(1)).flatMap((last) => unansweredFault(last, settings) ?? []),
     ...(await store.peers.list()).flatMap((peer) => peerFault(peer) ?? []),
     ...(await store.horizon.list()).flatMap((entry) => horizonFault(entry, thresholds, clock.now()) ?? []),
   ];

@@ -12,7 +12,7 @@ const text = z.string().nullable();
 const instant = z.number().nullable();
 const bodyJson: z.ZodType<Omit<Exercise, "id" | "startedAt" | "finishedAt">> = z.object({
   ...{ certificate: z.string(), target: z.string(), generation: z.number(), by: text, withinMs: z.number() },
-  ...{ brokenAt: instant, problem: text, alert: text, notifiedAt: instant },
+  ...{ brokenAt: instant, problem: text, alert: text, step: z.number(), notifiedAt: instant },
   ...{ acknowledgedAt: instant, acknowledgedBy: text, endedAt: instant },
   outcome: z.enum(EXERCISE_OUTCOMES).nullable(),
 });

@@ -5,6 +5,7 @@ import type { WebContext, WebEnv, WebRoutes } from "../context.ts";
 import { fleetOf } from "../fleet.ts";
 import { textStream } from "../textStream.ts";
 import { certificateMetrics, observationMetrics, seconds } from "./certificates.ts";
+import { exerciseMetrics } from "./exercises.ts";
 import { ownProcess } from "./ownProcess.ts";
 import { peerMetrics } from "./peers.ts";
 import { createScrape, labels } from "./registry.ts";
@@ -24,6 +25,8 @@ import {
 const EVENTS_COUNTED_MAX = 1_000;
 /** More follow with the next scrape: a scrape is answered within its usual ten seconds. */
 const COUNTS_MAX = 20;
+/** The last that anybody acknowledged is hardly ever older. */
+const EXERCISES_MAX = 24;
 const REDIS_TIMEOUT_MS = 1_000;
 const TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -69,6 +72,7 @@ export async function metricsLines(web: WebContext, signal: AbortSignal): Promis
     now,
   );
   alertMetrics(scrape, await store.alerts.open());
+  exerciseMetrics(scrape, await store.exercises.list(EXERCISES_MAX));
   peerMetrics(scrape, await store.peers.list());
   channelMetrics(scrape, await store.cursors.list(), totals.lastSeq);
   processMetrics(scrape, snapshot);

@@ -1,7 +1,7 @@
 import { html } from "hono/html";
 import { replace } from "../../actions/replace.ts";
 import { RenewalError, toRenewalError } from "../../domain/errors.ts";
-import { formatInstant } from "../../domain/time.ts";
+import { formatDuration, formatInstant } from "../../domain/time.ts";
 import { headline } from "../../renewal/rules/alerts/messages.ts";
 import { pairBefore } from "../../renewal/steps/rollBack.ts";
 import { inventoryEntry } from "../../renewal/watch/discover.ts";
@@ -149,6 +149,18 @@ export const ACTION_TEXTS: Readonly<Record<ActionName, ActionText>> = {
     async plan({ web }, { subjects }) {
       const lines = await Promise.all(subjects.map((subject) => alertLine(web, subject, "is nobody's")));
       return { sentence: "It goes to the next ones again, as the configuration says.", lines, problem: null };
+    },
+  },
+  exercise: {
+    title: "Exercise the alarm",
+    verb: "Break it",
+    needsReason: false,
+    plan({ web }) {
+      const { exercise } = web.renewal.settings.alerts;
+      const sentence = "It gets an expired pair, and its alert goes out as any other. Who acknowledges it ends that.";
+      if (exercise === null) return { sentence, lines: [], problem: "No certificate is configured to be broken." };
+      const outcome = `is broken until somebody acknowledges, for ${formatDuration(exercise.acknowledgeMs)} at most`;
+      return { sentence, lines: [{ subject: exercise.certificate, outcome, refused: null }], problem: null };
     },
   },
   replace: {

@@ -4,6 +4,7 @@ import { pageOf, readQuery, writeQuery } from "../../reports/lists/list.ts";
 import { actionHref } from "./actionLinks.ts";
 import { causesPanel, rulesPanel } from "./alertCauses.ts";
 import { channels } from "./channels.ts";
+import { exercisesPanel } from "./exercises.ts";
 import type { PageFacts } from "./facts.ts";
 import { heading, layout } from "./layout.ts";
 import { FINDING_WORDS, findingWord, subjectText } from "./parts/findings.ts";
@@ -33,7 +34,7 @@ export async function alertsPage(facts: PageFacts): Promise<Html> {
       isFiltered ? NOTHING : await causesPanel(facts)
     } ${savedViews(facts, "alerts", writeQuery(alertList, query))} ${toolbar(view, "Certificate, finding or words")}
       <div class="with-facets">${facetPanel(view)}<div>${pager(view, "alerts")}${table(view, facts)}</div></div>
-      ${isFiltered ? NOTHING : html`<div class="columns">${await channels(facts)}${await peersPanel(facts)}${await rulesPanel(facts)}</div>`}`,
+      ${isFiltered ? NOTHING : html`<div class="columns">${await channels(facts)}${await exercisesPanel(facts)}${await peersPanel(facts)}${await rulesPanel(facts)}</div>`}`,
   });
 }
 

@@ -4,11 +4,13 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { ALERT_RULES, type AlertRule } from "../../../src/domain/alert.ts";
 import type { NewEvent } from "../../../src/domain/event.ts";
 import type { Store } from "../../../src/domain/store.ts";
-import { DAY_MS } from "../../../src/domain/time.ts";
+import { DAY_MS, HOUR_MS } from "../../../src/domain/time.ts";
 import { configure } from "../../../src/renewal/plan/configure.ts";
 import { warnOfExpiry } from "../../../src/renewal/plan/expiry.ts";
 import { recordUnplannable } from "../../../src/renewal/plan/unplannable.ts";
 import { JUDGED_EVENTS } from "../../../src/renewal/rules/alerts/signals.ts";
+import { breakForExercise } from "../../../src/renewal/steps/breakTarget.ts";
+import { beginExercise, runExercises } from "../../../src/renewal/watch/exercise.ts";
 import { observeDue } from "../../../src/renewal/watch/observe.ts";
 import { AlertBench, alertCertificate } from "../../support/model/alertBench.ts";
 import { heartbeat } from "../../support/model/facts.ts";
@@ -20,11 +22,12 @@ type Scenario = (estate: AlertBench) => Promise<unknown>;
 let estate: AlertBench;
 beforeAll(async () => {
   estate = await AlertBench.open(
-    ["fails", "held", "stale", "expires", "canary", "lost", "rehearsed", "unplannable"].map((name) =>
+    ["fails", "held", "stale", "expires", "canary", "lost", "rehearsed", "unplannable", "sacrificial"].map((name) =>
       alertCertificate(name, { targets: [`t-${name}`], onWaveFailure: name === "held" ? "hold" : "fail" }),
     ),
     {
       heartbeat: true,
+      exercise: { certificate: "sacrificial", everyMs: 30 * DAY_MS, acknowledgeMs: HOUR_MS / 2 },
       canary: { certificate: "canary", everyMs: DAY_MS },
       storm: { alertsMax: 100, windowMs: DAY_MS },
     },
@@ -128,6 +131,16 @@ const SCENARIOS: Readonly<Record<AlertRule, Scenario>> = {
     const of = { name: "berlin", url: "https://berlin.example", everyMs: 60_000, state: "unreachable" } as const;
     const seen = { since: bench.now, askedAt: bench.now, failures: 2, problem: "no answer" };
     return bench.store.peers.save({ ...of, ...seen, sweptAt: null, lastWellAt: null });
+  },
+  async exercise({ context, bench }) {
+    await beginExercise(context, { by: null, why: null });
+    await breakForExercise(context, [], NO_SIGNAL);
+    await bench.store.certificates.update("sacrificial", { nextObservationAt: bench.now });
+    await observeDue(context, NO_SIGNAL);
+  },
+  async exerciseUnanswered({ context, bench }) {
+    bench.now += HOUR_MS;
+    await runExercises(context, NO_SIGNAL);
   },
   horizon: ({ bench }) => {
     const of = { kind: "token", subject: "target vault", what: "token", owner: null, runbook: null } as const;

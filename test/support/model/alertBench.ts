@@ -14,6 +14,7 @@ import { sweep } from "../../../src/renewal/steps/sweep.ts";
 import { verify } from "../../../src/renewal/steps/verify.ts";
 import { raiseAlerts } from "../../../src/renewal/watch/alerts.ts";
 import { deliverNotifications } from "../../../src/renewal/watch/notify.ts";
+import { createExpiredPair } from "../../../src/x509/expiredPair.ts";
 import { certificate } from "./facts.ts";
 import { NO_SIGNAL, Workbench } from "./workbench.ts";
 
@@ -53,6 +54,7 @@ export class AlertBench implements AsyncDisposable {
       },
       services: {
         ...services,
+        expiredPair: createExpiredPair,
         issuer: (name) => {
           const real = services.issuer(name);
           return {

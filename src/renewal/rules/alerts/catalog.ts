@@ -40,6 +40,11 @@ export const ALERT_RULE_TEXTS: Readonly<Record<AlertRule, RuleText>> = {
     when: "another renewd does not answer, says that it does not work, or has completed no sweep for too long",
     severity: "page",
   },
+  exercise: { when: "`exercise` has broken its certificate on purpose, and its endpoint shows it", severity: "page" },
+  exerciseUnanswered: {
+    when: "nobody acknowledged the last exercise in time, nobody was notified of it, or it could not be done",
+    severity: "page",
+  },
   horizon: {
     when: "a token, domain, signature or anything else that renewals need nears its end, or has ended",
     severity: "page",

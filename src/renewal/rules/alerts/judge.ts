@@ -15,7 +15,9 @@ export interface Judgement {
 }
 
 /** Judged whole each time, so that they are over when they are not named. */
-const STANDING: readonly AlertRule[] = ["channel", "heartbeat", "peer", "horizon", "vantageSilent"];
+const STANDING: readonly AlertRule[] = [
+  ...(["channel", "heartbeat", "peer", "exerciseUnanswered", "horizon", "vantageSilent"] as const),
+];
 /** A cause that is only reported, and again every few hours while it lasts, is over after this. */
 const SILENT_MS = DAY_MS;
 
@@ -51,7 +53,7 @@ function mergeFaults({ open, judged, faults, origins, newId, now }: JudgeInput):
     if (first === undefined) continue;
     const { firstBadAt, changed } = origins.get(cause) ?? { firstBadAt: now, changed: [] };
     const { rule, place, code } = first;
-    const fresh = { ...emptyAlert(newId(), now), rule, cause, place, code, firstBadAt, changed };
+    const fresh = { ...emptyAlert(newId(), now), rule, cause, place, code, firstBadAt, changed, step: first.step ?? 0 };
     alerts.push(worsened({ ...fresh, members: inOrder(membersOf(found)) }, found, now));
   }
   return alerts;

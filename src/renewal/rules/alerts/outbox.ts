@@ -41,7 +41,7 @@ export class Outbox {
     const { settings, now, routing } = this.#input;
     const isEarly = elapsed(alert.openedAt, now) < settings.openAfterMs && !alert.isLast;
     if (isEarly || isHeldBack(alert, settings.quietHours, now)) return alert;
-    const channels = channelsFor(alert, routing);
+    const channels = union(channelsFor(alert, routing), this.#channelsOfStep(alert));
     const opened = { ...alert, notifiedAt: now, notified: notifiedOf(alert), channels };
     if (this.#room <= 0 && !alert.isLast) {
       const digested = { ...opened, digested: true };
@@ -52,6 +52,12 @@ export class Outbox {
     this.openings.push(now);
     this.#send("opened", opened, channels);
     return opened;
+  }
+
+  /** Of one that begins with a step of the escalation: who would be next, had the others not answered. */
+  #channelsOfStep({ step }: Alert): string[] {
+    const { settings, routing } = this.#input;
+    return (settings.escalation[step - 1]?.channels ?? []).filter((name) => routing.channels.has(name));
   }
 
   /** Every channel that was sent it has left the configuration, or there was none: others are, once there are any. */

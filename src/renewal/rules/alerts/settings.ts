@@ -13,6 +13,7 @@ export const DEFAULT_ALERTS: AlertSettings = {
   routes: [],
   heartbeat: false,
   canary: null,
+  exercise: null,
   selfTestMs: 7 * DAY_MS,
   webUrl: null,
   version: "",

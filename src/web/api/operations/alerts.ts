@@ -6,6 +6,7 @@ import {
   testAlertRule,
   withdrawAlertAcknowledgement,
 } from "../../../actions/alerts.ts";
+import { startExercise } from "../../../actions/exercise.ts";
 import { operation } from "../operation.ts";
 import { neededReasonBody, reasonBody } from "./bodies.ts";
 import { orNotFound } from "./subjects.ts";
@@ -70,5 +71,15 @@ export const alertOperations = [
     answer: { document: "AlertTestReport" },
     reachesOut: true,
     run: ({ web, params: { rule } }) => orNotFound(() => testAlertRule(web, rule)),
+  }),
+  operation({
+    id: "startExercise",
+    method: "post",
+    path: "/exercises",
+    tag: "Act",
+    summary: "Break the certificate that `exercise` names, until its alert is acknowledged.",
+    body: reasonBody,
+    answer: { document: "ExerciseStartReport" },
+    run: ({ web, decision }) => startExercise(web, decision),
   }),
 ];

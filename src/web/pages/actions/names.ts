@@ -16,6 +16,7 @@ export const ACTION_NAMES = [
   "withdraw",
   "take-alert",
   "leave-alert",
+  "exercise",
   "replace",
   "cancel-replacement",
   "ignore-found",

@@ -2,6 +2,7 @@ import { acknowledge, withdrawAcknowledgement } from "../../../actions/acknowled
 import { acknowledgeAlert, withdrawAlertAcknowledgement } from "../../../actions/alerts.ts";
 import { beginCheck, checkTarget, testChannels } from "../../../actions/checks.ts";
 import { certificateNamed, type Decision } from "../../../actions/context.ts";
+import { startExercise } from "../../../actions/exercise.ts";
 import { ignoreInventory } from "../../../actions/inventory.ts";
 import { pause } from "../../../actions/pause.ts";
 import { requestRehearsal } from "../../../actions/rehearse.ts";
@@ -182,6 +183,10 @@ const PERFORM: Readonly<Record<ActionName, Perform>> = {
       await withdrawAlertAcknowledgement(web, alert, { by });
       return done(alert, "goes to the next ones again", null);
     }),
+  async exercise(request) {
+    const { certificate } = await startExercise(request.web, decisionOf(request));
+    return [done(certificate, "is broken within seconds, until its alert is acknowledged", null)];
+  },
   async replace(request) {
     const decision = needed(request);
     const {
