@@ -51,8 +51,8 @@ export function createServices(initial: Config, store: Store, clock: Clock): Rel
     }),
     horizon: () => horizonSources({ config, store, clock, deployer: made.deployer, solver: made.solver }),
     peers: () => peerSources(config, secretOf(config)),
-    async expiredPair(identifiers, now) {
-      return (await import("../x509/expiredPair.ts")).createExpiredPair(identifiers, now);
+    async expiredPair(good, now) {
+      return (await import("../x509/expiredPair.ts")).createExpiredPair(good, now);
     },
     async weeklyReport(until) {
       const { weekReport } = await import("../reports/week.ts");

@@ -25,6 +25,8 @@ export interface IssuedCertificate {
   readonly chainPem: readonly string[];
   /** PKCS#8 PEM. */
   readonly privateKey: Secret;
+  /** It is broken on purpose, for an exercise: it takes the place of the pair of the same generation, but of no newer. */
+  readonly isBroken?: true;
 }
 
 /** One issued pair of a certificate as the database lists it; its key is read separately. */

@@ -3,7 +3,6 @@ import type { Certificate } from "../domain/certificate.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { Deployer, TargetLimits } from "../domain/deployer.ts";
 import type { HorizonSource } from "../domain/horizon.ts";
-import type { Identifier } from "../domain/identifier.ts";
 import type { Issuer, NamedSolver, OwnCsr, Solver } from "../domain/issuer.ts";
 import type { Log } from "../domain/log.ts";
 import type { Channel } from "../domain/notification.ts";
@@ -12,7 +11,7 @@ import type { Probe, ServedJudge } from "../domain/probe.ts";
 import type { JobQueue } from "../domain/queue.ts";
 import type { Responsibility } from "../domain/responsibility.ts";
 import type { Store } from "../domain/store.ts";
-import type { IssuedCertificate } from "../domain/version.ts";
+import type { IssuedCertificate, Leaf } from "../domain/version.ts";
 import type { WatchDefinition } from "../domain/watched.ts";
 import type { WrittenReport } from "../domain/weeklyReport.ts";
 import type { OwedClaims } from "./owedClaims.ts";
@@ -57,8 +56,8 @@ export interface ConfiguredServices {
   horizon?(): readonly HorizonSource[];
   /** Other renewds that this one watches. Left out: none. */
   peers?(): readonly PeerSource[];
-  /** A pair for these names that any server loads and no client accepts. Left out: nothing is broken on purpose. */
-  expiredPair?(identifiers: readonly Identifier[], now: number): Promise<ExpiredPair>;
+  /** A pair for the names of the good one that any server loads and no client accepts. Left out: nothing is broken on purpose. */
+  expiredPair?(good: Pick<Leaf, "identifiers" | "notBefore">, now: number): Promise<ExpiredPair>;
   /** The report of the week that ended then (ms since epoch). */
   weeklyReport?(until: number): Promise<WrittenReport>;
   /** The issuer to rehearse with. */

@@ -175,7 +175,8 @@ async function refuseNewer(
     if (name === ownName) continue;
     const held = await iam.get(name, signal);
     if (held?.tags[CERTIFICATE_TAG] !== pair.certificate) continue;
-    if (generation === pair.generation && (notBeforeOf(held) ?? 0) < pair.leaf.notBefore) continue;
+    const isEarlier = pair.isBroken === true || (notBeforeOf(held) ?? 0) < pair.leaf.notBefore;
+    if (generation === pair.generation && isEarlier) continue;
     throw new RenewalError(
       "deploy.newerGeneration",
       `IAM holds generation ${generation} of ${pair.certificate} (${name}), so generation ${pair.generation} ` +

@@ -34,8 +34,11 @@ export function readVersionId(id: string | null): HeldVersion | null {
     : { generation: Number(generation), notBeforeS: Number(notBeforeS) };
 }
 
-/** Two pairs of one generation exist only after a lost or restored database. Then the one issued later wins. */
+/**
+ * Two pairs of one generation exist only after a lost or restored database, or for an exercise. Then the one issued
+ * later wins, or the one that is broken on purpose.
+ */
 export function isNewer(held: HeldVersion, pair: IssuedCertificate): boolean {
   if (held.generation !== pair.generation) return held.generation > pair.generation;
-  return held.notBeforeS > Math.floor(pair.leaf.notBefore / 1000);
+  return pair.isBroken !== true && held.notBeforeS > Math.floor(pair.leaf.notBefore / 1000);
 }

@@ -60,13 +60,14 @@ export function parseRecord(text: string): GenerationRecord | null {
 
 /**
  * Whether the target is ahead of `pair`. Two pairs of one generation exist only after the database was lost or
- * restored: then the one issued later wins. Another certificate counts its own generations.
+ * restored: then the one issued later wins; and for an exercise, which
+ * replaces the good one and is the older of the two. Another certificate counts its own generations.
  */
 export function isAhead(held: GenerationRecord | null, pair: IssuedCertificate): held is GenerationRecord {
   if (held === null || held.certificate !== pair.certificate || held.generation < pair.generation) return false;
   return !(
     held.generation === pair.generation &&
-    (held.fingerprint === pair.leaf.fingerprint || held.notBefore < pair.leaf.notBefore)
+    (held.fingerprint === pair.leaf.fingerprint || held.notBefore < pair.leaf.notBefore || pair.isBroken === true)
   );
 }
 

@@ -71,8 +71,8 @@ async function breakOne(
   const { store, services, clock, log } = context;
   const { generation } = exercise;
   try {
-    const configured = services.certificate(certificate);
-    const pair = configured === null ? undefined : await services.expiredPair?.(configured.identifiers, clock.now());
+    const version = await store.versions.get(certificate, generation);
+    const pair = version === null ? undefined : await services.expiredPair?.(version.leaf, clock.now());
     const previous = await store.deployments.receipt(certificate, target);
     const isStillWanted = await store.transaction(async (tx) => {
       if (!isRunning(exercise, await tx.exercises.running()) || (await tx.renewals.active(certificate)) !== null)
