@@ -2,7 +2,9 @@
 const BENCHES = {
   acme: "issuing alone, against stock acme-client at the same CA",
   pipeline: "due to proved, against tools that only issue",
+  single: "one certificate, due to proved",
   pages: "pages, lists and API with 10,000 certificates",
+  soak: "thousands of renewals of the same certificates: what grows",
 } as const;
 
 const asked = process.argv.slice(2);

@@ -1,6 +1,7 @@
 // What a deployer says is not believed: sabotaged deployments at real servers, by the real verbs, with real handshakes.
 import pLimit from "p-limit";
 import { systemClock } from "../../src/compose/clock.ts";
+import { haproxy } from "../../src/deployers/haproxy/haproxy.ts";
 import type { Certificate } from "../../src/domain/certificate.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import type { Context } from "../../src/renewal/context.ts";
@@ -18,6 +19,7 @@ import { readLeaf } from "../../src/x509/leaf.ts";
 import { rootsOf } from "../../src/x509/trust.ts";
 import { watchDefinition } from "../support/model/watched.ts";
 import { modelCertificate, NO_SIGNAL, Workbench } from "../support/model/workbench.ts";
+import { dependencies } from "../support/pairs/targetSecrets.ts";
 import type { ServedPair } from "../support/servers/tlsServer.ts";
 import type { Drill, Injection, Outcome } from "./drill.ts";
 import {
@@ -88,6 +90,8 @@ async function sabotages(count: number, terms: Terms, observesAgain: boolean): P
     await observeAgain(context, cases);
     problems.push(...(await judge(bench, cases, found)));
   }
+  const proofs = await bench.store.events.list({ types: ["verify.converged"], limit: 1_000 });
+  const atOnce = proofs.filter(({ detail }) => detail.process !== undefined).length;
   const looks = await lookAtAll(context, { estate, watched, before });
   const times = [...found.values(), ...looks.injections];
   const sabotaged = times.length - HONEST.length;
@@ -96,7 +100,7 @@ async function sabotages(count: number, terms: Terms, observesAgain: boolean): P
     injections: times,
     problems: [...new Set(problems), ...looks.problems],
     notes: [
-      `${sabotaged} sabotaged of ${kinds.length} kinds, ${HONEST.length} honest beside them; ` +
+      `${sabotaged} sabotaged of ${kinds.length} kinds, ${HONEST.length} honest beside them, of which ${atOnce} were proved at once; ` +
         `found within ${((percentile(tookMs, 1) ?? 0) / 1000).toFixed(1)} s`,
     ],
   };
@@ -124,6 +128,9 @@ function contextOf(bench: Workbench, { estate, cases, before, terms }: Sabotaged
   const { lower, upper, root } = estate.authorities;
   const roots = rootsOf([root.certPem]);
   const byName = new Map(cases.map((each) => [each.name, each.sabotage]));
+  const { socket, directory } = estate.haproxy;
+  const file = `${directory}/{certificate}.pem`;
+  const real = haproxy.create(haproxy.options.parse({ socket, file }), dependencies("haproxy"));
   const resolve = async (host: string): Promise<string[]> => [...(HOSTS[host] ?? [host])];
   return {
     ...bench.context,
@@ -156,6 +163,8 @@ function contextOf(bench: Workbench, { estate, cases, before, terms }: Sabotaged
           await byName.get(name)?.deploy({ estate, name, pair, bare, before: old, spreadMs: terms.spreadMs });
           return { generation };
         },
+        // What is sabotaged must not be proved sooner either.
+        server: (request, signal) => real.server?.(request, signal) ?? Promise.resolve(null),
       }),
     },
   };
