@@ -20,8 +20,8 @@ export interface SocketEntry {
   readonly inode: number;
 }
 
-/** Some 7,000 sockets. Reading more each time would slow the machine down. */
-const TABLE_BYTES_MAX = 1024 * 1024;
+/** Some 14,000 sockets. Reading more each time would slow the machine down. */
+const TABLE_BYTES_MAX = 2 * 1024 * 1024;
 const READ_BYTES = 64 * 1024;
 /** Of all processes together. */
 const FILES_MAX = 200_000;
@@ -64,13 +64,16 @@ export function parseSockets(text: string, port: number): SocketEntry[] {
     `^ *\\d+: ([0-9A-F]+):${own} ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]{2}) \\S+ \\S+ \\S+ +\\d+ +\\d+ (\\d+) `,
     "gm",
   );
-  return Array.from(text.matchAll(row), ([, local = "", peer = "", peerPort = "", state = "", inode]) => ({
+  const sockets = Array.from(text.matchAll(row), ([, local = "", peer = "", peerPort = "", state = "", inode]) => ({
     address: addressOf(local),
     peer: addressOf(peer),
     peerPort: Number.parseInt(peerPort, 16),
     state,
     inode: Number(inode),
   }));
+  // While others come and go the kernel may list one twice.
+  const held = new Map(sockets.filter(({ inode }) => inode !== 0).map((socket) => [socket.inode, socket]));
+  return [...held.values(), ...sockets.filter(({ inode }) => inode === 0)];
 }
 
 /** The kernel prints 32-bit words in the machine's own order. */

@@ -138,8 +138,8 @@ it("reads the kernel's tables", () => {
   expect(parseSockets(table, 443)).toEqual([
     { address: "127.0.0.1", peer: "0.0.0.0", peerPort: 0, state: LISTENING, inode: 4_116_514 },
     { address: "127.0.0.1", peer: "127.0.0.1", peerPort: 40_000, state: ESTABLISHED, inode: 4_116_515 },
-    { address: "127.0.0.1", peer: "127.0.0.2", peerPort: 40_001, state: "06", inode: 0 },
     { address: "2001:db8::7", peer: "::", peerPort: 0, state: LISTENING, inode: 77 },
+    { address: "127.0.0.1", peer: "127.0.0.2", peerPort: 40_001, state: "06", inode: 0 },
   ]);
 });
 
