@@ -9,6 +9,7 @@ import { type LinkClaim, readLink } from "../renewal/rules/alerts/link.ts";
 import { messageOf } from "../renewal/rules/alerts/messages.ts";
 import { channelsFor } from "../renewal/rules/alerts/routing.ts";
 import { notificationOf } from "../renewal/rules/notificationRules.ts";
+import { watchedMember } from "../renewal/rules/watched.ts";
 import {
   type AlertRulesReport,
   type AlertsQuery,
@@ -51,7 +52,11 @@ export function listAlertRules({ renewal }: ActionContext): Promise<AlertRulesRe
 }
 
 function sourceOf({ store, settings, services }: ActionContext["renewal"]) {
-  return { store, settings: settings.alerts, channels: services.channels(), peers: services.peers?.() ?? [] };
+  const watched = new Map(services.watched?.().map((each) => [watchedMember(each), each.responsibility]));
+  return {
+    ...{ store, settings: settings.alerts, channels: services.channels(), peers: services.peers?.() ?? [] },
+    responsibilityOf: (member: string) => services.certificate(member)?.responsibility ?? watched.get(member) ?? null,
+  };
 }
 
 /** A person takes an alert on, so that it goes to nobody else. */

@@ -35,3 +35,15 @@ export function responsibilityFacts(responsibility: Responsibility): [string, st
   ];
   return known.flatMap(([name, value]): [string, string][] => (value === null ? [] : [[name, value]]));
 }
+
+/** The same in one line; null: nobody is named. */
+export function responsibilityLine(responsibility: Responsibility): string | null {
+  const facts = responsibilityFacts(responsibility).map(([name, value]) => `${name.toLowerCase()} ${value}`);
+  return facts.length === 0 ? null : facts.join(", ");
+}
+
+/** Who is named among them, each once. */
+export function responsibleAmong(all: readonly (Responsibility | null | undefined)[]): Responsibility[] {
+  const named = all.flatMap((each) => (each && responsibilityLine(each) !== null ? [each] : []));
+  return [...new Map(named.map((each) => [JSON.stringify([each, labelTexts(each)]), each])).values()];
+}

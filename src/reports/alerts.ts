@@ -2,6 +2,7 @@ import { ALERT_RULES, type Alert, type AlertReceipt, type AlertRule } from "../d
 import type { AlertSettings } from "../domain/alertSettings.ts";
 import type { Channel, Severity } from "../domain/notification.ts";
 import type { PeerSource } from "../domain/peer.ts";
+import { type Responsibility, responsibleAmong } from "../domain/responsibility.ts";
 import type { Store } from "../domain/store.ts";
 import { ALERT_RULE_TEXTS } from "../renewal/rules/alerts/catalog.ts";
 import { escalationStep } from "../renewal/rules/alerts/escalation.ts";
@@ -37,6 +38,8 @@ export interface AlertEntry {
   readonly code: string | null;
   /** Behind it now. */
   readonly certificates: readonly string[];
+  /** Who answers for these, each once; empty: nobody is named. */
+  readonly responsible: readonly Responsibility[];
   readonly firstBadAt: string;
   readonly openedAt: string;
   readonly notifiedAt: string | null;
@@ -101,6 +104,8 @@ export interface AlertsSource {
   readonly settings: AlertSettings;
   readonly channels: ReadonlyMap<string, Pick<Channel, "from">>;
   readonly peers: readonly Pick<PeerSource, "name" | "url">[];
+  /** Of a certificate, or of a watched endpoint as alerts name it; null: it left the configuration. */
+  readonly responsibilityOf: (member: string) => Responsibility | null;
 }
 
 export interface AlertsQuery {
@@ -126,7 +131,10 @@ export async function alertsReport(source: AlertsSource, query: AlertsQuery, now
   return {
     version: 1,
     at: iso(now),
-    alerts: listed.toSorted(byWeight).map((alert) => entryOf(alert, receipts.get(alert.id) ?? [], settings, now)),
+    alerts: listed.toSorted(byWeight).map((alert) => ({
+      ...entryOf(alert, receipts.get(alert.id) ?? [], settings, now),
+      responsible: responsibleAmong(alert.members.map(({ certificate }) => source.responsibilityOf(certificate))),
+    })),
     channels: await channelsOf(source),
     peers: await peersReport(store, source.peers, now),
     exercises: await exercisesReport(store, settings, now),
@@ -139,7 +147,12 @@ function byWeight(a: Alert, b: Alert): number {
   return weight(a) - weight(b) || b.affected.length - a.affected.length || a.openedAt - b.openedAt;
 }
 
-function entryOf(alert: Alert, receipts: readonly AlertReceipt[], settings: AlertSettings, now: number): AlertEntry {
+function entryOf(
+  alert: Alert,
+  receipts: readonly AlertReceipt[],
+  settings: AlertSettings,
+  now: number,
+): Omit<AlertEntry, "responsible"> {
   const { acknowledgement, notifiedAt, resolvedAt, step } = alert;
   const held = isHeldBack(alert, settings.quietHours, now) ? "quietHours" : "openAfter";
   const next = acknowledgement === null && resolvedAt === null ? escalationStep(settings, step) : null;

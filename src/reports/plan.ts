@@ -1,6 +1,7 @@
 import type { Certificate } from "../domain/certificate.ts";
 import type { TargetLimits } from "../domain/deployer.ts";
 import { isLive } from "../domain/heartbeat.ts";
+import type { Responsibility } from "../domain/responsibility.ts";
 import type { Store } from "../domain/store.ts";
 import { formatInstant } from "../domain/time.ts";
 import { takingTurns } from "../domain/turns.ts";
@@ -35,6 +36,7 @@ export interface PlanEntry {
   readonly incompatible: readonly string[];
   /** Its targets whose servers are reloaded when it is deployed; empty while it is not due. */
   readonly reloads: readonly string[];
+  readonly responsibility: Responsibility;
 }
 
 /** The limits of a target. */
@@ -59,6 +61,7 @@ export async function planReport(
       ...entry,
       incompatible: incompatibilities(member.certificate, member.version, limitsOf),
       reloads: entry.due ? targets.filter(reloads) : [],
+      responsibility: member.certificate.responsibility,
     });
     await turn();
   }
@@ -69,7 +72,7 @@ export async function planReport(
 }
 
 /** What follows from the planner's decision. */
-type Decided = Omit<PlanEntry, "incompatible" | "reloads">;
+type Decided = Omit<PlanEntry, "incompatible" | "reloads" | "responsibility">;
 
 function entryOf(member: Member, decision: PlanDecision | null, now: number): Decided {
   const { name } = member.certificate;

@@ -1,3 +1,4 @@
+import type { Criticality } from "../domain/responsibility.ts";
 import type { Store } from "../domain/store.ts";
 import { formatDuration } from "../domain/time.ts";
 import { WATCH_STATES, type WatchedEndpoint, type WatchState } from "../domain/watched.ts";
@@ -33,7 +34,7 @@ export interface WatchedEntry {
   readonly owner: string | null;
   readonly team: string | null;
   readonly labels: Readonly<Record<string, string>>;
-  readonly criticality: string;
+  readonly criticality: Criticality;
   readonly runbook: string | null;
 }
 

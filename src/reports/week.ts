@@ -3,6 +3,7 @@ import type { DrillScenario } from "../domain/drill.ts";
 import type { EventType, HistoryEvent } from "../domain/event.ts";
 import { isIgnored } from "../domain/inventory.ts";
 import type { Severity } from "../domain/notification.ts";
+import { NOBODY, type Responsibility } from "../domain/responsibility.ts";
 import type { Store } from "../domain/store.ts";
 import { DAY_MS } from "../domain/time.ts";
 import { headline } from "../renewal/rules/alerts/messages.ts";
@@ -51,6 +52,7 @@ export interface WeekReport {
 export interface WeekExpiry {
   readonly certificate: string;
   readonly expiresAt: string;
+  readonly responsibility: Responsibility;
 }
 
 export interface WeekAlert {
@@ -65,6 +67,8 @@ export interface WeekEnd {
   readonly subject: string;
   readonly what: string;
   readonly endsAt: string;
+  readonly owner: string | null;
+  readonly runbook: string | null;
 }
 
 export interface WeekDrill {
@@ -91,6 +95,8 @@ export interface WeekEntry {
   readonly at: string;
   /** Why it failed; else the generation. */
   readonly detail: string;
+  /** null: it left the configuration. */
+  readonly responsibility: Responsibility | null;
 }
 
 /** `until`: the end of the week, in ms since epoch. */
@@ -101,6 +107,7 @@ export async function weekReport(
   now: number,
 ): Promise<WeekReport> {
   const from = until - WEEK_MS;
+  const responsibilityOf = responsibilitiesOf(certificates);
   const happened = async (type: EventType, detail: (event: HistoryEvent) => string): Promise<Listed<WeekEntry>> => {
     const filter = { types: [type], since: from, before: until };
     const events = await store.search.events(filter, { limit: LISTED_MAX, beforeSeq: null });
@@ -108,6 +115,7 @@ export async function weekReport(
       count: await store.search.countEvents(filter),
       first: events.map((event) => ({
         ...{ certificate: event.certificate ?? "", at: iso(event.at), detail: detail(event) },
+        responsibility: responsibilityOf(event.certificate ?? "") ?? null,
       })),
     };
   };
@@ -139,6 +147,7 @@ type Standing = Pick<WeekReport, "expiresNext" | "alerts" | "horizon" | "unmanag
 
 async function standing(store: Store, certificates: readonly Certificate[], now: number): Promise<Standing> {
   const names = new Set(certificates.map(({ name }) => name));
+  const responsibilityOf = responsibilitiesOf(certificates);
   const ending = (await store.versions.listLatest(() => {}))
     .filter(({ certificate, leaf }) => names.has(certificate) && leaf.notAfter <= now + AHEAD_MS)
     .toSorted((a, b) => a.leaf.notAfter - b.leaf.notAfter);
@@ -150,14 +159,23 @@ async function standing(store: Store, certificates: readonly Certificate[], now:
     .toSorted((a, b) => a.certificate.notAfter - b.certificate.notAfter);
   const { ends } = await horizonReport(store, AHEAD_MS, now);
   return {
-    expiresNext: listed(ending.map(({ certificate, leaf }) => ({ certificate, expiresAt: iso(leaf.notAfter) }))),
+    expiresNext: listed(
+      ending.map(({ certificate, leaf }) => ({
+        ...{ certificate, expiresAt: iso(leaf.notAfter) },
+        responsibility: responsibilityOf(certificate) ?? NOBODY,
+      })),
+    ),
     alerts: listed(
       (await store.alerts.open()).map((alert) => ({
         ...{ alert: alert.id, severity: alert.severity, what: headline(alert), openedAt: iso(alert.openedAt) },
         acknowledgedBy: alert.acknowledgement === null ? null : (alert.acknowledgement.by ?? "somebody"),
       })),
     ),
-    horizon: listed(ends.flatMap(({ subject, what, endsAt }) => (endsAt === null ? [] : [{ subject, what, endsAt }]))),
+    horizon: listed(
+      ends.flatMap(({ subject, what, endsAt, owner, runbook }) =>
+        endsAt === null ? [] : [{ subject, what, endsAt, owner, runbook }],
+      ),
+    ),
     unmanaged: listed(
       unmanaged.map(({ certificate: { names: of, notAfter } }) => ({ names: of, expiresAt: iso(notAfter) })),
     ),
@@ -166,4 +184,9 @@ async function standing(store: Store, certificates: readonly Certificate[], now:
 
 function listed<Entry>(all: readonly Entry[]): Listed<Entry> {
   return { count: all.length, first: all.slice(0, LISTED_MAX) };
+}
+
+function responsibilitiesOf(certificates: readonly Certificate[]): (name: string) => Responsibility | undefined {
+  const known = new Map(certificates.map(({ name, responsibility }) => [name, responsibility]));
+  return (name) => known.get(name);
 }

@@ -1,3 +1,4 @@
+import { NOBODY, type Responsibility, responsibilityLine } from "../domain/responsibility.ts";
 import { inertLine, sanitize } from "../domain/text.ts";
 import type { WrittenReport } from "../domain/weeklyReport.ts";
 import { exerciseWords } from "./exercises.ts";
@@ -26,15 +27,24 @@ export function weekInWords(report: WeekReport): WrittenReport {
 function sectionsOf({ at, ...report }: WeekReport): readonly Section[] {
   const ends = (instant: string): string => `${spoken(instant)} (${fromNow(instant, at)})`;
   return [
-    section("Failed", report.failed, happened),
+    section("Failed", report.failed, (entry) => `${happened(entry)}${who(entry.responsibility ?? NOBODY)}`),
     section("Open alerts", report.alerts, ({ alert, severity, what, openedAt, acknowledgedBy }) => {
       const who = acknowledgedBy === null ? "nobody has acknowledged it" : `acknowledged by ${acknowledgedBy}`;
       return `${alert} ${severity}: ${what}; since ${spoken(openedAt)}, ${who}`;
     }),
     section("Renewed", report.renewed, happened),
     section("Proved live", report.proved, happened),
-    section("Expires next", report.expiresNext, ({ certificate, expiresAt }) => `${certificate}: ${ends(expiresAt)}`),
-    section("What else ends", report.horizon, ({ subject, what, endsAt }) => `${subject}, ${what}: ${ends(endsAt)}`),
+    section(
+      "Expires next",
+      report.expiresNext,
+      ({ certificate, expiresAt, responsibility }) => `${certificate}: ${ends(expiresAt)}${who(responsibility)}`,
+    ),
+    section(
+      "What else ends",
+      report.horizon,
+      ({ subject, what, endsAt, owner, runbook }) =>
+        `${subject}, ${what}: ${ends(endsAt)}${who({ ...NOBODY, owner, runbook })}`,
+    ),
     section("Drills", report.drills, ({ id, scenario, startedAt, certificates, proved }) => {
       return `${id.slice(0, 8)} (${scenario}), ${spoken(startedAt)}: ${proved} of ${certificates} proved live`;
     }),
@@ -46,6 +56,11 @@ function sectionsOf({ at, ...report }: WeekReport): readonly Section[] {
       return `${names.slice(0, NAMES_SHOWN_MAX).join(", ")}${more}: ${ends(expiresAt)}`;
     }),
   ];
+}
+
+function who(responsibility: Responsibility): string {
+  const line = responsibilityLine(responsibility);
+  return line === null ? "" : ` (${line})`;
 }
 
 function happened({ certificate, at, detail }: WeekEntry): string {

@@ -1,6 +1,7 @@
 // The time machine and the watched endpoints, as commands, pages and metrics show them.
 import { createHash, X509Certificate } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { NOBODY } from "../../src/domain/responsibility.ts";
 import { placeKey, type SeenCertificate, type ServedSighting } from "../../src/domain/served.ts";
 import { type Authority, createRoot } from "../support/ca/pki.ts";
 import { watchDefinition, watchLook } from "../support/model/watched.ts";
@@ -19,7 +20,11 @@ beforeAll(async () => {
   const { served, watched } = installation.store;
   await served.record([sighting("192.0.2.1", NOW - 3 * DAY_MS, old), sighting("192.0.2.2", NOW - 3 * DAY_MS, old)]);
   await served.record([sighting("192.0.2.1", NOW - DAY_MS, next)]);
-  const definition = watchDefinition("partner", { host: "a.example" });
+  const definition = watchDefinition(
+    "partner",
+    { host: "a.example" },
+    { responsibility: { ...NOBODY, owner: "anna", team: "shop", runbook: "https://wiki.example/partner" } },
+  );
   await watched.configure([definition, watchDefinition("new", { host: "b.example" })], NOW);
   const problem = { code: "verify.ending", message: "serial 0A by CN=Theirs ends in 2 d" };
   const look = watchLook(
@@ -97,6 +102,8 @@ test("watched lists what others renew, worst first, and status names what needs 
   });
   const { stdout } = await installation.run("watched", "partner");
   expect(stdout).toMatch(/^partner: ends soon since .*\na\.example:443; looked at/);
+  expect(stdout).toContain("owner anna, team shop, runbook https://wiki.example/partner");
+  expect((await installation.run("watched")).stdout).toMatch(/RESPONSIBLE.*\n.*partner .* anna /);
   expect(await json("status")).toMatchObject({
     notices: expect.arrayContaining([expect.objectContaining({ id: "watched/partner", kind: "watched" })]),
   });

@@ -189,7 +189,10 @@ describe("plan", () => {
     expect(report.version).toBe(2);
     expect(
       Object.fromEntries(
-        report.certificates.map(({ certificate: name, incompatible, reloads, ...rest }) => [name, rest]),
+        report.certificates.map(({ certificate: name, incompatible, reloads, responsibility, ...rest }) => [
+          name,
+          rest,
+        ]),
       ),
     ).toEqual({
       missing: {

@@ -24,12 +24,12 @@ export function addHorizon(program: Command, cli: Cli): void {
 
 function render({ ends, at }: HorizonReport, screen: Screen): string {
   if (ends.length === 0) return "nothing is known to end; a planner looks a minute after it has started";
-  const rows = ends.map(({ subject, what, endsAt, note, owner, problem }): Cell[] => [
+  const rows = ends.map(({ subject, what, endsAt, note, owner, runbook, problem }): Cell[] => [
     endsAt === null ? "–" : spoken(endsAt),
     endsAt === null ? "–" : endsAt <= at ? { text: fromNow(endsAt, at), style: "wrong" } : fromNow(endsAt, at),
     subject,
     what,
-    [owner === null ? null : `owner ${owner}`, note, problem === null ? null : `not read: ${problem}`]
+    [...[owner === null ? null : `owner ${owner}`, note, problem === null ? null : `not read: ${problem}`], runbook]
       .filter((each) => each !== null)
       .join("; "),
   ]);

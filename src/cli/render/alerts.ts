@@ -1,3 +1,4 @@
+import { type Responsibility, responsibilityLine } from "../../domain/responsibility.ts";
 import { inert } from "../../domain/text.ts";
 import type { AlertEntry, AlertRulesReport, AlertsReport } from "../../reports/alerts.ts";
 import { exerciseWords } from "../../reports/exercises.ts";
@@ -73,13 +74,15 @@ function renderPeers(peers: AlertsReport["peers"], at: string, screen: Screen): 
 }
 
 function renderOne(entry: AlertEntry, at: string, screen: Screen): string {
-  const { alert, severity, what, resolvedAt, acknowledged, firstBadAt, changed, certificates, action } = entry;
+  const { alert, severity, what, resolvedAt, acknowledged, firstBadAt, changed, certificates, action, responsible } =
+    entry;
   const shown = certificates.slice(0, NAMED_MAX).map(inert).join(", ");
   const more = certificates.length > NAMED_MAX ? ` and ${certificates.length - NAMED_MAX} more` : "";
   const style = resolvedAt === null && acknowledged === null && severity === "page" ? "wrong" : "faint";
   const facts: (readonly [string, string | null])[] = [
     ["cause", inert(entry.cause)],
     ["certificates", certificates.length < 2 ? null : `${shown}${more}`],
+    ["responsible", responsible.length === 0 ? null : responsible.slice(0, NAMED_MAX).map(whoOf).join("; ")],
     ["since", `${spoken(firstBadAt)}${resolvedAt === null ? "" : `, over ${spoken(resolvedAt)}`}`],
     ["before", changed.length === 0 ? null : changed.map(inert).join("; ")],
     ["expires", entry.expiresAt === null ? null : fromNow(entry.expiresAt, at)],
@@ -97,6 +100,10 @@ function renderOne(entry: AlertEntry, at: string, screen: Screen): string {
     `${alert}  ${paint(screen, style, resolvedAt === null ? severity : "over")}  ${inert(what)}`,
     ...facts.flatMap(([name, value]) => (value === null ? [] : [`  ${name.padEnd(13)}${value}`])),
   ].join("\n");
+}
+
+function whoOf(responsibility: Responsibility): string {
+  return inert(responsibilityLine(responsibility) ?? "");
 }
 
 const WAITS = {

@@ -1,4 +1,4 @@
-import { responsibilityFacts } from "../../domain/responsibility.ts";
+import { responsibilityFacts, responsibilityLine } from "../../domain/responsibility.ts";
 import { inert } from "../../domain/text.ts";
 import type {
   AddressEntry,
@@ -40,15 +40,22 @@ const COLUMNS: readonly Column[] = [
   { title: "STATE" },
 ];
 
+/** Only where somebody is named. */
+const RESPONSIBLE: Column = { title: "RESPONSIBLE", widthMin: 8, expendable: true, dropOrder: 7 };
 /** Only where they are defined in several places. */
-const DEFINED_IN: Column = { title: "DEFINED IN", widthMin: 8, expendable: true, dropOrder: 7 };
+const DEFINED_IN: Column = { title: "DEFINED IN", widthMin: 8, expendable: true, dropOrder: 8 };
 
 const LABEL_WIDTH = 12;
 
 export function renderCertificates({ certificates, unmanaged, at }: CertificatesReport, screen: Screen): string {
   const isSpread = new Set(certificates.map(({ definedIn }) => definedIn)).size > 1;
-  const columns = isSpread ? [...COLUMNS, DEFINED_IN] : COLUMNS;
-  const rows = certificates.map((entry) => [...rowOf(entry, at), ...(isSpread ? [entry.definedIn ?? "-"] : [])]);
+  const isNamed = certificates.some(({ responsibility }) => responsibilityLine(responsibility) !== null);
+  const columns = [...COLUMNS, ...(isNamed ? [RESPONSIBLE] : []), ...(isSpread ? [DEFINED_IN] : [])];
+  const rows = certificates.map((entry) => [
+    ...rowOf(entry, at),
+    ...(isNamed ? [entry.responsibility.owner ?? entry.responsibility.team ?? "-"] : []),
+    ...(isSpread ? [entry.definedIn ?? "-"] : []),
+  ]);
   const table = rows.length === 0 ? ["no certificates are configured"] : renderTable(columns, rows, screen);
   if (unmanaged.length === 0) return table.join("\n");
   const left = unmanaged.map(({ certificate, servedAt, expiresAt }) =>

@@ -1,3 +1,4 @@
+import { responsibilityLine } from "../../domain/responsibility.ts";
 import { inert } from "../../domain/text.ts";
 import type { WatchState } from "../../domain/watched.ts";
 import { fromNow, spoken } from "../../reports/instant.ts";
@@ -26,11 +27,13 @@ export const WATCH_WORDS: Readonly<Record<WatchState, string>> = {
 export function renderWatched({ endpoints, at }: WatchedReport, screen: Screen): string {
   if (endpoints.length === 0)
     return "nothing is watched yet: name endpoints in `watch:` of the configuration; `renewd run`, or its planner, takes them up";
+  const isNamed = endpoints.some((each) => responsibilityLine(each) !== null);
   const columns = [
     { title: "NAME" },
     { title: "STATE" },
     { title: "EXPIRES" },
     { title: "LOOKED AT" },
+    ...(isNamed ? [{ title: "RESPONSIBLE", widthMin: 8, dropOrder: 1 }] : []),
     { title: "WHAT WAS SEEN", widthMin: 20, wraps: true },
   ];
   const rows = endpoints.map((each): Cell[] => [
@@ -38,6 +41,7 @@ export function renderWatched({ endpoints, at }: WatchedReport, screen: Screen):
     { text: WATCH_WORDS[each.state], style: STYLES[each.state] },
     each.expiresAt === null ? "–" : fromNow(each.expiresAt, at),
     each.lookedAt === null ? "never" : fromNow(each.lookedAt, at),
+    ...(isNamed ? [inert(each.owner ?? each.team ?? "–")] : []),
     inert(each.errorMessage ?? placeOf(each)),
   ]);
   return renderTable(columns, rows, screen).join("\n");
@@ -45,10 +49,12 @@ export function renderWatched({ endpoints, at }: WatchedReport, screen: Screen):
 
 export function renderWatchedOne(entry: WatchedEntry, at: string, screen: Screen): string {
   const { name, state, since, lookedAt, nextLookAt, errorMessage, errorCode } = entry;
+  const who = responsibilityLine(entry);
   const facts = [
     `${inert(name)}: ${paint(screen, STYLES[state], WATCH_WORDS[state])}${since === null ? "" : ` since ${spoken(since)}`}`,
     `${inert(placeOf(entry))}; looked at ${lookedAt === null ? "never" : fromNow(lookedAt, at)}, next ${fromNow(nextLookAt, at)}`,
     ...(errorMessage === null ? [] : [`${inert(errorMessage)} (${errorCode})`]),
+    ...(who === null ? [] : [inert(who)]),
   ];
   if (entry.addresses.length === 0) return facts.join("\n");
   const columns = [

@@ -4,6 +4,7 @@ import type { AlertEntry } from "../../reports/alerts.ts";
 import { actionHref } from "./actionLinks.ts";
 import type { PageFacts } from "./facts.ts";
 import { advice, certificateHref, foreign, formatNumber, type Html, NOTHING } from "./parts/markup.ts";
+import { responsible } from "./parts/responsibility.ts";
 import { tag } from "./parts/state.ts";
 import { instant, relative } from "./parts/time.ts";
 
@@ -38,6 +39,7 @@ function entry(alert: AlertEntry, { now, here }: PageFacts): Html {
               : NOTHING
           }</small>`
     }
+    ${alert.responsible.slice(0, NAMED_MAX).map((each) => html`<small>${responsible(each)}</small>`)}
     ${changed.length === 0 ? NOTHING : html`<small>Shortly before: ${foreign(changed.join("; "))}</small>`}
     ${action === null ? NOTHING : html`<small><b>What to do:</b> ${advice(action)}</small>`}
     <small>${receipts(alert)}${step === 0 ? NOTHING : html` · step ${step}`}${

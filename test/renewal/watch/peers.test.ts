@@ -72,7 +72,13 @@ test("people are called when a peer was not well twice, until it is, and all see
     await estate.after(MINUTE_MS);
   };
   const report = async () => {
-    const source = { store, settings: context.settings.alerts, channels: bench.channels, peers };
+    const source = {
+      store,
+      settings: context.settings.alerts,
+      channels: bench.channels,
+      peers,
+      responsibilityOf: () => null,
+    };
     return (await alertsReport(source, { all: false, alert: null }, bench.now)).peers;
   };
   expect(await report()).toMatchObject([{ peer: "berlin", state: "unknown", askedAt: null }]);

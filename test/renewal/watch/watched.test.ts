@@ -2,9 +2,11 @@
 import { connect } from "node:net";
 import { afterAll, beforeAll, beforeEach, expect, it, onTestFinished } from "vitest";
 import { addressGate, parseNetwork } from "../../../src/domain/addressRange.ts";
+import { NOBODY } from "../../../src/domain/responsibility.ts";
 import { DAY_MS, HOUR_MS } from "../../../src/domain/time.ts";
 import type { WatchDefinition, WatchLook } from "../../../src/domain/watched.ts";
 import { lookAtWatched } from "../../../src/renewal/watch/lookAtWatched.ts";
+import { alertsReport } from "../../../src/reports/alerts.ts";
 import { createProbe } from "../../../src/tls/probe.ts";
 import { createServedJudge } from "../../../src/tls/scan/servedJudge.ts";
 import { rootsOf } from "../../../src/x509/trust.ts";
@@ -121,6 +123,15 @@ it("raises one alert for a certificate at its end, however many endpoints serve 
   expect(await look("a")).toMatchObject({ state: "ending", expiresAt: days(5).getTime() });
   await estate.after(0);
   expect(estate.texts()).toEqual([expect.stringMatching(/^opened 2 certificates .*serial .*expires in [45] d/)]);
+  const anna = { ...NOBODY, owner: "anna" };
+  const { context, bench } = estate;
+  const source = { store: bench.store, settings: context.settings.alerts, channels: bench.channels, peers: [] };
+  const report = await alertsReport(
+    { ...source, responsibilityOf: (member) => (member === "watch:c" ? NOBODY : anna) },
+    { all: false, alert: null },
+    bench.now,
+  );
+  expect(report.alerts).toMatchObject([{ certificates: ["watch:a", "watch:b"], responsible: [anna] }]);
   await before.close();
   await serve({ pairs: [next.chained], port });
   expect(await look("a")).toMatchObject({ state: "good" });

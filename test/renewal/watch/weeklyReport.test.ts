@@ -3,6 +3,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { SMTPServer } from "smtp-server";
 import { expect, test } from "vitest";
+import { NOBODY } from "../../../src/domain/responsibility.ts";
 import { Secret } from "../../../src/domain/secret.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../../src/domain/time.ts";
 import type { WeeklyReportSettings } from "../../../src/domain/weeklyReport.ts";
@@ -68,7 +69,8 @@ function withMail(bench: Workbench, port: number): Context {
 }
 
 test("is mailed once a week by however many planners, as text and HTML in which foreign text does nothing", async () => {
-  await using bench = await Workbench.open([modelCertificate("www")]);
+  const responsibility = { ...NOBODY, owner: "anna", team: "shop" };
+  await using bench = await Workbench.open([{ ...modelCertificate("www"), responsibility }]);
   await using sink = await startSink();
   bench.now = Date.parse("2026-01-08T12:00Z");
   const context = withMail(bench, sink.port);
@@ -102,6 +104,7 @@ test("is mailed once a week by however many planners, as text and HTML in which 
   expect(head).toContain("To: ops@example.org");
   expect(text).toContain("www, 2026-01-08 13:00:00Z: generation 7");
   expect(text).toContain('www, 2026-01-08 13:00:00Z: no <script>alert("x")</script> Bcc: x \\x1b[31m');
+  expect(text).toContain(" (owner anna, team shop)");
   expect(html).toContain("no &lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt; Bcc: x");
   expect(html).toContain("&lt;b&gt;.example.org");
   for (const active of ["<script", "<b>", "\u001b"]) expect(html).not.toContain(active);
