@@ -3,13 +3,15 @@ import { type Notification, SEVERITIES, type Severity } from "../domain/notifica
 import type { Plugin } from "../domain/plugin.ts";
 import { NOBODY } from "../domain/responsibility.ts";
 import { inertLine } from "../domain/text.ts";
-import { DAY_MS, isoInstant, MINUTE_MS } from "../domain/time.ts";
+import { DAY_MS, HOUR_MS, isoInstant, MINUTE_MS } from "../domain/time.ts";
 import type { ChannelDependencies, Send } from "./dependencies.ts";
 import { postJson, secretOption, serviceUrl } from "./post.ts";
 import { wordsOf } from "./words.ts";
 
 /** An alert without an end is taken for over after Alertmanager's resolve_timeout, 5 minutes by default. */
 const OPEN_MS = 30 * DAY_MS;
+/** Of what only happened, nobody says that it is over. */
+const NEWS_MS = HOUR_MS;
 /** It keeps alerts in memory only: after its restart it knows none until somebody posts them again. */
 const REPEAT_MS = 5 * MINUTE_MS;
 
@@ -42,7 +44,10 @@ export const alertmanager: Plugin<AlertmanagerOptions, ChannelDependencies, Send
 
 /** Alertmanager tells alerts apart by their labels, so one that became more severe ends the one before it. */
 function alertsOf(notification: Notification, labels: Readonly<Record<string, string>>): object[] {
-  const { severity, severityBefore, resolves } = notification;
+  const { event, severity, severityBefore, resolves } = notification;
+  const isAlert = event.startsWith("alert.") || severityBefore !== undefined;
+  // A success ends no alert, and a test of the channel has none: that it answers is all there is to know.
+  if (resolves && !isAlert) return [];
   // What an older release wrote does not say how severe it was.
   if (resolves) return (severityBefore === undefined ? SEVERITIES : [severityBefore]).map(ended);
   const isOther = severityBefore !== undefined && severityBefore !== severity;
@@ -50,7 +55,8 @@ function alertsOf(notification: Notification, labels: Readonly<Record<string, st
 
   function open(): object {
     const { at } = notification;
-    return { ...alertOf(severity), startsAt: isoInstant(at), endsAt: isoInstant(Math.max(at, Date.now()) + OPEN_MS) };
+    const openMs = isAlert ? OPEN_MS : NEWS_MS;
+    return { ...alertOf(severity), startsAt: isoInstant(at), endsAt: isoInstant(Math.max(at, Date.now()) + openMs) };
   }
 
   /** Its beginning is not known, and an end must not lie before it. */

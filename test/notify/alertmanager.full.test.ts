@@ -3,12 +3,14 @@ import { expect, it } from "vitest";
 import { MINUTE_MS } from "../../src/domain/time.ts";
 import { alertmanager } from "../../src/notify/alertmanager.ts";
 import { notifyPeople } from "../../src/renewal/watch/notify.ts";
+import { testChannel } from "../../src/renewal/watch/testChannel.ts";
 import { AlertBench, alertCertificate } from "../support/model/alertBench.ts";
 import { NO_SIGNAL } from "../support/model/workbench.ts";
 import { startAlertmanager } from "../support/servers/alertmanager.ts";
 import { startReceiver } from "../support/system/receiver.ts";
 import { until } from "../support/until.ts";
 
+const TESTED = { by: null, why: null };
 const noSecret = (): Promise<never> => Promise.reject(new TypeError("no secret is configured"));
 
 it("keeps one alert of a cause: also when it is posted again, forgets it, gets more certificates and becomes a page", {
@@ -55,6 +57,11 @@ it("keeps one alert of a cause: also when it is posted again, forgets it, gets m
   expect(raised).toHaveLength(1);
 
   await estate.heal("www", "api");
+  // As a test of the channel: it is taken, and changes nothing.
+  await expect(
+    testChannel(context, "monitor", { from: "info", keepsAlerts, send }, TESTED, NO_SIGNAL),
+  ).resolves.toBeNull();
+  expect(await server.alerts()).toHaveLength(1);
   await after(0);
   await after(6 * MINUTE_MS);
   expect(await server.alerts()).toEqual([]);

@@ -321,14 +321,14 @@ describe("services that keep alerts", () => {
   });
 
   test("Alertmanager's alert has a beginning and a far end, and what resolves ends it under the same labels", async () => {
-    await send("alertmanager", PAGE);
+    await send("alertmanager", { ...PAGE, event: "alert.opened" });
     const labels = { alertname: "Renewd", alert: "certificate/www", severity: "page", team: "web" };
     const [opened] = last().body as { labels: object; startsAt: string; endsAt: string }[];
     expect(last()).toMatchObject({ path: "/api/v2/alerts", headers: { authorization: "Bearer k3y-s3cr3t" } });
     expect(opened).toMatchObject({ labels, startsAt: "2026-01-02T00:00:00.000Z" });
     expect(Date.parse(opened?.endsAt ?? "")).toBeGreaterThan(Date.now() + 29 * DAY_MS);
     // With another certificate behind it, it is still the same alert.
-    await send("alertmanager", { ...OVER, certificate: null });
+    await send("alertmanager", { ...OVER, event: "alert.resolved", certificate: null });
     expect(last().body).toContainEqual(expect.objectContaining({ labels, endsAt: "2026-01-02T00:00:00.000Z" }));
   });
 
@@ -339,9 +339,18 @@ describe("services that keep alerts", () => {
       { labels: labels("page"), startsAt: expect.any(String) },
       { labels: labels("warning"), endsAt: "2026-01-02T00:00:00.000Z" },
     ]);
-    await send("alertmanager", { ...OVER, severityBefore: "page" });
+    await send("alertmanager", { ...OVER, event: "alert.resolved", severityBefore: "page" });
     expect(last().body).toMatchObject([{ labels: labels("page"), endsAt: "2026-01-02T00:00:00.000Z" }]);
     expect(last().body).toHaveLength(1);
+  });
+
+  test("Alertmanager is asked, and told of no alert, by a success and by a test of the channel", async () => {
+    await send("alertmanager", OVER);
+    await send("alertmanager", { ...OVER, event: "test", alert: "test" });
+    expect(receiver.received.map(({ path, body }) => [path, body])).toEqual([
+      ["/api/v2/alerts", []],
+      ["/api/v2/alerts", []],
+    ]);
   });
 
   test("JSM's alert is closed by its alias, and none that is open is no fault", async () => {
