@@ -32,6 +32,9 @@ export function manPage(): string {
     ".B RENEWD_CONFIG",
     "The configuration file, where no option names it.",
     ".TP",
+    ".B RENEWD_VANTAGE",
+    "The network that this process's verifier dials from, where no option names it.",
+    ".TP",
     ".B NO_COLOR",
     "Print without colours.",
   ];

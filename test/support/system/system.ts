@@ -158,7 +158,7 @@ function baseConfig(pebble: Pebble, ca: AcmeProxy, redis: RedisServer, dataDir: 
   return {
     version: 1,
     dataDir,
-    redis: { url: redis.url },
+    redis: redis.path === null ? { url: redis.url } : { path: redis.path },
     http01: { host: "127.0.0.1", port: pebble.httpPort },
     planner: { tick: "1s", sweep: "500ms" },
     // Fewer than by default: only the tests about proof need to find a rare old pair.
