@@ -197,11 +197,14 @@ interface Attempt {
   readonly deadline: Deadline;
 }
 
-/** Key → order URL → challenges → CSR → finalize → download: each durable before the next, each skipped when done. */
+/**
+ * Key and order URL → challenges → CSR → finalize → download: each durable before the next, each skipped when done. The
+ * key is of no use without its order, so both are saved at once.
+ */
 async function runOrder(attempt: Attempt): Promise<IssueResult> {
   const { ca, session, request, progress, solvers, deadline } = attempt;
-  const privateKey = await ensureKey(attempt);
-  const opened = await openOrder(ca, session, request, await progress.load(), progress);
+  const privateKey = await keyOf(attempt);
+  const opened = await openOrder(ca, session, request, privateKey, progress);
   let { order } = opened;
   const isOpen = order.status === "pending" || order.status === "ready";
   if (order.status === "pending")
@@ -221,14 +224,14 @@ async function runOrder(attempt: Attempt): Promise<IssueResult> {
   return { leaf, leafPem, chainPem: withoutRoot(chainPem), privateKey };
 }
 
-async function ensureKey({ request, own, progress }: Attempt): Promise<Secret> {
-  const { privateKey: saved } = await progress.load();
+async function keyOf({ request, own, progress }: Attempt): Promise<Secret> {
+  const { privateKey: saved, orderUrl } = await progress.load();
   const fits = (key: Secret): boolean =>
     own === null ? keyTypeOf(key) === request.keyType : key.reveal() === own.privateKey.reveal();
   if (saved !== null && fits(saved)) return saved;
   const privateKey = own?.privateKey ?? request.privateKey ?? (await generateKey(request.keyType));
   // A stored CSR belongs to the lost key. Without it, `openOrder` knows that a finalized order is useless.
-  await progress.save({ privateKey, csr: null });
+  if (orderUrl !== null) await progress.save({ privateKey, csr: null });
   return privateKey;
 }
 

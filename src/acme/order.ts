@@ -2,6 +2,7 @@ import { z } from "zod";
 import { RenewalError } from "../domain/errors.ts";
 import type { Identifier } from "../domain/identifier.ts";
 import type { IssueRequest, OrderProgress, OrderState } from "../domain/issuer.ts";
+import type { Secret } from "../domain/secret.ts";
 import { sanitize } from "../domain/text.ts";
 import { certId } from "../x509/certId.ts";
 import { canonicalIdentifier } from "../x509/leaf.ts";
@@ -67,15 +68,17 @@ export interface OpenedOrder {
 }
 
 /**
- * The stored order if it can still lead to the certificate, else a new one. Its URL is durable before the next step.
+ * The stored order if it can still lead to the certificate, else a new one. Its URL and the key that it is for are
+ * durable before the next step.
  */
 export async function openOrder(
   ca: CertificateAuthority,
   session: Session,
   request: IssueRequest,
-  state: OrderState,
+  privateKey: Secret,
   progress: OrderProgress,
 ): Promise<OpenedOrder> {
+  const state = await progress.load();
   let earlier: Order | null = null;
   if (state.orderUrl !== null) {
     const found = await findStored(ca, session, state.orderUrl);
@@ -93,7 +96,7 @@ export async function openOrder(
     throw new RenewalError("acme.server", `CA "${ca.issuer}" opened an order without a usable URL (RFC 8555 §7.4).`);
   }
   await progress.save(
-    { orderUrl: url, csr: null },
+    { privateKey, orderUrl: url, csr: null },
     { type: "order.created", detail: { order: url, ...(replaces !== null && { replaces }) } },
   );
   // Not before the URL is durable: a crash in between would cost a second order.

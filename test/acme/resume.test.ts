@@ -34,12 +34,12 @@ function countOrders(): { count: () => number; intercept: Interceptor } {
   return { count: () => opened, intercept };
 }
 
-// The saves of an order without obstacles: key, order URL, challenge presented, CSR, finalized.
-const SAVES = [1, 2, 3, 4, 5];
-const ORDER_URL_SAVE = 2;
+// The saves of an order without obstacles: key and order URL, challenge presented, CSR, finalized.
+const SAVES = [1, 2, 3, 4];
+const ORDER_URL_SAVE = 1;
 
 describe("an attempt that ends", () => {
-  it("is one of five saves, so the table below misses none", async () => {
+  it("is one of four saves, so the table below misses none", async () => {
     const progress = memoryProgress();
     await ca.issuer().issue(request(), progress, ca.solvers, running());
     expect(progress.saves).toBe(SAVES.length);
@@ -60,6 +60,8 @@ describe("an attempt that ends", () => {
       expect(result.leaf.identifiers).toEqual(wanted.identifiers);
       // Only a crash between the CA's answer and storing the URL costs a second order.
       expect(orders.count()).toBe(when === "beforeSave" && save === ORDER_URL_SAVE ? 2 : 1);
+      // The key is kept with its order, or neither is.
+      expect(left.privateKey === null).toBe(left.orderUrl === null);
       if (left.privateKey !== null) expect(keyMatches(result.leafPem, left.privateKey)).toBe(true);
       if (left.orderUrl !== null) expect(progress.events.map((event) => event.type)).toContain("order.resumed");
       expect(progress.abandoned).toEqual([]);
@@ -74,7 +76,7 @@ describe("an attempt that ends", () => {
     // As a killed process: nothing runs after the request to validate, not even the clean-up.
     const solver = { ...ca.solver, cleanUp: async () => {} };
     progress.beforeSave = (save) => {
-      if (save === 4) dying.abort(new Crash());
+      if (save === 3) dying.abort(new Crash());
     };
     await expect(ca.issuer().issue(wanted, progress, [named(solver)], dying.signal)).rejects.toThrow(Crash);
     expect(ca.challenges.stored.size).toBe(1);
@@ -104,7 +106,7 @@ describe("an attempt that ends", () => {
   });
 
   it("between finalize and download only downloads", async () => {
-    const progress = crashAt("afterSave", 5);
+    const progress = crashAt("afterSave", 4);
     const wanted = request();
     await expect(ca.issuer().issue(wanted, progress, ca.solvers, running())).rejects.toThrow(Crash);
     progress.afterSave = null;
@@ -143,7 +145,7 @@ describe("an attempt that ends", () => {
   it("because another worker took over stops at once and leaves the shared challenge alone", async () => {
     const progress = memoryProgress();
     progress.beforeSave = (save) => {
-      if (save === 3) throw new RenewalError("lease.lost", "Another worker has taken over.");
+      if (save === 2) throw new RenewalError("lease.lost", "Another worker has taken over.");
     };
     const before = ca.challenges.stored.size;
     await expect(ca.issuer().issue(request(), progress, ca.solvers, running())).rejects.toMatchObject({

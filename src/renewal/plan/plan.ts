@@ -70,7 +70,8 @@ export async function planDue(context: Context, signal: AbortSignal): Promise<Re
   let buckets: Map<string, Bucket> | null = null;
   for (;;) {
     // Those that are still due were seen: each is planned once in a tick.
-    const page = await store.certificates.due(clock.now(), settings.batch + seen.size);
+    const limit = settings.batch + seen.size;
+    const page = await store.certificates.due(clock.now(), limit);
     const due = page.filter(({ name }) => !seen.has(name));
     if (due.length === 0) break;
     // Read once: this tick adds what it plans itself, because the workers open the orders later.
@@ -82,7 +83,7 @@ export async function planDue(context: Context, signal: AbortSignal): Promise<Re
       if (record.restoredAt !== null) restored.push(record);
       else planned.push(await attemptPlan(context, record, buckets, signal));
     }
-    if (clock.monotonic() - startedAt >= settings.planBudgetMs) break;
+    if (page.length < limit || clock.monotonic() - startedAt >= settings.planBudgetMs) break;
   }
   planned.push(...(await planRestored(context, restored, buckets ?? new Map(), signal)));
   return planned.filter((renewal) => renewal !== null);

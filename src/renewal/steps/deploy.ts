@@ -4,14 +4,15 @@ import type { Deployment, DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError, toRenewalError } from "../../domain/errors.ts";
 import { withoutClaim } from "../../domain/lease.ts";
 import type { Renewal } from "../../domain/renewal.ts";
+import type { Store } from "../../domain/store.ts";
+import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { errorDetail, renewalEvent } from "../history.ts";
 import { recordMoved } from "../plan/leftTargets.ts";
 import { advance, askedBy } from "../rules/advance.ts";
 import { maxBackoffMs, retryAt } from "../rules/backoff.ts";
 import { claimInTime, underClaim } from "./claim.ts";
-import { assertNotOvertaken, isInterruption, type Lease, withLease } from "./lease.ts";
-import { nextActionIgnoringMyClaim } from "./nextAction.ts";
+import { isInterruption, type Lease, withLease } from "./lease.ts";
 import { loadFacts, reconcile, recordOutcome } from "./reconcile.ts";
 
 /**
@@ -32,31 +33,51 @@ type Outcome =
       readonly durationMs: number;
     }
   | { readonly kind: "failed"; readonly error: RenewalError }
-  | { readonly kind: "notNeeded" | "interrupted" };
+  | { readonly kind: "interrupted" };
 
 /** Puts the wanted generation into one target of a renewal's certificate. */
 export async function deploy(context: Context, renewalId: string, target: string, signal: AbortSignal): Promise<void> {
-  const { store, clock, settings } = context;
+  const { store, clock } = context;
   await context.clockGuard.check(signal);
-  const renewal = await store.renewals.get(renewalId);
-  // A job may be older than a cancellation or a hold, or come before its wave: then nothing may be deployed.
-  if (renewal === null || !(await isNext(context, renewal, target))) return;
-  const { certificate } = renewal;
   const claimedAt = clock.monotonic();
-  const claim = () => store.deployments.claim(certificate, target, clock.now(), settings.leaseMs);
-  const deployment = await claimInTime(context, claim, (late) => giveBack(context, late), signal);
-  if (deployment === null) return;
+  const claim = () => store.transaction((tx) => claimAndBegin(context, tx, renewalId, target));
+  const claimed = await claimInTime(context, claim, (late) => giveBack(context, late.deployment), signal);
+  if (claimed === null) return;
   await underClaim(
     context,
-    () => giveBack(context, deployment),
-    () => deployClaimed(context, { renewal, deployment, claimedAt }, signal),
+    () => giveBack(context, claimed.deployment),
+    () => deployClaimed(context, claimed, claimedAt, signal),
   );
 }
 
 interface Claimed {
   readonly renewal: Renewal;
   readonly deployment: Deployment;
-  readonly claimedAt: number;
+  readonly version: Version;
+}
+
+/**
+ * A job may be older than a cancellation or a hold, or come before its wave: then nothing may be deployed. Nobody
+ * decides otherwise before the claim is recorded, as every decision locks the renewal.
+ */
+async function claimAndBegin(context: Context, tx: Store, renewalId: string, target: string): Promise<Claimed | null> {
+  const { clock, settings } = context;
+  const renewal = await tx.renewals.lock(renewalId);
+  if (renewal === null) return null;
+  const facts = await loadFacts(context, tx, renewal);
+  const action = advance(renewal, askedBy(target, facts, clock.now()), clock.now());
+  if (action.kind !== "deploy" || !action.targets.includes(target) || facts.version === null) return null;
+  const { certificate, generation } = renewal;
+  // Another renewal may want a newer pair here by now, in a wave that is not reached yet.
+  const wanted = facts.deployments.find((row) => row.target === target)?.wantedGeneration;
+  if (wanted !== generation) return null;
+  const deployment = await tx.deployments.claim(certificate, target, clock.now(), settings.leaseMs);
+  if (deployment === null) return null;
+  // From here on files may be replaced without a reload, however this attempt ends.
+  if (isTrusted(deployment)) await tx.deployments.update(certificate, target, deployment.fence, { deployedAt: null });
+  const started = { generation, attempt: deployment.attempts + 1 };
+  await tx.events.append(renewalEvent(renewal, clock.now(), "deploy.started", started, target));
+  return { renewal, deployment, version: facts.version };
 }
 
 function giveBack({ store }: Context, deployment: Deployment): Promise<boolean> {
@@ -64,9 +85,14 @@ function giveBack({ store }: Context, deployment: Deployment): Promise<boolean> 
   return store.deployments.update(certificate, target, fence, withoutClaim(deployment));
 }
 
-async function deployClaimed(context: Context, claimed: Claimed, signal: AbortSignal): Promise<void> {
+async function deployClaimed(
+  context: Context,
+  claimed: Claimed,
+  claimedAt: number,
+  signal: AbortSignal,
+): Promise<void> {
   const { store } = context;
-  const { renewal, deployment, claimedAt } = claimed;
+  const { renewal, deployment } = claimed;
   const { certificate, target } = deployment;
   const extend = (leaseUntil: number): Promise<boolean> =>
     store.deployments.update(certificate, target, deployment.fence, { leaseUntil });
@@ -84,43 +110,15 @@ async function deployClaimed(context: Context, claimed: Claimed, signal: AbortSi
   }
 }
 
-async function isNext(context: Context, renewal: Renewal, target: string): Promise<boolean> {
-  const facts = await loadFacts(context, context.store, renewal);
-  const now = context.clock.now();
-  const action = advance(renewal, askedBy(target, facts, now), now);
-  return action.kind === "deploy" && action.targets.includes(target);
-}
-
-async function isStillNext(context: Context, renewalId: string, deployment: Deployment): Promise<boolean> {
-  const renewal = await context.store.renewals.get(renewalId);
-  if (renewal === null) return false;
-  const { action } = await nextActionIgnoringMyClaim(context, { renewal, deployment });
-  return action.kind === "deploy" && action.targets.includes(deployment.target);
-}
-
 async function attemptDeploy(context: Context, claimed: Claimed, lease: Lease): Promise<Outcome> {
   const { store, clock, services, log } = context;
-  const { renewal, deployment } = claimed;
+  const { renewal, deployment, version } = claimed;
   const { certificate, target, wantedGeneration: generation } = deployment;
-  // Asked again after the claim: another renewal may want a newer pair here by now, in a wave that is not reached yet.
-  if (generation !== renewal.generation || !(await isStillNext(context, renewal.id, deployment)))
-    return { kind: "notNeeded" };
   const startedAt = clock.monotonic();
   try {
-    const version = await store.versions.get(certificate, generation);
-    if (version === null)
-      throw new RenewalError("internal.bug", `${certificate} has no version of generation ${generation} to deploy`);
     const privateKey = await store.versions.privateKey(certificate, generation);
-    // Read again: it may be damaged, and a deployer must not take a target for a new one.
-    const previous = await store.deployments.receipt(certificate, target);
-    await store.transaction(async (tx) => {
-      // From here on files may be replaced without a reload, however this attempt ends.
-      const begun = isTrusted(deployment) ? { deployedAt: null } : {};
-      assertNotOvertaken(await tx.deployments.update(certificate, target, deployment.fence, begun));
-      await tx.events.append(
-        renewalEvent(renewal, clock.now(), "deploy.started", { generation, attempt: deployment.attempts + 1 }, target),
-      );
-    });
+    // A damaged one reads as none; asked for itself it throws, as a deployer must not take a target for a new one.
+    const previous = deployment.receipt ?? (await store.deployments.receipt(certificate, target));
     const { leaf, leafPem, chainPem } = version;
     const pair = { certificate, generation, leaf, leafPem, chainPem, privateKey };
     lease.assertHeld();

@@ -3,6 +3,7 @@ import { type RenewalError, toRenewalError } from "../../domain/errors.ts";
 import type { OrderProgress } from "../../domain/issuer.ts";
 import { withoutClaim } from "../../domain/lease.ts";
 import type { Renewal } from "../../domain/renewal.ts";
+import type { Store } from "../../domain/store.ts";
 import type { Context } from "../context.ts";
 import { renewalEvent } from "../history.ts";
 import { maxBackoffMs, retryAt } from "../rules/backoff.ts";
@@ -25,25 +26,70 @@ const CONCERNS_SHOWN_MAX = 20;
 
 /** Gets a renewal its new version. Any number of workers may get the job; the one that claims the renewal does it. */
 export async function issue(context: Context, renewalId: string, signal: AbortSignal): Promise<void> {
-  const { store, clock, settings } = context;
+  const { store, clock } = context;
   await context.clockGuard.check(signal);
   const claimedAt = clock.monotonic();
-  const claim = () => store.renewals.claim(renewalId, clock.now(), settings.leaseMs);
-  const renewal = await claimInTime(context, claim, (late) => giveBack(context, late), signal);
-  if (renewal === null) return;
+  const claim = () => store.transaction((tx) => claimAndBegin(context, tx, renewalId));
+  const claimed = await claimInTime(context, claim, (late) => giveBack(context, late.renewal), signal);
+  if (claimed === null) return;
   await underClaim(
     context,
-    () => giveBack(context, renewal),
-    () => issueClaimed(context, renewal, claimedAt, signal),
+    () => giveBack(context, claimed.renewal),
+    () => issueClaimed(context, claimed, claimedAt, signal),
   );
 }
 
-async function issueClaimed(context: Context, renewal: Renewal, claimedAt: number, signal: AbortSignal): Promise<void> {
+interface Claimed {
+  readonly renewal: Renewal;
+  /** Null: not needed any more. */
+  readonly begun: Begun | null;
+}
+
+interface Begun {
+  /** With the names to order. */
+  readonly certificate: Certificate;
+  readonly dropped: readonly string[];
+  /** Another renewal that has an order for the same names: nothing was begun. */
+  readonly busy: string | null;
+}
+
+async function claimAndBegin(context: Context, tx: Store, renewalId: string): Promise<Claimed | null> {
+  const { clock, settings } = context;
+  const renewal = await tx.renewals.claim(renewalId, clock.now(), settings.leaseMs);
+  return renewal && { renewal, begun: await begin(context, tx, renewal) };
+}
+
+async function begin(context: Context, tx: Store, renewal: Renewal): Promise<Begun | null> {
+  const { clock } = context;
+  const { action, facts } = await nextActionIgnoringMyClaim(context, tx, renewal);
+  // Asked after the claim: the work may be done, cancelled or not due by now.
+  if (action.kind !== "issue" || facts.certificate === null) return null;
+  const { name, dropDeadNames } = facts.certificate;
+  const { kept, dropped } = namesToOrder(facts.certificate, dropDeadNames ? await loadDeadNames(tx, name) : []);
+  const certificate = { ...facts.certificate, identifiers: kept };
+  const issuer = issuerOf(renewal, certificate);
+  const scope = orderScope(context.services.budget(issuer), certificate.identifiers);
+  const busy = await tx.renewals.occupy(scope, renewal.id, clock.now());
+  if (busy !== null) return { certificate, dropped, busy };
+  assertNotOvertaken(await tx.renewals.update(renewal.id, renewal.fence, { state: "issuing" }));
+  const started = { attempt: renewal.attempts + 1, issuer };
+  await tx.events.append(renewalEvent(renewal, clock.now(), "issue.started", started));
+  if (dropped.length > 0)
+    await tx.events.append(renewalEvent(renewal, clock.now(), "issue.namesDropped", { names: dropped }));
+  return { certificate, dropped, busy };
+}
+
+async function issueClaimed(
+  context: Context,
+  { renewal, begun }: Claimed,
+  claimedAt: number,
+  signal: AbortSignal,
+): Promise<void> {
   const { store } = context;
   const extend = (leaseUntil: number): Promise<boolean> =>
     store.renewals.update(renewal.id, renewal.fence, { leaseUntil, nextActionAt: leaseUntil });
   const outcome = await withLease(context, { claimedAt, extend }, signal, (lease) =>
-    attemptIssue(context, renewal, lease),
+    attemptIssue(context, renewal, begun, lease),
   );
   switch (outcome.kind) {
     case "issued":
@@ -57,39 +103,19 @@ async function issueClaimed(context: Context, renewal: Renewal, claimedAt: numbe
   }
 }
 
-async function attemptIssue(context: Context, renewal: Renewal, lease: Lease): Promise<Outcome> {
+async function attemptIssue(context: Context, renewal: Renewal, begun: Begun | null, lease: Lease): Promise<Outcome> {
   const { store, clock, services, settings } = context;
-  const configured = await certificateStillToIssue(context, renewal);
-  if (configured === null) return { kind: "notNeeded" };
-  const { kept, dropped } = namesToOrder(
-    configured,
-    configured.dropDeadNames ? await loadDeadNames(store, configured.name) : [],
-  );
-  const certificate = { ...configured, identifiers: kept };
+  if (begun === null) return { kind: "notNeeded" };
+  const { certificate, dropped, busy } = begun;
+  if (busy !== null) {
+    const why = `renewal ${busy} has an order for the same names`;
+    return { kind: "waits", why, until: clock.now() + settings.requeueMs };
+  }
   const issuer = issuerOf(renewal, certificate);
   const progress = orderProgress(context, renewal, certificate, lease);
   try {
     // In an emergency a CA that may only have a wrong clock is better than none.
     if (renewal.reason !== "emergency") await context.clockGuard.check(lease.signal, issuer);
-    const busy = await store.transaction(async (tx) => {
-      const other = await tx.renewals.occupy(
-        orderScope(services.budget(issuer), certificate.identifiers),
-        renewal.id,
-        clock.now(),
-      );
-      if (other !== null) return other;
-      assertNotOvertaken(await tx.renewals.update(renewal.id, renewal.fence, { state: "issuing" }));
-      await tx.events.append(
-        renewalEvent(renewal, clock.now(), "issue.started", { attempt: renewal.attempts + 1, issuer }),
-      );
-      if (dropped.length > 0)
-        await tx.events.append(renewalEvent(renewal, clock.now(), "issue.namesDropped", { names: dropped }));
-      return null;
-    });
-    if (busy !== null) {
-      const why = `renewal ${busy} has an order for the same names`;
-      return { kind: "waits", why, until: clock.now() + settings.requeueMs };
-    }
     const solvers = services.solvers(certificate);
     await examineFirst(context, renewal, certificate, { issuer, progress }, lease);
     const request = await orderRequest(context, renewal, certificate, issuer);
@@ -187,12 +213,6 @@ async function clearAbandonedOrder(
       "challenge answers of an abandoned order may be left behind",
     );
   }
-}
-
-/** Asked again after the claim: the work may be done, cancelled or not due by now. */
-async function certificateStillToIssue(context: Context, claimed: Renewal): Promise<Certificate | null> {
-  const { action, facts } = await nextActionIgnoringMyClaim(context, { renewal: claimed, deployment: null });
-  return action.kind === "issue" ? facts.certificate : null;
 }
 
 /** Releases the lease without an outcome, so that the next worker need not wait until it runs out. */

@@ -1,5 +1,5 @@
 import type { Certificate } from "../../domain/certificate.ts";
-import type { OrderProgress } from "../../domain/issuer.ts";
+import type { OrderProgress, OrderState } from "../../domain/issuer.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { Context } from "../context.ts";
 import { renewalEvent } from "../history.ts";
@@ -20,9 +20,16 @@ export function orderProgress(
 ): OrderProgress {
   const { store, clock, services } = context;
   const budget = services.budget(issuerOf(renewal, certificate));
+  // Only the holder of the fence writes it: what was read or saved stays so, or every later write is refused.
+  let known: OrderState | null = null;
   return {
-    load: () => store.renewals.orderState(renewal.id),
+    async load() {
+      known ??= await store.renewals.orderState(renewal.id);
+      return known;
+    },
     async save(state, event) {
+      const before = known;
+      known = null;
       lease.assertHeld();
       await store.transaction(async (tx) => {
         assertNotOvertaken(await tx.renewals.saveOrderState(renewal.id, renewal.fence, state));
@@ -31,6 +38,7 @@ export function orderProgress(
         if (event.type === "challenge.failed")
           await countFailedValidation(tx, budget, String(event.detail.identifier), clock.now());
       });
+      known = before && { ...before, ...state };
     },
     async reserve({ exempt }) {
       lease.assertHeld();
@@ -52,6 +60,7 @@ export function orderProgress(
         await refundLimits(tx, renewal.id);
       }),
     async abandon(why) {
+      known = null;
       await store.transaction(async (tx) => {
         // Locks the renewal before the ledger; its certificate signing request says whether anything is refunded.
         assertNotOvertaken(await tx.renewals.saveOrderState(renewal.id, renewal.fence, {}));

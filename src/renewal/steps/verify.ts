@@ -3,6 +3,7 @@ import type { Clock } from "../../domain/clock.ts";
 import { type Endpoint, endpointKey, isUnanswered } from "../../domain/endpoint.ts";
 import { withoutClaim } from "../../domain/lease.ts";
 import type { Renewal } from "../../domain/renewal.ts";
+import type { Store } from "../../domain/store.ts";
 import { formatDuration } from "../../domain/time.ts";
 import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
@@ -13,7 +14,7 @@ import { recordDifferences } from "../watch/recordDifferences.ts";
 import { recordServedOf } from "../watch/recordServed.ts";
 import { claimInTime, underClaim } from "./claim.ts";
 import { type Approach, type EndpointRound, examineEndpoints, provedDetail } from "./examineEndpoint.ts";
-import { assertNotOvertaken, isInterruption, type Lease, withLease } from "./lease.ts";
+import { isInterruption, type Lease, withLease } from "./lease.ts";
 import { nextActionIgnoringMyClaim } from "./nextAction.ts";
 import { reconcile, recordOutcome } from "./reconcile.ts";
 
@@ -31,22 +32,40 @@ interface Needed {
 
 /** Connects to every address of each endpoint that is not proved yet, until all are proved or time is up. */
 export async function verify(context: Context, renewalId: string, signal: AbortSignal): Promise<void> {
-  const { store, clock, settings } = context;
+  const { store, clock } = context;
   await context.clockGuard.check(signal);
   const claimedAt = clock.monotonic();
-  const claim = () => store.renewals.claim(renewalId, clock.now(), settings.leaseMs);
-  const renewal = await claimInTime(context, claim, (late) => giveBack(context, late), signal);
-  if (renewal === null) return;
+  const claim = () => store.transaction((tx) => claimAndBegin(context, tx, renewalId));
+  const claimed = await claimInTime(context, claim, (late) => giveBack(context, late.renewal), signal);
+  if (claimed === null) return;
   await underClaim(
     context,
-    () => giveBack(context, renewal),
-    () => verifyClaimed(context, renewal, claimedAt, signal),
+    () => giveBack(context, claimed.renewal),
+    () => verifyClaimed(context, claimed, claimedAt, signal),
   );
+}
+
+interface Claimed {
+  readonly renewal: Renewal;
+  /** Null: not needed any more. */
+  readonly needed: Needed | null;
+}
+
+async function claimAndBegin(context: Context, tx: Store, renewalId: string): Promise<Claimed | null> {
+  const { clock, settings } = context;
+  const renewal = await tx.renewals.claim(renewalId, clock.now(), settings.leaseMs);
+  if (renewal === null) return null;
+  const needed = await endpointsToVerify(context, tx, renewal);
+  if (needed !== null) {
+    const detail = { generation: renewal.generation, endpoints: needed.endpoints.map(endpointKey) };
+    await tx.events.append(renewalEvent(renewal, clock.now(), "verify.started", detail));
+  }
+  return { renewal, needed };
 }
 
 async function verifyClaimed(
   context: Context,
-  renewal: Renewal,
+  { renewal, needed }: Claimed,
   claimedAt: number,
   signal: AbortSignal,
 ): Promise<void> {
@@ -54,7 +73,7 @@ async function verifyClaimed(
   const extend = (leaseUntil: number): Promise<boolean> =>
     store.renewals.update(renewal.id, renewal.fence, { leaseUntil, nextActionAt: leaseUntil });
   const rounds = await withLease(context, { claimedAt, extend }, signal, (lease) =>
-    attemptVerify(context, renewal, lease),
+    attemptVerify(context, needed, lease),
   );
   if (rounds !== null) return recordRounds(context, renewal, rounds);
   await giveBack(context, renewal);
@@ -66,15 +85,9 @@ function giveBack({ store }: Context, renewal: Renewal): Promise<boolean> {
 }
 
 /** Null: not needed any more, or interrupted. */
-async function attemptVerify(context: Context, renewal: Renewal, lease: Lease): Promise<EndpointRound[] | null> {
-  const needed = await endpointsToVerify(context, renewal);
+async function attemptVerify(context: Context, needed: Needed | null, lease: Lease): Promise<EndpointRound[] | null> {
   if (needed === null) return null;
-  const started = { generation: renewal.generation, endpoints: needed.endpoints.map(endpointKey) };
   try {
-    await context.store.transaction(async (tx) => {
-      assertNotOvertaken(await tx.renewals.update(renewal.id, renewal.fence, {}));
-      await tx.events.append(renewalEvent(renewal, context.clock.now(), "verify.started", started));
-    });
     return await examineUntilDeadline(context, needed, lease.signal);
   } catch (thrown) {
     if (isInterruption(thrown, lease)) return null;
@@ -82,8 +95,8 @@ async function attemptVerify(context: Context, renewal: Renewal, lease: Lease): 
   }
 }
 
-async function endpointsToVerify(context: Context, claimed: Renewal): Promise<Needed | null> {
-  const { action, facts } = await nextActionIgnoringMyClaim(context, { renewal: claimed, deployment: null });
+async function endpointsToVerify(context: Context, tx: Store, claimed: Renewal): Promise<Needed | null> {
+  const { action, facts } = await nextActionIgnoringMyClaim(context, tx, claimed);
   const { certificate, version } = facts;
   if (action.kind !== "verify" || certificate === null || version === null) return null;
   // The others wait for a verifier of their vantage.

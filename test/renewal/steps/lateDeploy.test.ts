@@ -45,15 +45,17 @@ function prove(proved: boolean): Promise<void> {
   );
 }
 
-/** `beforeClaim`: what happens while this worker stands still. */
+/** `beforeClaim`: what happens while this worker stands still, with the job in its hand. */
 function worker(beforeClaim: () => Promise<unknown> = async () => {}): Context {
-  const claim: Store["deployments"]["claim"] = async (...args) => {
-    await beforeClaim();
-    return store.deployments.claim(...args);
+  let stoodStill = false;
+  const transaction: Store["transaction"] = async (work) => {
+    if (!stoodStill) await beforeClaim();
+    stoodStill = true;
+    return store.transaction(work);
   };
   const unused = () => expect.unreachable("nothing else is asked for");
   return {
-    store: { ...store, deployments: { ...store.deployments, claim } },
+    store: { ...store, transaction },
     queue: { enqueue: async () => {} },
     probe: { addresses: unused, observe: unused },
     services: {
@@ -123,7 +125,7 @@ it.each([
     "a newer pair is wanted, which has not reached this wave",
     () => store.deployments.want("www", WANTED.targets, 3),
   ] as (typeof changes)[number],
-])("asks again after its claim: puts nothing anywhere when meanwhile %s", async (_what, happens) => {
+])("decides when it claims: puts nothing anywhere when meanwhile %s", async (_what, happens) => {
   await deploy(worker(happens), RENEWAL.id, "b", NO_SIGNAL);
   expect(deployed).toEqual([]);
   expect(await store.deployments.get("www", "b")).toMatchObject({

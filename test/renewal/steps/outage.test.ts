@@ -1,6 +1,7 @@
 // A database that goes away while a worker holds a claim: an outage is no death of the worker.
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { RenewalError } from "../../../src/domain/errors.ts";
+import type { Store } from "../../../src/domain/store.ts";
 import type { Context } from "../../../src/renewal/context.ts";
 import { OwedClaims } from "../../../src/renewal/owedClaims.ts";
 import { configure } from "../../../src/renewal/plan/configure.ts";
@@ -72,14 +73,13 @@ it.each(["issue", "deploy", "verify"] as const)("short outages during %s quarant
 it("a claim that is answered after its lease is not waited for, and is given back", async () => {
   const { id } = (await fleet.store.renewals.active("www")) ?? expect.unreachable();
   const answer = Promise.withResolvers<void>();
-  const { renewals } = fleet.store;
-  const claim = async (...terms: Parameters<typeof renewals.claim>) => {
-    const row = await renewals.claim(...terms);
+  const transaction: Store["transaction"] = async (work) => {
+    const claimed = await fleet.store.transaction(work);
     await answer.promise;
-    return row;
+    return claimed;
   };
   const slow = { ...worker, settings: { ...worker.settings, leaseMs: 20 } };
-  const issued = issue({ ...slow, store: { ...fleet.store, renewals: { ...renewals, claim } } }, id, NO_SIGNAL);
+  const issued = issue({ ...slow, store: { ...fleet.store, transaction } }, id, NO_SIGNAL);
   await expect(issued).rejects.toThrowError(RenewalError);
   expect(await openClaims(id)).toBe(1);
   answer.resolve();

@@ -51,14 +51,13 @@ export class ModelCa {
         const renewal = await this.#activeRenewal();
         const state = await progress.load();
         const key = state.privateKey ?? new Secret(`key-${this.#random.next()}`);
-        if (state.privateKey === null) await progress.save({ privateKey: key });
         let { orderUrl } = state;
         if (orderUrl === null) {
           step();
           if (this.#durable.has(renewal)) this.needlessOrders += 1;
           orderUrl = `order-${this.#orders.size}`;
           this.#orders.set(orderUrl, { key: key.reveal(), finalized: false });
-          await progress.save({ orderUrl }, { type: "order.created", detail: { order: orderUrl } });
+          await progress.save({ privateKey: key, orderUrl }, { type: "order.created", detail: { order: orderUrl } });
           this.#durable.add(renewal);
         }
         const order = this.#orders.get(orderUrl);
