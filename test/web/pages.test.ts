@@ -279,6 +279,33 @@ describe("an action", () => {
     for (const typed of ["1;20", "3d", "drill", "ca"]) expect(again).toContain(`value="${typed}"`);
   });
 
+  test("starts a drill of the certificates that were ticked, and shows it beside the replacements", async () => {
+    const asked = "certificate=c16&certificate=c17";
+    const plan = await pageAt(`/actions/drill?${asked}&scenario=expired`);
+    expect(plan).toContain("is replaced and measured");
+    expect(plan).toContain('<option value="expired" selected>');
+    expect((await post("/actions/drill", { certificate: "c16" })).status).toBe(422);
+    const unknown = await post("/actions/drill", { certificate: "c16", issuer: "nobody", reason: "a test" });
+    expect(await unknown.text()).toContain("there is no issuer");
+    const fields = { certificate: "c16", scenario: "expired", until: "2h", reason: "are we fast enough?" };
+    expect(await (await post("/actions/drill", fields)).text()).toContain("1 certificates are replaced and measured");
+    const [drill] = await estate.store.drills.list(1);
+    expect(drill).toMatchObject({ scenario: "expired", members: [{ certificate: "c16" }] });
+    expect(await pageAt("/replacements")).toContain("drill as if expired: c16");
+  });
+
+  test("shows how exercises of the alarm went, and refuses one that is not configured", async () => {
+    const at = Date.now() - 3_600_000;
+    const begun = { id: "e", certificate: "c16", target: "lb", generation: 1, startedAt: at, by: null, withinMs: 1 };
+    const notified = { brokenAt: at, problem: null, alert: "0badcafe", step: 0, notifiedAt: at };
+    const answered = { acknowledgedAt: at + 240_000, acknowledgedBy: MARKUP, endedAt: at, finishedAt: at };
+    await estate.store.exercises.save({ ...begun, ...notified, ...answered, outcome: "acknowledged" });
+    const page = await pageAt("/alerts");
+    expect(page).toMatch(/acknowledged by &quot;&gt;&lt;script&gt;.* after 4 min/);
+    expect(await pageAt("/actions/exercise")).toContain("No certificate is configured to be broken.");
+    expect(await (await post("/actions/exercise", {})).text()).toContain("no certificate is configured to be broken");
+  });
+
   test("about renewd itself names what it is about, not the id of the finding", async () => {
     const alerts = await (await estate.ask("/alerts.csv?about=renewd")).text();
     const subject = alerts.split("\r\n")[1]?.split(",")[0] ?? "";

@@ -11,6 +11,7 @@ import type { ActionName } from "./actions/names.ts";
 import { replaceRequest } from "./actions/perform.ts";
 import { type ActionText, type PlanLine, perCertificate, refusal } from "./actionText.ts";
 import { CHECK_TEXTS } from "./checkPlans.ts";
+import { DRILL_TEXT } from "./drillPlan.ts";
 import type { PageFacts } from "./facts.ts";
 import { type Html, NOTHING, plural } from "./parts/markup.ts";
 
@@ -21,6 +22,7 @@ const untilField = (label: string, input: ActionInput, hint: string): Html =>
 /** What each page of an action says. */
 export const ACTION_TEXTS: Readonly<Record<ActionName, ActionText>> = {
   ...CHECK_TEXTS,
+  drill: DRILL_TEXT,
   renew: {
     title: "Renew now",
     verb: "Renew",

@@ -92,6 +92,7 @@ function rows(view: ListView<CertificateRow>, facts: PageFacts): Html {
         <button formaction="/actions/deploy">Deploy again</button>
         <button formaction="/actions/pause">Pause</button>
         <button formaction="/actions/resume">Resume</button>
+        <button formaction="/actions/drill">Drill</button>
         <span class="quiet">The plan is shown first.</span>
       </fieldset>
     </form>

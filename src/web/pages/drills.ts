@@ -15,8 +15,9 @@ export async function drillsPanel({ web, now }: PageFacts): Promise<Html> {
   return html`<section class="panel"><h2>Drills</h2>
     ${
       drills.length === 0
-        ? html`<p class="quiet">None was held. <code>renewd drill NAME</code> replaces certificates as if they had just
-          been revoked, and measures how long each takes until it is proved live.</p>`
+        ? html`<p class="quiet">None was held. A drill replaces certificates as if they had just been revoked, and
+          measures how long each takes until it is proved live: choose them in the <a href="/certificates">list of
+          certificates</a>, or <code>renewd drill NAME</code>.</p>`
         : drills.slice(0, DRILLS_SHOWN).map((drill) => one(drill, now))
     }
     ${

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { DRILL_SCENARIOS, type DrillScenario } from "../../../domain/drill.ts";
 import { RenewalError } from "../../../domain/errors.ts";
 import { DAY_MS, parseDuration } from "../../../domain/time.ts";
 
@@ -27,6 +28,8 @@ export interface ActionInput {
   readonly channels: readonly string[];
   /** Of findings: names of certificates, or ids of findings about renewd itself. */
   readonly subjects: readonly string[];
+  /** Of drills: what has just happened. */
+  readonly scenario: DrillScenario;
   /** Of replacements. */
   readonly replacement: ReplacementInput;
 }
@@ -52,6 +55,7 @@ const fields = z.object({
   channel: z.array(name).max(CERTIFICATES_MAX),
   generation: z.string().regex(/^([1-9]\d{0,8})?$/, "must be a number such as 12"),
   subject: z.array(z.string().min(1).max(500)).max(CERTIFICATES_MAX),
+  scenario: z.enum(DRILL_SCENARIOS),
   replacement: z.string().max(36),
   issuer: z.string().max(NAME_LENGTH_MAX),
   san: z.string().max(NAME_LENGTH_MAX),
@@ -66,6 +70,7 @@ export function readInput(parameters: URLSearchParams, now: number): ActionInput
   const read = fields.safeParse({
     ...{ certificate: all("certificate"), target: all("target"), subject: all("subject"), channel: all("channel") },
     ...{ reason: one("reason"), until: one("until"), force: one("force") === "yes", generation: one("generation") },
+    scenario: one("scenario") || "revoked",
     ...{ replacement: one("replacement"), issuer: one("issuer"), san: one("san"), to: one("to"), waves: one("waves") },
   });
   if (!read.success)
@@ -74,7 +79,7 @@ export function readInput(parameters: URLSearchParams, now: number): ActionInput
       read.error.issues.map(({ path, message }) => `${path[0]?.toString() ?? ""}: ${message}`).join("; "),
     );
   const { certificate, reason, until, force, target, channel, generation, subject, replacement, issuer } = read.data;
-  const { san, to, waves } = read.data;
+  const { san, to, waves, scenario } = read.data;
   return {
     channels: channel,
     ...{
@@ -86,6 +91,7 @@ export function readInput(parameters: URLSearchParams, now: number): ActionInput
       targets: target,
       subjects: subject,
     },
+    scenario,
     generation: generation === "" ? null : Number(generation),
     replacement: {
       id: replacement,

@@ -17,6 +17,7 @@ export const ACTION_NAMES = [
   "take-alert",
   "leave-alert",
   "exercise",
+  "drill",
   "replace",
   "cancel-replacement",
   "ignore-found",

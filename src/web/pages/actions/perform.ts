@@ -2,6 +2,7 @@ import { acknowledge, withdrawAcknowledgement } from "../../../actions/acknowled
 import { acknowledgeAlert, withdrawAlertAcknowledgement } from "../../../actions/alerts.ts";
 import { beginCheck, checkTarget, testChannels } from "../../../actions/checks.ts";
 import { certificateNamed, type Decision } from "../../../actions/context.ts";
+import { drill } from "../../../actions/drill.ts";
 import { startExercise } from "../../../actions/exercise.ts";
 import { ignoreInventory } from "../../../actions/inventory.ts";
 import { pause } from "../../../actions/pause.ts";
@@ -16,6 +17,7 @@ import { iso } from "../../../reports/instant.ts";
 import type { WebContext } from "../../context.ts";
 import { fleetOf } from "../../fleet.ts";
 import { beginAudit } from "./audit.ts";
+import { drillRequest } from "./drillRequest.ts";
 import type { ActionInput } from "./input.ts";
 import type { ActionName } from "./names.ts";
 
@@ -186,6 +188,13 @@ const PERFORM: Readonly<Record<ActionName, Perform>> = {
   async exercise(request) {
     const { certificate } = await startExercise(request.web, decisionOf(request));
     return [done(certificate, "is broken within seconds, until its alert is acknowledged", null)];
+  },
+  async drill(request) {
+    const { web, input } = request;
+    selected(input.certificates);
+    const { id, certificates, refused } = await drill(web, drillRequest(input, false), needed(request));
+    const out = refused.map(({ certificate, why }) => ({ ...done(certificate, why, null), done: false }));
+    return [done(id ?? "", `${certificates.length} certificates are replaced and measured`, null), ...out];
   },
   async replace(request) {
     const decision = needed(request);
