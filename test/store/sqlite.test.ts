@@ -7,6 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openDatabase } from "../../src/store/database.ts";
 import { openStore, openVault, type Vault } from "../../src/store/index.ts";
 import { dueCertificates } from "../../src/store/queries/certificates.ts";
+import { neverDone, overdueOnes } from "../../src/store/queries/claims.ts";
+import { toInspect } from "../../src/store/queries/deployments.ts";
 import { dueRenewals } from "../../src/store/queries/renewalLists.ts";
 import { type StoreBackend, storeConformance } from "../conformance/store.ts";
 import { certificate, NOW } from "../support/model/facts.ts";
@@ -103,6 +105,13 @@ describe("an SQLite file", () => {
       const due = plan(dueCertificates(db, NOW, 10));
       expect(due).toContain("SEARCH certificates USING INDEX certificates_next_check_at (next_check_at<?)");
       expect(due).not.toContain("SCAN");
+      for (const column of ["nextObservationAt", "nextRehearsalAt"] as const)
+        for (const query of [neverDone(db, column, 10), overdueOnes(db, column, NOW, 10)])
+          expect(plan(query)).toMatch(/SEARCH certificates USING INDEX certificates_next_\w+_at \(next_\w+_at[<=]\?\)/);
+      for (const by of [null, NOW])
+        expect(plan(toInspect(db, ["lb"], by, 10))).toContain(
+          "SEARCH deployments USING INDEX deployments_next_inspection_at",
+        );
     } finally {
       await db.destroy();
     }

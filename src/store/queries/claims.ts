@@ -1,33 +1,36 @@
 import type { DueClaim } from "../../domain/store.ts";
-import type { Db } from "../schema.ts";
+import { atomically, type Db, isPostgresql } from "../schema.ts";
+import { lockCertificates } from "./lockCertificates.ts";
 
-/** Takes certificates whose turn has come, setting when the next is. */
-export async function claim(
-  db: Db,
-  column: "nextObservationAt" | "nextRehearsalAt",
-  { now, nextAt, limit }: DueClaim,
-): Promise<string[]> {
-  const due = await db
-    .selectFrom("certificates")
-    .select(["name", `${column} as seen`])
-    .where("removedAt", "is", null)
-    .where((row) => row.or([row(column, "is", null), row(column, "<=", now)]))
-    // PostgreSQL puts what never was done last unless asked: a full page of others would keep it waiting.
-    .orderBy(column, (order) => order.asc().nullsFirst())
-    .orderBy("name")
-    .limit(limit)
-    .execute();
-  const claimed: string[] = [];
-  for (const { name, seen } of due) {
-    const update = db
-      .updateTable("certificates")
-      .set({ [column]: nextAt })
-      .where("name", "=", name);
-    // Compare-and-set: of two processes that saw the same instant, one gets it.
-    const result = await update.where(column, seen === null ? "is" : "=", seen).executeTakeFirst();
-    if (result.numUpdatedRows === 1n) claimed.push(name);
-  }
-  return claimed;
+type Turn = "nextObservationAt" | "nextRehearsalAt";
+
+/** Takes certificates whose turn has come, setting when the next is: a fixed number of statements, and one commit. */
+export async function claim(db: Db, column: Turn, { now, nextAt, limit }: DueClaim): Promise<string[]> {
+  const never = await neverDone(db, column, limit).execute();
+  const overdue = never.length < limit ? await overdueOnes(db, column, now, limit - never.length).execute() : [];
+  const names = [...never, ...overdue].map(({ name }) => name);
+  if (names.length === 0) return [];
+  return atomically(db, async (trx) => {
+    await lockCertificates(trx, isPostgresql(trx) ? "postgresql" : "sqlite", names);
+    const mine = trx.updateTable("certificates").set({ [column]: nextAt });
+    // Of two processes that read the same rows, the second finds them put off.
+    const isDue = mine
+      .where("name", "in", names)
+      .where((row) => row.or([row(column, "is", null), row(column, "<=", now)]));
+    const taken = new Set((await isDue.returning("name").execute()).map(({ name }) => name));
+    return names.filter((name) => taken.has(name));
+  });
+}
+
+/** Two searches, because SQLite walks the whole index for an OR. Exported so that a test can check their plans. */
+export function neverDone(db: Db, column: Turn, limit: number) {
+  const found = db.selectFrom("certificates").select("name").where(column, "is", null).where("removedAt", "is", null);
+  return found.orderBy("name").limit(limit);
+}
+
+export function overdueOnes(db: Db, column: Turn, now: number, limit: number) {
+  const found = db.selectFrom("certificates").select("name").where(column, "<=", now).where("removedAt", "is", null);
+  return found.orderBy(column).orderBy("name").limit(limit);
 }
 
 /** As `claim`, of this certificate. */
