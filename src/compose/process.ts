@@ -1,5 +1,6 @@
 import type { Config, TracingConfig } from "../config/config.ts";
 import { processEnvironment } from "../config/read/environment.ts";
+import { nothingKnown } from "../config/read/known.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { Log } from "../domain/log.ts";
 import { workerName } from "../domain/workerName.ts";
@@ -62,7 +63,8 @@ export async function runRoles(
 ): Promise<number> {
   const stop = stopSignals();
   trustSystemAuthorities();
-  const config = await loadConfigOrExplain(configFile);
+  const known = nothingKnown();
+  const config = await loadConfigOrExplain(configFile, { known });
   const roles = rolesOf(asked, config);
   const issues = roles.includes("planner") || roles.includes("acme");
   checkAgent(config, agentOf);
@@ -138,7 +140,7 @@ export async function runRoles(
     const { inForce, reload } = reloader({
       started: config,
       log,
-      load: () => loadConfigOrExplain(config.file),
+      load: () => loadConfigOrExplain(config.file, { known }),
       replace: running.replace,
       onEnd: recorder.ended,
       apply(next) {

@@ -25,6 +25,7 @@ import { type ParsedDocument, parseYaml } from "./read/document.ts";
 import { type Environment, processEnvironment } from "./read/environment.ts";
 import { createResources, type SecretsNeeded } from "./read/files.ts";
 import { includedDocuments, type MergedDocument, merged } from "./read/include.ts";
+import { type Known, keepOnly, nothingKnown, readKnown, reused } from "./read/known.ts";
 import { type ConfigProblem, Problems } from "./read/problems.ts";
 import { CONFIG_BYTES_MAX, readText } from "./read/readFile.ts";
 import { alteredProblems, storedDocument } from "./read/stored.ts";
@@ -61,6 +62,8 @@ export interface LoadOptions {
    * none.
    */
   readonly stored?: ReadStored | "unread";
+  /** Of earlier loads of this file in this process. Default: nothing. */
+  readonly known?: Known;
 }
 
 export interface Stored extends StoredDefinitions {
@@ -85,6 +88,7 @@ export async function loadConfig(
     secrets = "required",
     directory,
     stored: readStored = async () => NONE_STORED,
+    known = nothingKnown(),
   }: LoadOptions = {},
 ): Promise<LoadResult> {
   const source = await readText(resolve(file), "the configuration file", CONFIG_BYTES_MAX);
@@ -95,25 +99,27 @@ export async function loadConfig(
       : "";
     return { ok: false, problems: [{ file, line: 0, column: 0, message: `${source.problem}${hint}` }] };
   }
-  const main = parseYaml(file, source.text);
+  const { text } = source;
+  const main = readKnown(known, { file, text }, () => parseYaml(file, text));
   if ("problems" in main) return { ok: false, problems: main.problems };
   const at = directory === undefined ? resolve(file) : resolve(directory, basename(file));
-  const included = await includedDocuments(main, file, dirname(at));
+  const included = await includedDocuments(main, { file, directory: dirname(at) }, known);
   if ("problems" in included) return { ok: false, problems: included.problems };
+  keepOnly(known, new Set([main, ...included.documents].flatMap(({ places }) => places.files)));
   // parseYaml refuses all but a mapping.
   const place = await placeOf(at, main.data as Raw, environment, secrets);
   const stored = place === null || readStored === "unread" ? NONE_STORED : await readStored(place);
-  const added = [stored.definitions.length === 0 ? [] : [storedDocument(stored)], stored.candidates ?? []].flat();
+  const added = [storedDocument({ definitions: reused(known, stored.definitions) }), stored.candidates ?? []].flat();
   const document = merged(main, [...included.documents, ...added]);
   const others = [...document.problems, ...alteredProblems(stored)];
   const problems = new Problems(document.places);
-  const options = { registries, environment, secrets, isWhole: readStored !== "unread", stored, document };
+  const options = { registries, environment, secrets, known, isWhole: readStored !== "unread", stored, document };
   const config = await build(at, document.data as Raw, options, problems); // As above.
   if (config && !problems.any && others.length === 0) return { ok: true, config };
   return { ok: false, problems: [...others, ...problems.list()] };
 }
 
-type BuildOptions = Required<Pick<LoadOptions, "registries" | "environment" | "secrets">> & {
+type BuildOptions = Required<Pick<LoadOptions, "registries" | "environment" | "secrets" | "known">> & {
   /** Every certificate is known. */
   readonly isWhole: boolean;
   readonly stored: Stored;
@@ -123,7 +129,7 @@ type BuildOptions = Required<Pick<LoadOptions, "registries" | "environment" | "s
 async function build(
   file: string,
   raw: Raw,
-  { registries, environment, secrets, isWhole, stored, document }: BuildOptions,
+  { registries, environment, secrets, known, isWhole, stored, document }: BuildOptions,
   problems: Problems,
 ): Promise<Config | undefined> {
   const resources = createResources(dirname(file), environment, problems, secrets);
@@ -166,7 +172,7 @@ async function build(
   const notifications = channelEntries(registries.channels, raw, problems);
   const vantages = section("vantages", raw, problems) ?? [];
   const vantage = section("vantage", raw, problems) ?? null;
-  const certificateEntries = partialEntries("certificates", certificateSchema, raw, problems);
+  const certificateEntries = partialEntries("certificates", certificateSchema, raw, problems, known.certificates);
   const distrusted = new Set([...issuerEntries].filter(([, { value }]) => value.distrusted).map(([name]) => name));
   const drafts = draftCertificates(
     certificateEntries,

@@ -52,16 +52,24 @@ export function entries<Schema extends z.ZodType>(
   return found;
 }
 
-/** As `entries`, but of a wrong entry what is right is kept, so that the rules still find what is wrong with that. */
+/**
+ * As `entries`, but of a wrong entry what is right is kept, so that the rules still find what is wrong with that. `known`:
+ * what this schema made of right entries before.
+ */
 export function partialEntries<Shape extends z.ZodRawShape>(
   key: string,
   schema: z.ZodObject<Shape>,
   raw: Raw,
   problems: Problems,
+  known: WeakMap<object, object>,
 ): Map<string, Entry<Partial<z.output<z.ZodObject<Shape>>>>> {
   const found = new Map<string, Entry<Partial<z.output<z.ZodObject<Shape>>>>>();
   for (const [name, entry] of named(key, raw, problems)) {
-    found.set(name, { raw: entry, value: check(schema, entry, [key, name], problems) ?? rightParts(schema, entry) });
+    const before = typeof entry === "object" && entry !== null ? known.get(entry) : undefined;
+    // What is known came out of this schema.
+    const value = (before as z.output<z.ZodObject<Shape>> | undefined) ?? check(schema, entry, [key, name], problems);
+    if (value !== undefined && typeof entry === "object" && entry !== null) known.set(entry, value);
+    found.set(name, { raw: entry, value: value ?? rightParts(schema, entry) });
   }
   return found;
 }

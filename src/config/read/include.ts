@@ -1,6 +1,7 @@
 import { glob } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { type ParsedDocument, parseYaml } from "./document.ts";
+import { type Known, readKnown } from "./known.ts";
 import type { Positions } from "./positions.ts";
 import { type ConfigProblem, Problems } from "./problems.ts";
 import { CONFIG_BYTES_MAX, readText } from "./readFile.ts";
@@ -27,14 +28,18 @@ export interface MergedDocument extends ParsedDocument {
 }
 
 /** The files that `include` names, in the order of their paths. What is wrong with `include` is left to its schema. */
-export async function includedDocuments(main: ParsedDocument, file: string, directory: string): Promise<Documents> {
+export async function includedDocuments(
+  main: ParsedDocument,
+  { file, directory }: { readonly file: string; readonly directory: string },
+  known: Pick<Known, "documents">,
+): Promise<Documents> {
   const data = asMapping(main.data) ?? {};
   const patterns = Array.isArray(data.include) ? data.include.filter((each) => typeof each === "string") : [];
   if (patterns.length === 0) return { documents: [] };
   const problems = new Problems(main.places);
   const paths = await pathsOf(patterns, { directory, main: resolve(directory, file) }, problems);
   if (problems.any) return { problems: problems.list() };
-  return readAll(paths, { file, directory });
+  return readAll(paths, { file, directory }, known);
 }
 
 /** Relative to the directory, each once. */
@@ -58,6 +63,7 @@ async function pathsOf(
 async function readAll(
   paths: readonly string[],
   { file, directory }: { readonly file: string; readonly directory: string },
+  known: Pick<Known, "documents">,
 ): Promise<Documents> {
   const documents: ParsedDocument[] = [];
   const problems: ConfigProblem[] = [];
@@ -76,7 +82,8 @@ async function readAll(
       fail(`with this file more than ${TEXT_CHARACTERS_MAX} characters are included`);
       break;
     }
-    const document = parseYaml(shown, source.text, "certificates:");
+    const { text } = source;
+    const document = readKnown(known, { file: shown, text }, () => parseYaml(shown, text, "certificates:"));
     if ("problems" in document) problems.push(...document.problems);
     else documents.push(document);
   }

@@ -1,0 +1,49 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { loadConfig } from "../../src/config/load.ts";
+import { nothingKnown } from "../../src/config/read/known.ts";
+import type { StoredDefinition } from "../../src/domain/definition.ts";
+import { configFile, estate, KINDS } from "./configFile.ts";
+
+const included = (name: string, port = 443): string =>
+  `certificates:\n  ${name}: { names: [${name}.example.org], endpoints: ["${name}.example.org:${port}"] }\n`;
+
+test("what has not changed since the last load is not read and checked again", async () => {
+  await using file = await configFile(estate(undefined, "include: [certs.d/*.yaml]"));
+  await mkdir(join(file.directory, "certs.d"));
+  for (const name of ["a", "b"]) await file.write(`certs.d/${name}.yaml`, included(name));
+  const stored = (name: string, keyType: string): StoredDefinition => ({
+    ...{ name, changedAt: 1, changedBy: null },
+    definition: { names: [`${name}.example.org`], endpoints: ["192.0.2.1:443"], keyType },
+  });
+  const known = nothingKnown();
+  const load = async (...definitions: StoredDefinition[]) => {
+    const stored = async () => ({ revision: 1, altered: [], definitions });
+    const result = await loadConfig(file.file, { registries: KINDS, known, stored });
+    if (!result.ok) return result.problems.map(({ line, message }) => `${line} ${message}`);
+    return new Map(result.config.certificates.map((each) => [each.name, each]));
+  };
+
+  const first = await load(stored("c", "ecdsa-p256"), stored("d", "ecdsa-p256"));
+  await file.write("certs.d/b.yaml", included("b", 8443));
+  const second = await load(stored("c", "ecdsa-p256"), stored("d", "rsa-2048"));
+  if (Array.isArray(first) || Array.isArray(second)) throw new Error("the configuration is right");
+  // The very objects that its schema made: it was not asked again.
+  const isSame = [...second].map(([name, { identifiers }]) => [name, identifiers === first.get(name)?.identifiers]);
+  expect(isSame).toEqual([
+    ["www", true],
+    ["a", true],
+    ["b", false],
+    ["c", true],
+    ["d", false],
+  ]);
+  expect(second.get("b")?.endpoints[0]?.port).toBe(8443);
+  expect(second.get("d")?.keyType).toBe("rsa-2048");
+
+  // A mistake is a mistake each time, and at its place.
+  await file.write("certs.d/b.yaml", included("b", 0));
+  for (const _ of [1, 2]) expect(await load()).toEqual([expect.stringMatching(/^2 certificates.b.endpoints\[0\]: /)]);
+  await file.write("certs.d/b.yaml", included("a"));
+  for (const _ of [1, 2]) expect(await load()).toEqual([expect.stringMatching(/^2 certificates.a: "a" is defined in/)]);
+});
