@@ -3,6 +3,8 @@ import { canonical, ESTABLISHED, LISTENING, type SocketEntry, socketHolders, soc
 
 /** Those who open connections together ask within this time, and share a reading. */
 const GATHER_MS = 5;
+/** Ports and processes; nothing is lost with one that is dropped but that two may read at once. */
+const KEPT_MAX = 1_000;
 
 export interface Place {
   readonly address: string;
@@ -33,13 +35,12 @@ export interface Neighbours {
 
 export function createNeighbours(): Neighbours {
   const holdersNow = shared(socketHolders);
-  const reading = new Map<string, () => ReturnType<typeof socketsAt>>();
-  const socketsNow = (port: number, table: "tcp" | "tcp6"): ReturnType<typeof socketsAt> => {
-    const key = `${table} ${port}`;
-    const read = reading.get(key) ?? shared(() => socketsAt(port, table));
-    reading.set(key, read);
-    return read();
-  };
+  const socketsNow = sharedBy(
+    (port: number, table: "tcp" | "tcp6") => `${table} ${port}`,
+    (port, table) => socketsAt(port, table),
+  );
+  // Of a server with a thousand connections a thousand links are read.
+  const heldNow = sharedBy(String, async (pid: number) => socketsOf(pid));
   return {
     async isSoleServer(pid, { address, port }) {
       const [four, six] = await Promise.all([socketsNow(port, "tcp"), socketsNow(port, "tcp6")]);
@@ -56,7 +57,7 @@ export function createNeighbours(): Neighbours {
       const otherEnd = ends.remoteAddress.includes(":")
         ? await find("tcp6")
         : ((await find("tcp")) ?? (await find("tcp6")));
-      return otherEnd !== null && socketsOf(pid)?.has(otherEnd.inode) === true;
+      return otherEnd !== null && (await heldNow(pid))?.has(otherEnd.inode) === true;
     },
   };
 }
@@ -111,6 +112,21 @@ export function otherEndOf(ends: Ends, sockets: readonly SocketEntry[]): SocketE
       state === ESTABLISHED && inode !== 0 && address === other && peer === own && peerPort === ends.localPort,
   );
   return found.length === 1 ? (found[0] ?? null) : null;
+}
+
+/** What is read for one is not shared with what is read for others. */
+function sharedBy<Of extends readonly unknown[], T>(
+  keyOf: (...of: Of) => string,
+  read: (...of: Of) => Promise<T>,
+): (...of: Of) => Promise<T> {
+  const readings = new Map<string, () => Promise<T>>();
+  return (...of) => {
+    const key = keyOf(...of);
+    const reading = readings.get(key) ?? shared(() => read(...of));
+    if (readings.size >= KEPT_MAX) readings.clear();
+    readings.set(key, reading);
+    return reading();
+  };
 }
 
 /** One reading at a time. Who asks meanwhile shares the next one, so that nobody gets what was read before they asked. */
