@@ -63,6 +63,10 @@ async function run(home: string, port: number): Promise<{ kill(): Promise<void> 
   // A cluster would listen on all addresses.
   const network = [`--web.listen-address=127.0.0.1:${port}`, "--cluster.listen-address="];
   const child = spawn(PROGRAM, [...files, ...network, "--log.level=error"], { stdio: ["ignore", "ignore", "pipe"] });
+  // Also when who started it crashes.
+  const killed = (): void => void child.kill("SIGKILL");
+  process.once("exit", killed);
+  child.once("exit", () => process.off("exit", killed));
   let said = "";
   child.stderr.on("data", (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-4_096);
