@@ -20,8 +20,15 @@ type Reading = Pick<ActionContext, "renewal" | "estate">;
 
 export async function listInventory({ renewal, estate }: Reading, query: InventoryQuery): Promise<InventoryReport> {
   const { inventory } = renewal.store;
-  const found = { entries: await inventory.list(), runs: await inventory.runs() };
-  return inventoryReport(found, query, await managementIn(renewal.store, estate().certificates), renewal.clock.now());
+  const now = renewal.clock.now();
+  const { source, expiringMs } = query;
+  // The database chooses what it can: of a large inventory only what is shown is read.
+  const entries = await inventory.list({
+    ...(source !== null && { source }),
+    ...(expiringMs !== null && { endsBefore: now + expiringMs }),
+  });
+  const found = { entries, total: await inventory.count(), runs: await inventory.runs() };
+  return inventoryReport(found, query, await managementIn(renewal.store, estate().certificates), now);
 }
 
 /** Everywhere the key of a certificate was ever seen: what a leak of it is about. */

@@ -105,11 +105,23 @@ export interface SourceRun {
 /** Rows that a page or a report shows at most. */
 export const INVENTORY_MAX = 20_000;
 
+/** What is left out selects everything. */
+export interface InventoryFilter {
+  readonly fingerprints?: readonly string[];
+  readonly key?: string;
+  /** Seen by it. */
+  readonly source?: string;
+  /** Ends before, ms since epoch. */
+  readonly endsBefore?: number;
+}
+
 export interface InventoryStore {
   /** Adds what is new, and says of all that it was seen now. */
   record(sightings: readonly Sighting[], now: number): Promise<void>;
   /** Those that end first come first, at most `INVENTORY_MAX`. A row that somebody else wrote is left out. */
-  list(filter?: { readonly fingerprints?: readonly string[]; readonly key?: string }): Promise<InventoryEntry[]>;
+  list(filter?: InventoryFilter): Promise<InventoryEntry[]>;
+  /** Of all rows. */
+  count(): Promise<number>;
   /** Whose fingerprint begins so, at most two. */
   find(prefix: string): Promise<InventoryEntry[]>;
   /** null: it is ignored no longer. */

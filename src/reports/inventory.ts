@@ -63,8 +63,16 @@ export interface InventoryQuery {
   readonly unmanaged: boolean;
 }
 
+export interface InventoryFacts {
+  /** Those that the query may choose, at most `INVENTORY_MAX`. */
+  readonly entries: readonly InventoryEntry[];
+  /** Of all. */
+  readonly total: number;
+  readonly runs: readonly SourceRun[];
+}
+
 export function inventoryReport(
-  { entries, runs }: { readonly entries: readonly InventoryEntry[]; readonly runs: readonly SourceRun[] },
+  { entries, total, runs }: InventoryFacts,
   { source, expiringMs, unmanaged }: InventoryQuery,
   managementOf: ManagementOf,
   now: number,
@@ -78,7 +86,7 @@ export function inventoryReport(
   return {
     version: 1,
     at: iso(now),
-    total: entries.length,
+    total,
     certificates: chosen.map((entry) => inventoryRow(entry, managementOf, now)),
     runs: runs
       .toSorted((a, b) => DISCOVERY_SOURCES.indexOf(a.source) - DISCOVERY_SOURCES.indexOf(b.source))

@@ -41,6 +41,11 @@ export function inventoryTests(bench: () => StoreBench): void {
       expect(await digits(inventory.list({ key: "e".repeat(64) }))).toEqual(["ab", "aa"]);
       expect(await digits(inventory.list({ fingerprints: ["aa".repeat(32)] }))).toEqual(["aa"]);
       expect(await digits(inventory.list({ fingerprints: [] }))).toEqual([]);
+      expect(await digits(inventory.list({ endsBefore: ISSUED_AT + DAY_MS }))).toEqual(["ba"]);
+      const { source } = sighting().place;
+      expect(await digits(inventory.list({ source, endsBefore: ISSUED_AT + 2 * DAY_MS }))).toEqual(["ba", "ab"]);
+      expect(await digits(inventory.list({ source: "ct" }))).toEqual([]);
+      expect(await inventory.count()).toBe(3);
       expect(await digits(inventory.find("ab"))).toEqual(["ab"]);
       expect(await digits(inventory.find("a"))).toEqual(["aa", "ab"]);
     });

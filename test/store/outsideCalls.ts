@@ -84,8 +84,10 @@ export function ofOutside(store: Store) {
     inventory: {
       record: () => inventory.record([{ certificate: FOUND, place: AT_PLACE }], NOW),
       list: async () => {
-        for (const filter of [{}, { fingerprints: [PRINT] }, { key: PRINT }]) await inventory.list(filter);
+        const filters = [{}, { fingerprints: [PRINT] }, { key: PRINT }, { source: "files", endsBefore: NOW }];
+        for (const filter of filters) await inventory.list(filter);
       },
+      count: () => inventory.count(),
       find: () => inventory.find("ab"),
       ignore: async () => {
         await inventory.ignore(PRINT, { reason: "x", by: null, at: NOW, until: NOW + 1 });

@@ -63,12 +63,30 @@ export function inventoryStore(db: Db, dialect: Dialect, vault: Vault): Inventor
       const pages = inPages(sightings);
       for (const page of pages) await atomically(db, (trx) => recordPage(trx, vault, page, now));
     },
-    async list({ fingerprints, key } = {}) {
+    async list({ fingerprints, key, source, endsBefore } = {}) {
       if (fingerprints?.length === 0) return [];
       let query = db.selectFrom("inventory").selectAll().orderBy("notAfter").orderBy("fingerprint");
       if (key !== undefined) query = query.where("key", "=", key);
       if (fingerprints !== undefined) query = query.where("fingerprint", "in", fingerprints.slice(0, PAGE_ROWS));
+      if (endsBefore !== undefined) query = query.where("notAfter", "<", endsBefore);
+      if (source !== undefined)
+        query = query.where((row) =>
+          row.exists(
+            row
+              .selectFrom("inventoryPlaces")
+              .select("inventoryPlaces.place")
+              .whereRef("inventoryPlaces.fingerprint", "=", "inventory.fingerprint")
+              .where("inventoryPlaces.source", "=", source),
+          ),
+        );
       return entriesOf(await query.limit(INVENTORY_MAX).execute());
+    },
+    async count() {
+      const { rows } = await db
+        .selectFrom("inventory")
+        .select((row) => row.fn.countAll<number>().as("rows"))
+        .executeTakeFirstOrThrow();
+      return Number(rows);
     },
     async find(prefix) {
       const query = db.selectFrom("inventory").selectAll().where("fingerprint", ">=", prefix).orderBy("fingerprint");
