@@ -107,6 +107,7 @@ function settingsOf({
     requeueMs: planner.sweepMs,
     proof: { connections: verification.connections, spreadMs: verification.spreadMs },
     undialable: verification.undialable,
+    trusted: verification.trusted,
     mayDial: addressGate(discovery.allow),
     observeMs: observation.everyMs,
     lookConnections: observation.connections,

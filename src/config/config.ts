@@ -45,6 +45,8 @@ export interface Config {
     readonly connections: number;
     readonly spreadMs: number;
     readonly undialable: UndialablePolicy;
+    /** Whether managed chains must lead to a trusted root. */
+    readonly trusted: boolean;
     /** Roots that are trusted besides the system's; null: none. */
     readonly trustPem: string | null;
   };

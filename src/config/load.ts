@@ -241,6 +241,7 @@ async function build(
       connections: verification.connections,
       spreadMs: verification.spread,
       undialable: verification.undialable,
+      trusted: verification.trusted,
       trustPem: (verification.trust && (await resources.trust(verification.trust, ["verification", "trust"]))) ?? null,
     },
     vantages,

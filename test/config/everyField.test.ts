@@ -192,6 +192,7 @@ const WRITTEN: readonly Written[] = [
   ["verification.connections", 50],
   ["verification.spread", "20s"],
   ["verification.undialable", "fail"],
+  ["verification.trusted", true],
   ["verification.trust", "ca.pem"],
   ["discovery", { every: "1d" }],
   ["watch", { partner: { host: "partner.example", minLeft: "20d" } }],

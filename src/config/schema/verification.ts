@@ -27,11 +27,16 @@ export const verificationSchema = z.strictObject({
       "What an address means that cannot be dialled from here, such as an IPv6 address without IPv6. `report`: it is " +
         "shown, and the other addresses prove the endpoint. `fail`: the endpoint is not proved.",
     ),
+  trusted: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Whether chains of the certificates that renewd issues must lead to a root that the system or `trust` believes, " +
+        "as those of `watch` do: another chain is never proved. Default: false, as clients of a private CA know its root.",
+    ),
   trust: z
     .string()
     .min(1, "must name a file")
     .optional()
-    .describe(
-      "PEM file with roots that chains of watched endpoints may lead to besides those of the system, such as a company's.",
-    ),
+    .describe("PEM file with roots that chains may lead to besides those of the system, such as a company's."),
 });

@@ -22,6 +22,8 @@ export interface RenewalSettings {
   /** What proves one address. */
   readonly proof: ProofTerms;
   readonly undialable: UndialablePolicy;
+  /** Whether what renewd issues is proved only with a chain to a trusted root. */
+  readonly trusted: boolean;
   /** Whether an address may be dialled for an endpoint that renewd only watches: a public one, or one in `discovery.allow`. */
   readonly mayDial: (address: string) => boolean;
   /** Between two observations of the endpoints of a certificate that is not being renewed. */
@@ -55,6 +57,7 @@ export const DEFAULT_SETTINGS: RenewalSettings = {
   backoffMs: LADDERS_MS.renewal,
   proof: { connections: 40, spreadMs: 10_000 },
   undialable: "report",
+  trusted: false,
   mayDial: addressGate([]),
   observeMs: 600_000,
   lookConnections: 10,

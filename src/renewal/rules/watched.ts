@@ -23,7 +23,8 @@ const LAST_DAY_FACTOR = 1 / 5;
 const LOOK_MIN_MS = MINUTE_MS / 2;
 const NAMES_KEPT_MAX = 100;
 
-const TRUST_FINDINGS: readonly string[] = ["chain.incomplete", "chain.untrusted", "chain.selfSigned"];
+/** The chain leads to no root that is trusted here. */
+export const TRUST_FINDINGS: readonly string[] = ["chain.incomplete", "chain.untrusted", "chain.selfSigned"];
 const STATE_OF: Readonly<Record<string, WatchState>> = {
   names: "wrongCertificate",
   "dates.future": "notValid",

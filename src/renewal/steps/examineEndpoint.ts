@@ -12,10 +12,14 @@ import { toRenewalError } from "../../domain/errors.ts";
 import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import type { ProofTerms } from "../rules/proof.ts";
+import { TRUST_FINDINGS } from "../rules/watched.ts";
 import { certificateNames, type Gathered, type Gathering, gatherEvidence, knownEvidence } from "./gatherEvidence.ts";
 
 /** Connections at the same time to all addresses of one endpoint. */
 const CONNECTIONS_MAX = 32;
+
+const UNTRUSTED_ADVICE =
+  "`verification.trusted` asks for a trusted root: name your CA's in `verification.trust`, or issue from another CA.";
 
 export interface EndpointRound {
   readonly status: EndpointStatus;
@@ -42,7 +46,7 @@ export async function examineEndpoints(
   return Promise.all(
     endpoints.map((endpoint) => {
       const terms = context.settings.proof;
-      const limited = withConnectionLimit(withChainDates(context));
+      const limited = withConnectionLimit(withChainJudged(context));
       const server = once(() => serverOf(context, { certificate, version, endpoint }, signal));
       return examineEndpoint(context, endpoint, version, signal, (address) => {
         const how = approach(known(endpoint, address), terms);
@@ -86,17 +90,21 @@ async function examineEndpoint(
 
 /**
  * A chain served as it was issued may have ended since: then no client takes the certificate, although it is the right
- * one. Of two cross-signed intermediates the one that ended does no harm.
+ * one. Of two cross-signed intermediates the one that ended does no harm. With `verification.trusted` the chain must
+ * lead to a trusted root as well.
  */
-function withChainDates(context: Context): Context {
-  const { probe, judge, clock } = context;
+function withChainJudged(context: Context): Context {
+  const { probe, judge, clock, settings } = context;
   if (judge === undefined) return context;
+  const isUntrusted = (id: string): boolean => settings.trusted && TRUST_FINDINGS.includes(id);
   const observe: Context["probe"]["observe"] = async (endpoint, ...request) => {
     const seen = await probe.observe(endpoint, ...request);
     if (seen.served === null || seen.problem !== null) return seen;
-    const found = judge.findings(seen.served, endpoint.sni, clock.now()).find(({ id }) => id === "chain.dates");
+    const findings = judge.findings(seen.served, endpoint.sni, clock.now());
+    const found = findings.find(({ id }) => id === "chain.dates" || isUntrusted(id));
     if (found === undefined) return seen;
-    return { ...seen, problem: { code: "verify.badChain", message: `${found.message}. ${found.advice}` } };
+    const advice = isUntrusted(found.id) ? UNTRUSTED_ADVICE : found.advice;
+    return { ...seen, problem: { code: "verify.badChain", message: `${found.message}. ${advice}` } };
   };
   return { ...context, probe: { ...probe, observe } };
 }

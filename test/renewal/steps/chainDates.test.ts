@@ -25,7 +25,11 @@ beforeAll(async () => {
 });
 afterAll(() => bench[Symbol.asyncDispose]());
 
-async function examine({ certPem, keyPem }: IssuedPair, chain: readonly Authority[]): Promise<EndpointRound> {
+async function examine(
+  { certPem, keyPem }: IssuedPair,
+  chain: readonly Authority[],
+  trusted = false,
+): Promise<EndpointRound> {
   const chainPem = chain.map((each) => each.certPem);
   await using server = await startTlsServer({ pairs: [{ certPem: certPem + chainPem.join(""), keyPem }] });
   const endpoint = { host: "127.0.0.1", port: server.port, sni: NAME, target: null };
@@ -34,6 +38,7 @@ async function examine({ certPem, keyPem }: IssuedPair, chain: readonly Authorit
   const roots = rootsOf([root?.certPem ?? ""]);
   const context = {
     ...bench.context,
+    settings: { ...bench.context.settings, trusted },
     probe: createProbe({ timeoutMs: 20_000, now: () => bench.now }),
     judge: createServedJudge(() => roots),
   };
@@ -56,5 +61,18 @@ it("takes no harm from a cross-signed intermediate that has expired where a trus
   const ca = (await root?.intermediate({ name: "Sound CA" })) ?? expect.unreachable();
   const crossSigned = await oldRoot?.intermediate({ name: "Root", keyPem: root?.keyPem ?? "", ...ENDED });
   const { status } = await examine(await ca.issue({ names: [NAME] }), [ca, crossSigned ?? expect.unreachable()]);
+  expect(status).toMatchObject({ proved: true, errorCode: null });
+});
+
+it("takes a chain to a root that nobody trusts for proved only where no trusted one is asked for", async () => {
+  const ca = (await oldRoot?.intermediate({ name: "Private CA" })) ?? expect.unreachable();
+  const pair = await ca.issue({ names: [NAME] });
+  expect((await examine(pair, [ca])).status).toMatchObject({ proved: true });
+  expect((await examine(pair, [ca], true)).status).toMatchObject({
+    ...{ proved: false, errorCode: "verify.badChain" },
+    errorMessage: expect.stringMatching(/Old Root.*`verification.trusted` asks for a trusted root/),
+  });
+  const known = (await root?.intermediate({ name: "Public CA" })) ?? expect.unreachable();
+  const { status } = await examine(await known.issue({ names: [NAME] }), [known], true);
   expect(status).toMatchObject({ proved: true, errorCode: null });
 });
