@@ -9,10 +9,10 @@ import { startSystem } from "../support/system/system.ts";
 import { until } from "../support/until.ts";
 
 const NAME = "sacrificial.example.org";
-const MAX_MS = 60_000;
+const MAX_MS = 90_000;
 
 it("breaks a marked certificate really, pages, outlives kill -9, and puts it right when somebody acknowledges", {
-  timeout: 150_000,
+  timeout: 240_000,
 }, async () => {
   await using haproxy = await startHaproxy();
   await using receiver = await startReceiver();
@@ -27,6 +27,7 @@ it("breaks a marked certificate really, pages, outlives kill -9, and puts it rig
     sections: {
       redis: undefined,
       observation: { every: "1s" },
+      planner: { tick: "1s", sweep: "1s" },
       notifications: { ops: { type: "webhook", url: "file:hook" } },
       alerts: { openAfter: "1ms", resolveAfter: "1ms" },
       exercise: { certificate: "sacrificial", every: "1h", acknowledgeWithin: "10m" },

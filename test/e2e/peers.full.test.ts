@@ -12,6 +12,8 @@ import { startReceiver } from "../support/system/receiver.ts";
 import { renewd, startRenewd } from "../support/system/renewd.ts";
 import { until } from "../support/until.ts";
 
+const MAX_MS = 90_000;
+
 interface Place {
   readonly name: string;
   readonly directory: string;
@@ -19,7 +21,7 @@ interface Place {
 }
 
 it("two renewds watch each other: when one is killed the other pages, and tells when it is back", {
-  timeout: 150_000,
+  timeout: 240_000,
 }, async () => {
   const home = await mkdtemp(join(tmpdir(), "renewd-peers-"));
   await using cleanUp = new AsyncDisposableStack();
@@ -40,10 +42,12 @@ it("two renewds watch each other: when one is killed the other pages, and tells 
   const stateIn = async (here: Place, state: string) => {
     const { store } = cleanUp.use(await openReader(configOf(here)));
     return () =>
-      until(`${here.name} to find its peer ${state}`, async () => {
-        const [peer] = await store.peers.list();
-        return peer?.state === state ? peer : null;
-      });
+      until(
+        `${here.name} to find its peer ${state}`,
+        // Asked right after its start, it has completed no sweep yet.
+        async () => (await store.peers.list()).find((peer) => peer.state === state && peer.sweptAt !== null) ?? null,
+        MAX_MS,
+      );
   };
   const [well] = await Promise.all([(await stateIn(paris, "well"))(), (await stateIn(berlin, "well"))()]);
   expect(well.sweptAt).toBeGreaterThan(well.askedAt - 60_000);
@@ -52,7 +56,7 @@ it("two renewds watch each other: when one is killed the other pages, and tells 
   await first.exited;
   const text = (word: RegExp) => async () =>
     receiver.received.map(({ body }) => (body as { text: string }).text).find((each) => word.test(each)) ?? null;
-  const page = await until("the page", text(/peer berlin .*cannot be asked/));
+  const page = await until("the page", text(/peer berlin .*cannot be asked/), MAX_MS);
   expect(page).toContain(`localhost:${berlin.port} did not answer`);
   expect(page).not.toContain("secret");
   const asked = async (command: string) =>
@@ -63,7 +67,7 @@ it("two renewds watch each other: when one is killed the other pages, and tells 
 
   cleanUp.use(await run(berlin, paris));
   await (await stateIn(paris, "well"))();
-  await until("the end", text(/peer berlin .*over/));
+  await until("the end", text(/peer berlin .*over/), MAX_MS);
 });
 
 function configOf({ directory }: Place): string {
