@@ -51,6 +51,12 @@ function withProblem(kind: ProcessProblemKind, found: ProblemNote | null): Heart
 const ESTATE: Readonly<Record<string, (estate: Estate) => Promise<Report>>> = {
   "no … runs: …": async (estate) => estate.report([await estate.live("www")], NOW, { beats: [] }),
 
+  "no verifier of vantage … runs, so what is served there is unknown: …": async (estate) => {
+    const www = await estate.live("www");
+    const endpoints = www.endpoints.map((endpoint) => ({ ...endpoint, vantage: "office" }));
+    return estate.report([{ ...www, endpoints }]);
+  },
+
   "the planner runs (…) but has planned nothing for …": async (estate) => {
     const beats = ROLES.map((role) => heartbeat({ role, usefulAt: NOW - HOUR_MS }));
     return estate.report([await estate.live("www")], NOW, { beats });
