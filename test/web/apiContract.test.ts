@@ -58,6 +58,8 @@ const NEEDS: Readonly<Record<string, { query?: string; body?: object; refused?: 
   getServedDiffDocument: { query: "?one=192.0.2.1%401d&other=192.0.2.1" },
   removeForeignChallenges: { body: { certificate: "www", value: "all" }, refused: true },
 
+  // No certificate is configured to be broken.
+  startExercise: { refused: true },
   getAccount: { refused: true },
   // The certificate's CA does not exist, and no pair before was proved.
   revoke: { body: { of: "www", revocationReason: "superseded" }, refused: true },
