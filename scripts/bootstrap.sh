@@ -56,6 +56,7 @@ missing_packages() {
   if for_tests; then
     wanted+=(strace:strace faketime:faketime ip:iproute2 caddy:caddy keytool:default-jre-headless sshd:openssh-server)
     wanted+=(promtool:prometheus zsh:zsh fish:fish)
+    wanted+=(prometheus-alertmanager:prometheus-alertmanager apprise:apprise)
     wanted+=(chromium:chromium lego:lego certbot:certbot pdns_server:pdns-server)
     wanted+=(slapd:slapd mariadbd:mariadb-server vsftpd:vsftpd prosody:prosody)
     wanted+=(apache2:apache2 postfix:postfix dovecot:dovecot-core mosquitto:mosquitto named:bind9 knotd:knot setfacl:acl setfattr:attr)
