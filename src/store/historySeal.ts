@@ -26,9 +26,10 @@ export function headSealOf(vault: Vault, { firstSealed, last, prunedTo, prunedAt
 
 const NOTHING_PRUNED = { prunedTo: 0, prunedAt: null, prunedDigest: null };
 
-/** PostgreSQL: holds it until the transaction ends. */
-export async function lockHead(trx: Db): Promise<void> {
-  await trx.selectFrom("historyHead").select("id").where("id", "=", HEAD_ID).forUpdate().execute();
+/** PostgreSQL: holds it until the transaction ends. False: there is none yet. */
+export async function lockHead(trx: Db): Promise<boolean> {
+  const rows = await trx.selectFrom("historyHead").select("id").where("id", "=", HEAD_ID).forUpdate().execute();
+  return rows.length > 0;
 }
 
 export async function readHead(db: Db): Promise<HistoryHead | null> {

@@ -13,6 +13,7 @@ import { type Postgres, startPostgres } from "../support/servers/postgres.ts";
 import { configText, runCaptured } from "../support/system/installation.ts";
 import type { CommandResult } from "../support/system/renewd.ts";
 import { createWebEstate } from "../support/system/webEstate.ts";
+import { until } from "../support/until.ts";
 import { decisionTests } from "../web/decisionTests.ts";
 import { everyStatement, wholeReads } from "./statements.ts";
 
@@ -166,6 +167,42 @@ describe("a PostgreSQL database", () => {
         (await store.events.list({ afterSeq: quick?.seq ?? 0, limit: 9 })).map(({ renewalId }) => renewalId),
       ).toEqual(["slow"]);
     } finally {
+      await store.close();
+    }
+  });
+
+  test("lets a transaction that has read its own events write more, whoever else waits to write", async () => {
+    const options = { kind: "postgresql", url: await postgres.createMigratedDatabase() } as const;
+    const store = await openStore(options, vault, "test/1");
+    const other = await openStore(options, vault, "other/2");
+    const client = new Client({ connectionString: options.url.reveal() });
+    await client.connect();
+    try {
+      const event = (renewalId: string) =>
+        ({ at: NOW, type: "issue.started", certificate: null, renewalId, target: null, detail: {} }) as const;
+      const waiting = "select from pg_locks where not granted";
+      const { promise: mayGoOn, resolve: goOn } = Promise.withResolvers<void>();
+      const { promise: numbered, resolve: isNumbered } = Promise.withResolvers<void>();
+      await store.events.append(event("first"));
+      let runs = 0;
+      const long = store.transaction(async (tx) => {
+        runs += 1;
+        await tx.events.append(event("long"));
+        await tx.events.list({ limit: 1 });
+        isNumbered();
+        await mayGoOn;
+        await tx.events.append(event("long"));
+      });
+      await numbered;
+      const others = [store.events.append(event("same process")), other.events.append(event("other process"))];
+      await until("two that wait", async () => (await client.query(waiting)).rowCount === 2 || null);
+      goOn();
+      await Promise.all([long, ...others]);
+      expect(runs).toBe(1);
+      expect((await store.events.list({ limit: 9 })).map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
+    } finally {
+      await client.end();
+      await other.close();
       await store.close();
     }
   });

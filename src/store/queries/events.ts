@@ -133,9 +133,12 @@ function detailOf({ seq, detail }: { readonly seq: number; readonly detail: stri
   return read;
 }
 
-/** Until the transaction ends nobody else appends: neither the first event, nor one that follows another. */
+/**
+ * Until the transaction ends nobody else appends: neither the first event, nor one that follows another. The advisory
+ * lock is for the first event only: a transaction that holds the head must not wait for one that waits for the head.
+ */
 export async function lockHistory(trx: Db, { dialect }: Pick<EventWriter, "dialect">): Promise<void> {
-  if (dialect === "sqlite") return;
+  if (dialect === "sqlite" || (await lockHead(trx))) return;
   await sql`select pg_advisory_xact_lock(${sql.lit(APPEND_LOCK)})`.execute(trx);
   await lockHead(trx);
 }
