@@ -42,19 +42,25 @@ export function addDefinition(configFile: string, name: string, document: Parsed
   });
 }
 
-/** `edited` makes the new document out of the present definition. */
+/** `edited` makes the new document out of the present definition: again only when somebody else has changed that one. */
 export function editDefinition(
   configFile: string,
   name: string,
   edited: (definition: Definition) => Promise<ParsedDocument>,
   by: string | null,
 ) {
-  return changeDefinitions(configFile, by, async (stored) => ({
+  let last: { readonly before: Definition; readonly document: ParsedDocument } | null = null;
+  return changeDefinitions(configFile, by, async (stored) => {
     // One that cannot be read is written again as a whole.
-    documents: [await edited(stored.altered.includes(name) ? {} : storedNamed(stored, name).definition)],
-    removed: [],
-    event: () => ({ certificate: name, detail: { change: "edited" } }),
-  }));
+    const before = stored.altered.includes(name) ? {} : storedNamed(stored, name).definition;
+    const document = last !== null && isSame(last.before, before) ? last.document : await edited(before);
+    last = { before, document };
+    return {
+      documents: [document],
+      removed: [],
+      event: () => ({ certificate: name, detail: { change: "edited" } }),
+    };
+  });
 }
 
 /** `force`: also one that is being renewed. */

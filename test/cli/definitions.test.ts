@@ -2,6 +2,8 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { addDefinition, editDefinition } from "../../src/compose/index.ts";
+import { definitionDocument } from "../../src/config/read/definitions.ts";
 import type { CertificatesReport } from "../../src/reports/certificates.ts";
 import { eventSentence } from "../../src/reports/eventSentence.ts";
 import { renewal } from "../support/model/facts.ts";
@@ -78,6 +80,12 @@ test.each([
   ["no names", ["add", "shop", "--set", AT], /certificates.shop.names: is missing/],
   ["what www has", ["add", "shop", "www.example.org", "--set", AT], /certificates.shop: has the same names/],
   ["--set without a value", ["add", "shop", "--set", "names"], /--set: must be key=value/],
+  [
+    "two values in one --set",
+    ["add", "shop", "s.example", "--set", "mode=renew\nkeyType: rsa-2048"],
+    /one --set for each/,
+  ],
+  ["a name that is part of every object", ["add", "__proto__", "s.example", "--set", AT], /this key is not allowed/],
   ["YAML that is none", ["add", "shop", "--set", "names=[a"], /^renewd: --set names:\d+:\d+: /],
   ["nothing to change", ["edit", "shop"], /is not defined in the database/],
   ["one of the file", ["remove", "www"], /"www" is not defined in the database; none is defined/],
@@ -164,4 +172,25 @@ test("a row that somebody else wrote is named, and written again", async () => {
 test("nothing is edited where nobody can", async () => {
   await add("shop");
   expect((await run("edit", "shop")).stderr).toContain("give --set, --unset or --from");
+});
+
+test("what somebody edits is kept while others change other definitions, and made again when they change that one", async () => {
+  await add("shop");
+  const { configFile } = installation;
+  const document = (name: string, keyType: string) =>
+    definitionDocument(name, { names: [`${name}.example.org`], endpoints: ["192.0.2.1:443"], keyType }, "elsewhere");
+  const edit = async (wanted: string, meanwhile: () => Promise<unknown>) => {
+    const seen: unknown[] = [];
+    const edited = async ({ keyType }: Readonly<Record<string, unknown>>) => {
+      if (seen.push(keyType) === 1) await meanwhile();
+      return document("shop", wanted);
+    };
+    await editDefinition(configFile, "shop", edited, null);
+    return seen;
+  };
+  const addMail = () => addDefinition(configFile, "mail", document("mail", "rsa-2048"), null);
+  expect(await edit("rsa-4096", addMail)).toEqual([undefined]);
+  expect(await defined()).toMatchObject({ shop: { keyType: "rsa-4096" }, mail: { keyType: "rsa-2048" } });
+  const other = () => editDefinition(configFile, "shop", async () => document("shop", "ecdsa-p384"), null);
+  expect(await edit("rsa-3072", other)).toEqual(["rsa-4096", "ecdsa-p384"]);
 });

@@ -9,6 +9,7 @@ import {
   removeDefinitions,
   storedDefinitions,
 } from "../../compose/index.ts";
+import { RenewalError } from "../../domain/errors.ts";
 import { inert } from "../../domain/text.ts";
 import { type Cli, perform } from "../command.ts";
 import { editedDefinition, readDefinitionFiles, type Written, writtenDefinition } from "../definitionInput.ts";
@@ -76,7 +77,12 @@ function addEdit(group: Command, cli: Cli): void {
       const change = editDefinition(
         configFile,
         name,
-        (before) => editedDefinition(name, before, options, (file) => (draft = file)),
+        (before) => {
+          // What a person wrote belongs to the definition that the editor showed.
+          if (draft !== null)
+            throw new RenewalError("store.conflict", `${name} was changed by others meanwhile: nothing was changed`);
+          return editedDefinition(name, before, options, (file) => (draft = file));
+        },
         requestedBy(),
       );
       const changed = await change.catch((thrown: unknown) => {

@@ -52,7 +52,12 @@ export function parseValue(
   text: string,
 ): { readonly value: unknown } | { readonly problems: readonly ConfigProblem[] } {
   const parsed = parseYaml(from, `value: ${text}`);
-  return "problems" in parsed ? parsed : { value: asMapping(parsed.data).value };
+  if ("problems" in parsed) return parsed;
+  const { value, ...others } = asMapping(parsed.data);
+  if (Object.keys(others).length === 0) return { value };
+  return {
+    problems: [{ file: from, line: 0, column: 0, message: "holds more than one value: give one --set for each" }],
+  };
 }
 
 function asMapping(value: unknown): Definition {

@@ -106,7 +106,9 @@ export function merged(main: ParsedDocument, documents: readonly ParsedDocument[
       problems.add(["certificates"], "must hold certificates by name");
     for (const [name, value] of Object.entries(asMapping(added) ?? {})) {
       const owner = owners.get(name);
-      if (owner !== undefined)
+      // As in a file. Assigned below it would be no certificate, and no check would see it.
+      if (name === "__proto__") problems.add(["certificates", name], "this key is not allowed", "key");
+      else if (owner !== undefined)
         problems.add(["certificates", name], () => alreadyDefined(name, owner, isStored(places)), "key");
       else {
         owners.set(name, places);
