@@ -180,7 +180,7 @@ async function build(
     { distrusted, responsibility, vantages },
     problems,
   );
-  const peers = await resolvePeers(entries("peers", peerSchema, raw, problems), resources);
+  const peers = await resolvePeers(entries("peers", peerSchema, raw, problems), web ?? {}, resources, problems);
   const watched = watchDefinitions(entries("watch", watchSchema, raw, problems), vantages, responsibility, problems);
   checkReferences(raw, problems, isWhole);
   const sacrificial = [...certificateEntries].filter(([, { value }]) => value.sacrificial === true);

@@ -72,7 +72,7 @@ function stateOf({ brokenAt, endedAt, finishedAt }: Exercise): ExerciseEntry["st
 
 function minutesOf({ brokenAt, acknowledgedAt }: Exercise): number | null {
   if (brokenAt === null || acknowledgedAt === null) return null;
-  return Math.round(((acknowledgedAt - brokenAt) / MINUTE_MS) * 10) / 10;
+  return Math.round((Math.max(0, acknowledgedAt - brokenAt) / MINUTE_MS) * 10) / 10;
 }
 
 /** `acknowledged by anna after 4 min`, for people. */

@@ -165,7 +165,8 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
         : ` ${formatAgo(now - record.pausedAt)} (${record.pausedReason ?? "no reason given"})`;
     if (isHeldAtFirstRun(record))
       return `nothing is ordered until you decide: ${record?.pausedReason?.slice(FIRST_RUN.length) ?? ""}`;
-    const expiry = expiresAt === null ? "" : `, expires in ${formatDuration(expiresAt - now)}`;
+    const untilMs = (expiresAt ?? now) - now;
+    const expiry = untilMs > 0 ? `, expires in ${formatDuration(untilMs)}` : "";
     return `paused${since} although a renewal is due${expiry}`;
   },
   restored: ({ decision }) =>

@@ -4,11 +4,11 @@ import type { Certificate, CertificateRecord } from "../../domain/certificate.ts
 import type { Deployment, EndpointStatus } from "../../domain/deployment.ts";
 import { endpointKey } from "../../domain/endpoint.ts";
 import type { Exercise, ExerciseOutcome } from "../../domain/exercise.ts";
+import type { Maintenance } from "../../domain/maintenance.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import { formatDuration, formatInstant, MINUTE_MS } from "../../domain/time.ts";
 import type { Version } from "../../domain/version.ts";
 import { type Fault, NOWHERE } from "./alerts/faults.ts";
-import { elapsed } from "./alerts/lasting.ts";
 import { isQuiet } from "./alerts/quietHours.ts";
 
 /** It is given up when it has not been possible to break the certificate for so long. */
@@ -44,14 +44,19 @@ function isWell(facts: ExerciseFacts): boolean {
   return isPutRight(facts) && keys.every((key) => proved.some(({ endpoint }) => endpoint === key));
 }
 
-/** Whether the schedule wants one now. A mail at night would measure sleep: it begins after the quiet hours. Pure. */
+/**
+ * Whether the schedule wants one now. A mail at night would measure sleep: it begins after the quiet hours, and after a
+ * freeze of its certificate. A maintenance window does not hold it: those are at night. Pure.
+ */
 export function isExerciseDue(
   last: Exercise | null,
+  { freezes }: Pick<Maintenance, "freezes">,
   { exercise, quietHours }: Pick<AlertSettings, "exercise" | "quietHours">,
   now: number,
 ): boolean {
   if (exercise === null || (quietHours !== null && isQuiet(quietHours, now))) return false;
-  return last === null || elapsed(last.startedAt, now) >= exercise.everyMs;
+  if (freezes.some(({ from, until }) => from <= now && now < until)) return false;
+  return last === null || apart(last.startedAt, now) >= exercise.everyMs;
 }
 
 /** Until when nothing puts the certificate right by itself, whatever becomes of the planners. */
@@ -95,10 +100,18 @@ function outcomeOf(
 ): ExerciseOutcome | null {
   if (acknowledgedAt !== null) return "acknowledged";
   if (!isConfigured) return "cancelled";
-  if (brokenAt === null) return elapsed(startedAt, now) >= BREAK_MAX_MS ? "failed" : null;
+  if (brokenAt === null) return apart(startedAt, now) >= BREAK_MAX_MS ? "failed" : null;
   if (isPutRight) return "cancelled";
-  if (elapsed(brokenAt, now) < withinMs) return null;
+  if (apart(brokenAt, now) < withinMs) return null;
   return notifiedAt === null ? "unnoticed" : "unacknowledged";
+}
+
+/**
+ * Another machine's clock, or one that was put back a little, must neither end an exercise nor begin one: ms between the
+ * two, whichever is first. After a clock that was wrong by months it still ends.
+ */
+function apart(at: number, now: number): number {
+  return Math.abs(now - at);
 }
 
 /** Whether it is proved live again since it was put right. */
@@ -118,12 +131,16 @@ export function isPutRight({ version, certificate, deployments }: Omit<ExerciseF
   );
 }
 
-/** The last exercise showed that people are not reached, or do not answer: the next escalation step hears of it. Pure. */
+/**
+ * The last exercise that came to an end by itself showed that people are not reached, or do not answer: the next
+ * escalation step hears of it. One that runs, or was cancelled, shows nothing yet. `runs`: newest first. Pure.
+ */
 export function unansweredFault(
-  last: Exercise,
+  runs: readonly Exercise[],
   { escalation, exercise }: Pick<AlertSettings, "escalation" | "exercise">,
 ): Fault | null {
-  if (exercise === null || last.endedAt === null || last.outcome === null) return null;
+  const last = runs.find(({ outcome }) => outcome !== null && outcome !== "cancelled");
+  if (exercise === null || last === undefined || last.outcome === null) return null;
   const what = UNANSWERED[last.outcome]?.(last) ?? null;
   if (what === null) return null;
   return {

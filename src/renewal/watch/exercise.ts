@@ -17,7 +17,6 @@ import {
 } from "../rules/exercise.ts";
 
 const PAUSE_REASON = "broken on purpose, as an exercise, until somebody acknowledges";
-const ALERTS_MAX = 100;
 const RECEIPTS_MAX = 100;
 
 /**
@@ -33,7 +32,8 @@ export async function runExercises(context: Context, signal: AbortSignal): Promi
   for (const each of running) await follow(context, each);
   if (running.length > 0) return true;
   const [last = null] = await store.exercises.list(1);
-  if (exercise === null || !isExerciseDue(last, settings.alerts, clock.now())) return false;
+  const certificate = exercise === null ? null : context.services.certificate(exercise.certificate);
+  if (certificate === null || !isExerciseDue(last, certificate.maintenance, settings.alerts, clock.now())) return false;
   try {
     await beginExercise(context, { by: null, why: null });
     return true;
@@ -41,7 +41,7 @@ export async function runExercises(context: Context, signal: AbortSignal): Promi
     const error = toRenewalError(thrown);
     if (error.code !== "request.invalid") throw thrown;
     // It begins when the certificate is well.
-    log.debug({ certificate: exercise.certificate, err: error }, "no exercise yet");
+    log.debug({ certificate: certificate.name, err: error }, "no exercise yet");
     return false;
   }
 }
@@ -58,13 +58,12 @@ export async function beginExercise(
     throw refused("no certificate is configured to be broken: see `exercise` in docs/alerts.md");
   return store.transaction(async (tx) => {
     await tx.certificates.lock([certificate.name]);
-    if ((await tx.exercises.running()).length > 0) throw refused("an exercise runs already: see `renewd alerts`");
-    const facts = await factsOf(tx, services, certificate.name);
     const now = clock.now();
-    const obstacle = facts === null ? "no planner has seen it yet" : exerciseObstacle(facts, now);
-    if (obstacle !== null) throw refused(`${certificate.name} cannot be broken now: ${obstacle}`);
+    const problem = await exerciseProblem(tx, services, certificate.name, now);
+    if (problem !== null) throw refused(problem);
+    const generation = (await tx.versions.latest(certificate.name))?.generation ?? 0;
     const begun: Exercise = {
-      ...{ id: randomUUID(), certificate: certificate.name, target, generation: facts?.version?.generation ?? 0 },
+      ...{ id: randomUUID(), certificate: certificate.name, target, generation },
       ...{ startedAt: now, by, withinMs: exercise.acknowledgeMs, brokenAt: null, problem: null, alert: null, step: 0 },
       ...{ notifiedAt: null, acknowledgedAt: null, acknowledgedBy: null, endedAt: null, outcome: null },
       finishedAt: null,
@@ -79,6 +78,22 @@ export async function beginExercise(
     await tx.events.append({ ...of, type: "certificate.paused", target: null, detail: paused });
     return begun;
   });
+}
+
+/** Why none can begin now, one sentence; null: one can. */
+export async function exerciseProblem(
+  store: Store,
+  services: Pick<Context["services"], "certificate">,
+  name: string,
+  now: number,
+): Promise<string | null> {
+  if ((await store.exercises.running()).length > 0) return "an exercise runs already: see `renewd alerts`";
+  const facts = await factsOf(store, services, name);
+  const before = await openAlertOf(store, name);
+  const obstacle = facts === null ? "no planner has seen it yet" : exerciseObstacle(facts, now);
+  if (obstacle !== null) return `${name} cannot be broken now: ${obstacle}`;
+  // Whoever acknowledged that one would acknowledge this exercise before it began.
+  return before && `${name} cannot be broken now: alert ${before.id} of the last exercise is not over yet`;
 }
 
 function refused(message: string): RenewalError {
@@ -116,13 +131,18 @@ async function runningOne(tx: Store, id: string): Promise<Exercise | null> {
   return (await tx.exercises.running()).find((each) => each.id === id) ?? null;
 }
 
-async function alertOf(tx: Store, { certificate, brokenAt }: Exercise): Promise<Alert | null> {
+/** Not by instants: who broke it and who judges may have clocks that differ. */
+async function alertOf(tx: Store, { certificate, brokenAt, alert }: Exercise): Promise<Alert | null> {
   if (brokenAt === null) return null;
-  const alerts = await tx.alerts.list({ all: true, limit: ALERTS_MAX });
-  const own = alerts.filter(({ rule, affected, openedAt }) => {
-    return rule === "exercise" && affected.includes(certificate) && openedAt >= brokenAt;
-  });
-  return own.toSorted((a, b) => a.openedAt - b.openedAt)[0] ?? null;
+  const known = alert === null ? null : await tx.alerts.get(alert);
+  if (known !== null && (known.resolvedAt === null || known.acknowledgement !== null)) return known;
+  return (await openAlertOf(tx, certificate)) ?? known;
+}
+
+/** None begins while the one of the last is open, so it is of the exercise that runs. */
+async function openAlertOf({ alerts }: Store, certificate: string): Promise<Alert | null> {
+  const open = await alerts.open();
+  return open.find(({ rule, affected }) => rule === "exercise" && affected.includes(certificate)) ?? null;
 }
 
 /** An alert that no receiver took has reached nobody. */
@@ -134,7 +154,7 @@ async function notifiedAt(tx: Store, { id }: Alert): Promise<number | null> {
 
 function appendEnd(tx: Store, exercise: Exercise): Promise<void> {
   const { id, certificate, target, outcome, acknowledgedAt, acknowledgedBy, brokenAt, endedAt } = exercise;
-  const tookMs = acknowledgedAt === null || brokenAt === null ? null : acknowledgedAt - brokenAt;
+  const tookMs = acknowledgedAt === null || brokenAt === null ? null : Math.max(0, acknowledgedAt - brokenAt);
   return tx.events.append({
     ...{ at: endedAt ?? 0, type: "exercise.ended", certificate, renewalId: null, target },
     detail: { exercise: id, outcome, tookMs, by: acknowledgedBy },

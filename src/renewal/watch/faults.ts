@@ -15,6 +15,8 @@ import { expiryWarningAt } from "../rules/window.ts";
 
 /** A channel that has failed this often in a row does not come back by itself soon. */
 const CHANNEL_FAILURES = 3;
+/** Among so many, one was not cancelled. */
+const EXERCISES_MAX = 24;
 
 /** Certificates whose records say that something is wrong. */
 export async function troubled({ store }: Pick<Context, "store">): Promise<string[]> {
@@ -155,7 +157,7 @@ export async function standingFaults(
     ...failedPings
       .slice(0, 1)
       .map(({ message, action }): Fault => ({ ...ofRenewd("heartbeat", null), what: message, action })),
-    ...(await store.exercises.list(1)).flatMap((last) => unansweredFault(last, settings) ?? []),
+    ...[unansweredFault(await store.exercises.list(EXERCISES_MAX), settings)].filter((fault) => fault !== null),
     ...(await store.peers.list()).flatMap((peer) => peerFault(peer) ?? []),
     ...(await store.horizon.list()).flatMap((entry) => horizonFault(entry, thresholds, clock.now()) ?? []),
   ];

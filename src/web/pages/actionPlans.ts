@@ -5,6 +5,7 @@ import { formatDuration, formatInstant } from "../../domain/time.ts";
 import { headline } from "../../renewal/rules/alerts/messages.ts";
 import { pairBefore } from "../../renewal/steps/rollBack.ts";
 import { inventoryEntry } from "../../renewal/watch/discover.ts";
+import { exerciseProblem } from "../../renewal/watch/exercise.ts";
 import { nextVersionOf } from "../../reports/lists/nextVersion.ts";
 import type { ActionInput } from "./actions/input.ts";
 import type { ActionName } from "./actions/names.ts";
@@ -157,12 +158,14 @@ export const ACTION_TEXTS: Readonly<Record<ActionName, ActionText>> = {
     title: "Exercise the alarm",
     verb: "Break it",
     needsReason: false,
-    plan({ web }) {
-      const { exercise } = web.renewal.settings.alerts;
+    async plan({ web, now }) {
+      const { store, services, settings } = web.renewal;
+      const { exercise } = settings.alerts;
       const sentence = "It gets an expired pair, and its alert goes out as any other. Who acknowledges it ends that.";
       if (exercise === null) return { sentence, lines: [], problem: "No certificate is configured to be broken." };
       const outcome = `is broken until somebody acknowledges, for ${formatDuration(exercise.acknowledgeMs)} at most`;
-      return { sentence, lines: [{ subject: exercise.certificate, outcome, refused: null }], problem: null };
+      const problem = await exerciseProblem(store, services, exercise.certificate, now);
+      return { sentence, lines: [{ subject: exercise.certificate, outcome, refused: problem }], problem: null };
     },
   },
   replace: {

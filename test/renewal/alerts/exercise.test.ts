@@ -195,3 +195,106 @@ test("in quiet hours the schedule begins none", async () => {
   estate.bench.now += MINUTE_MS;
   expect(await runExercises(estate.context, NO_SIGNAL)).toBe(true);
 });
+
+test("a freeze of its certificate holds the schedule, and no person who asks", async () => {
+  const estate = await estateOf();
+  const { bench, context } = estate;
+  const { services } = context;
+  const until = bench.now + HOUR_MS;
+  const certificate = (name: string) => {
+    const found = services.certificate(name);
+    const freezes = [{ from: bench.now - HOUR_MS, until, reason: "sale" }];
+    return found && { ...found, maintenance: { ...found.maintenance, freezes } };
+  };
+  const frozen = { ...context, services: { ...services, certificate } };
+  expect(await runExercises(frozen, NO_SIGNAL)).toBe(false);
+  expect(await beginExercise(frozen, { by: "anna", why: null })).toMatchObject({ by: "anna" });
+});
+
+test("clocks that differ between deployer, planner and verifier neither end an exercise nor lose its alert", async () => {
+  const estate = await estateOf();
+  const { bench, context } = estate;
+  await runExercises(context, NO_SIGNAL);
+  // The deployer's machine is ahead.
+  const ahead: Context = { ...context, clock: { ...context.clock, now: () => bench.now + 20_000 } };
+  await breakForExercise(ahead, [], NO_SIGNAL);
+  bench.now += 1_000;
+  await observeDue(ahead, NO_SIGNAL);
+  await estate.after(0);
+  await runExercises(context, NO_SIGNAL);
+  const { brokenAt, alert, ...begun } = await last(estate);
+  expect(begun).toMatchObject({ endedAt: null, notifiedAt: expect.any(Number) });
+  const at = bench.now;
+  expect(brokenAt).toBeGreaterThan(at);
+  const of = { alert: alert ?? "", via: "terminal", by: "anna", reason: "on it", at } as const;
+  await acknowledgeAlert(context, { ...of, acknowledgements: null });
+  await runExercises(context, NO_SIGNAL);
+  expect(await last(estate)).toMatchObject({ outcome: "acknowledged" });
+  const [event] = await bench.store.events.list({ certificate: NAME, types: ["exercise.ended"], limit: 1 });
+  expect(event?.detail).toMatchObject({ tookMs: 0 });
+});
+
+test("an exercise is found by its alert among hundreds that are newer", async () => {
+  const estate = await estateOf();
+  const { bench, context } = estate;
+  const { store } = bench;
+  await tick(estate);
+  await estate.after(0);
+  const [own] = await store.alerts.open();
+  if (own === undefined) expect.unreachable("no alert");
+  await store.transaction(async (tx) => {
+    for (let newer = 1; newer <= 101; newer++) {
+      const instants = { openedAt: own.openedAt + newer, resolvedAt: own.openedAt + newer };
+      const of = { id: `storm${newer}`, rule: "renewalFailed", cause: `storm ${newer}` } as const;
+      await tx.alerts.save({ ...own, ...instants, ...of });
+    }
+  });
+  const of = { alert: own.id, via: "terminal", by: "anna", reason: "on it", at: bench.now } as const;
+  await acknowledgeAlert(context, { ...of, acknowledgements: null });
+  await tick(estate);
+  expect(await last(estate)).toMatchObject({ alert: own.id, outcome: "acknowledged" });
+});
+
+test("none begins while the alert of the last is open: whoever took that on would have taken on this one", async () => {
+  const estate = await estateOf({ resolveAfterMs: 5 * MINUTE_MS });
+  const { bench, context } = estate;
+  await tick(estate);
+  await estate.after(0);
+  const [alert] = await bench.store.alerts.open();
+  const of = { alert: alert?.id ?? "", via: "terminal", by: "anna", reason: "on it", at: bench.now } as const;
+  await acknowledgeAlert(context, { ...of, acknowledgements: null });
+  await tick(estate);
+  await estate.renew();
+  await tick(estate);
+  expect((await last(estate)).finishedAt).not.toBeNull();
+  const again = () => beginExercise(context, { by: "anna", why: null });
+  await expect(again()).rejects.toThrow(`alert ${alert?.id} of the last exercise is not over yet`);
+  await estate.after(MINUTE_MS);
+  await estate.after(6 * MINUTE_MS);
+  expect(await again()).toMatchObject({ by: "anna" });
+});
+
+test("what nobody answered stays open while the next exercise runs, and when that is cancelled", async () => {
+  const estate = await estateOf();
+  const { bench, context } = estate;
+  const open = async () => (await bench.store.alerts.open()).map(({ rule }) => rule);
+  await tick(estate);
+  await estate.after(0);
+  await estate.after(31 * MINUTE_MS);
+  await tick(estate);
+  await estate.renew();
+  await tick(estate);
+  await estate.after(MINUTE_MS);
+  await estate.after(MINUTE_MS);
+  expect(await open()).toEqual(["exerciseUnanswered"]);
+  const { id } = await beginExercise(context, { by: "anna", why: null });
+  await estate.after(MINUTE_MS);
+  await estate.after(MINUTE_MS);
+  expect(await open()).toEqual(["exerciseUnanswered"]);
+  const alerts = { ...context.settings.alerts, exercise: { ...SETTINGS, certificate: "other" } };
+  await runExercises({ ...context, settings: { ...context.settings, alerts } }, NO_SIGNAL);
+  expect(await last(estate)).toMatchObject({ id, outcome: "cancelled" });
+  await estate.after(MINUTE_MS);
+  await estate.after(MINUTE_MS);
+  expect(await open()).toEqual(["exerciseUnanswered"]);
+});
