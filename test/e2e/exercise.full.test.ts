@@ -2,9 +2,11 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { freePort } from "../support/freePort.ts";
 import { startHaproxy } from "../support/servers/haproxy.ts";
+import { runCaptured } from "../support/system/installation.ts";
 import { startReceiver } from "../support/system/receiver.ts";
-import { renewd, startRenewd } from "../support/system/renewd.ts";
+import { startRenewd } from "../support/system/renewd.ts";
 import { startSystem } from "../support/system/system.ts";
 import { until } from "../support/until.ts";
 
@@ -16,6 +18,7 @@ it("breaks a marked certificate really, pages, outlives kill -9, and puts it rig
 }, async () => {
   await using haproxy = await startHaproxy();
   await using receiver = await startReceiver();
+  const port = await freePort();
   await using system = await startSystem({
     targets: { lb: { type: "haproxy", socket: haproxy.socket, file: `${haproxy.directory}/{certificate}.pem` } },
     certificates: {
@@ -26,6 +29,7 @@ it("breaks a marked certificate really, pages, outlives kill -9, and puts it rig
     },
     sections: {
       redis: undefined,
+      web: { port, url: `http://127.0.0.1:${port}` },
       observation: { every: "1s" },
       planner: { tick: "1s", sweep: "1s" },
       notifications: { ops: { type: "webhook", url: "file:hook" } },
@@ -50,20 +54,22 @@ it("breaks a marked certificate really, pages, outlives kill -9, and puts it rig
   await first.exited;
 
   await using _second = startRenewd(["run", "--yes", ...args]);
-  const { text } = await page();
+  const { text, acknowledgeUrl } = await page();
   expect(text).toMatch(/sacrificial.*does not serve it/);
   expect(text).toContain("exercise");
-  const scan = JSON.parse((await renewd(["scan", `127.0.0.1:${haproxy.port}`, "--sni", NAME, "--json"])).stdout);
+  const scan = JSON.parse((await runCaptured(["scan", `127.0.0.1:${haproxy.port}`, "--sni", NAME, "--json"])).stdout);
   expect(JSON.stringify(scan)).toContain("broken on purpose");
 
-  const { alert } = await exercise("the alert", (run) => run.alert !== null && run.notifiedAt !== null);
-  const acknowledged = await renewd(["alerts", "acknowledge", alert ?? "", "--reason", "seen", ...args]);
-  expect(acknowledged.code, acknowledged.stderr).toBe(0);
+  await exercise("the receipt", (run) => run.alert !== null && run.notifiedAt !== null);
+  const { origin, pathname, searchParams } = new URL(acknowledgeUrl);
+  const form = new URLSearchParams({ token: searchParams.get("token") ?? "", name: "Anna", reason: "seen" });
+  const answer = await fetch(`${origin}${pathname}`, { method: "POST", body: form });
+  expect(await answer.text()).toContain("By Anna");
   const over = await exercise("the end", ({ finishedAt }) => finishedAt !== null);
-  expect(over).toMatchObject({ outcome: "acknowledged", acknowledgedBy: expect.any(String) });
+  expect(over).toMatchObject({ outcome: "acknowledged", acknowledgedBy: expect.stringContaining("Anna") });
   const latest = await store.versions.latest("sacrificial");
   expect(latest).toMatchObject({ generation: 2, verifiedAt: expect.any(Number) });
-  const report = JSON.parse((await renewd(["alerts", "--json", ...args])).stdout);
+  const report = JSON.parse((await runCaptured(["alerts", "--json", ...args])).stdout);
   expect(report.exercises.runs).toMatchObject([
     { state: "over", outcome: "acknowledged", minutes: expect.any(Number) },
   ]);
@@ -72,4 +78,5 @@ it("breaks a marked certificate really, pages, outlives kill -9, and puts it rig
 interface Sent {
   readonly severity: string;
   readonly text: string;
+  readonly acknowledgeUrl: string;
 }

@@ -8,8 +8,9 @@ import type { AlertsReport } from "../../src/reports/alerts.ts";
 import type { StatusReport } from "../../src/reports/status.ts";
 import { createRoot, type IssuedPair } from "../support/ca/pki.ts";
 import { freePort } from "../support/freePort.ts";
+import { runCaptured } from "../support/system/installation.ts";
 import { startReceiver } from "../support/system/receiver.ts";
-import { renewd, startRenewd } from "../support/system/renewd.ts";
+import { startRenewd } from "../support/system/renewd.ts";
 import { until } from "../support/until.ts";
 
 const MAX_MS = 90_000;
@@ -60,9 +61,10 @@ it("two renewds watch each other: when one is killed the other pages, and tells 
   expect(page).toContain(`localhost:${berlin.port} did not answer`);
   expect(page).not.toContain("secret");
   const asked = async (command: string) =>
-    JSON.parse((await renewd([command, "--json", "--config", configOf(paris)])).stdout);
-  const [alerts, { notices }]: [AlertsReport, StatusReport] = await Promise.all([asked("alerts"), asked("status")]);
+    JSON.parse((await runCaptured([command, "--json", "--config", configOf(paris)])).stdout);
+  const alerts: AlertsReport = await asked("alerts");
   expect(alerts.peers).toMatchObject([{ peer: "berlin", state: "unreachable", lastWellAt: expect.any(String) }]);
+  const { notices }: StatusReport = await asked("status");
   expect(notices).toMatchObject([{ id: "peer/berlin", kind: "peer", needsPerson: true }]);
 
   cleanUp.use(await run(berlin, paris));
