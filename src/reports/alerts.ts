@@ -44,6 +44,8 @@ export interface AlertEntry {
   readonly openedAt: string;
   readonly notifiedAt: string | null;
   readonly resolvedAt: string | null;
+  /** The cause is not there any more: since when, and when the alert is over unless it comes back. */
+  readonly gone: { readonly since: string; readonly overAt: string } | null;
   /** Why nobody was notified yet; null: they were. */
   readonly waits: "openAfter" | "quietHours" | null;
   /** What changed shortly before. */
@@ -153,15 +155,18 @@ function entryOf(
   settings: AlertSettings,
   now: number,
 ): Omit<AlertEntry, "responsible"> {
-  const { acknowledgement, notifiedAt, resolvedAt, step } = alert;
+  const { acknowledgement, healthySince, notifiedAt, resolvedAt, step } = alert;
+  const gone = resolvedAt === null ? healthySince : null;
   const held = isHeldBack(alert, settings.quietHours, now) ? "quietHours" : "openAfter";
-  const next = acknowledgement === null && resolvedAt === null ? escalationStep(settings, step) : null;
+  const isThere = resolvedAt === null && gone === null;
+  const next = acknowledgement === null && isThere ? escalationStep(settings, step) : null;
   return {
     ...{ alert: alert.id, rule: alert.rule, severity: alert.severity, what: headline(alert), action: alert.action },
     ...{ cause: alert.cause, code: alert.code, certificates: alert.members.map(({ certificate }) => certificate) },
     ...{ firstBadAt: iso(alert.firstBadAt), openedAt: iso(alert.openedAt), notifiedAt: iso(notifiedAt) },
     resolvedAt: iso(resolvedAt),
-    waits: notifiedAt === null && resolvedAt === null ? held : null,
+    gone: gone === null ? null : { since: iso(gone), overAt: iso(gone + settings.resolveAfterMs) },
+    waits: notifiedAt === null && isThere ? held : null,
     ...{ changed: alert.changed, expiresAt: iso(soonestExpiry(alert)), thresholds: alert.level },
     acknowledged: acknowledgement && { ...acknowledgement, at: iso(acknowledgement.at) },
     step,

@@ -3,7 +3,7 @@ import type { AlertTestReport } from "../../actions/alerts.ts";
 import { inert } from "../../domain/text.ts";
 import { type Cli, performAnywhere } from "../command.ts";
 import { refuseMistypedCommand } from "../mistypedCommand.ts";
-import { renderAlertRules, renderAlerts } from "../render/alerts.ts";
+import { asksForSomebody, renderAlertRules, renderAlerts } from "../render/alerts.ts";
 import type { Screen } from "../terminal/style.ts";
 import { type Cell, renderTable } from "../terminal/table.ts";
 
@@ -28,10 +28,7 @@ function addList(alerts: Command, cli: Cli): void {
   performAnywhere<{ readonly all?: boolean }>(command, cli, async ({ args: [alert = null], options, output, desk }) => {
     const report = await desk.alerts({ alert, all: options.all ?? false });
     output.report(report, renderAlerts);
-    const waits = report.alerts.some(
-      ({ resolvedAt, acknowledged, severity }) => resolvedAt === null && acknowledged === null && severity === "page",
-    );
-    return waits ? "wrong" : "ok";
+    return report.alerts.some(asksForSomebody) ? "wrong" : "ok";
   });
 }
 

@@ -74,16 +74,18 @@ function renderPeers(peers: AlertsReport["peers"], at: string, screen: Screen): 
 }
 
 function renderOne(entry: AlertEntry, at: string, screen: Screen): string {
-  const { alert, severity, what, resolvedAt, acknowledged, firstBadAt, changed, certificates, action, responsible } =
-    entry;
+  const { alert, severity, what, resolvedAt, acknowledged, firstBadAt, gone, changed } = entry;
+  const { certificates, action, responsible } = entry;
   const shown = certificates.slice(0, NAMED_MAX).map(inert).join(", ");
   const more = certificates.length > NAMED_MAX ? ` and ${certificates.length - NAMED_MAX} more` : "";
-  const style = resolvedAt === null && acknowledged === null && severity === "page" ? "wrong" : "faint";
+  const style = asksForSomebody(entry) ? "wrong" : "faint";
+  const isThere = resolvedAt === null && gone === null;
   const facts: (readonly [string, string | null])[] = [
     ["cause", inert(entry.cause)],
     ["certificates", certificates.length < 2 ? null : `${shown}${more}`],
     ["responsible", responsible.length === 0 ? null : responsible.slice(0, NAMED_MAX).map(whoOf).join("; ")],
     ["since", `${spoken(firstBadAt)}${resolvedAt === null ? "" : `, over ${spoken(resolvedAt)}`}`],
+    ["gone", gone && `since ${spoken(gone.since)}: over ${fromNow(gone.overAt, at)}, unless it comes back`],
     ["before", changed.length === 0 ? null : changed.map(inert).join("; ")],
     ["expires", entry.expiresAt === null ? null : fromNow(entry.expiresAt, at)],
     ["waits", entry.waits === null ? null : WAITS[entry.waits]],
@@ -94,12 +96,17 @@ function renderOne(entry: AlertEntry, at: string, screen: Screen): string {
     ],
     ["step", stepText(entry, at)],
     ["receipts", receiptsText(entry)],
-    ["what to do", action === null || resolvedAt !== null ? null : inert(action)],
+    ["what to do", action === null || !isThere ? null : inert(action)],
   ];
   return [
     `${alert}  ${paint(screen, style, resolvedAt === null ? severity : "over")}  ${inert(what)}`,
     ...facts.flatMap(([name, value]) => (value === null ? [] : [`  ${name.padEnd(13)}${value}`])),
   ].join("\n");
+}
+
+/** Its cause is there, it is a page, and nobody has taken it on. */
+export function asksForSomebody({ severity, resolvedAt, gone, acknowledged }: AlertEntry): boolean {
+  return severity === "page" && resolvedAt === null && gone === null && acknowledged === null;
 }
 
 function whoOf(responsibility: Responsibility): string {

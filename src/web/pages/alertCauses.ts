@@ -22,11 +22,18 @@ export async function causesPanel(facts: PageFacts): Promise<Html> {
 }
 
 function entry(alert: AlertEntry, { now, here }: PageFacts): Html {
-  const { severity, what, action, certificates, firstBadAt, expiresAt, acknowledged, changed, step, next } = alert;
+  const { severity, what, action, certificates, firstBadAt, gone, expiresAt, acknowledged, changed, step, next } =
+    alert;
   const shown = certificates.slice(0, NAMED_MAX);
   const isNew = acknowledged === null && severity === "page";
   return html`<li>
-    ${tag(severity, isNew ? "bad" : "busy")} ${foreign(what)} <code>${alert.alert}</code>
+    ${gone === null ? tag(severity, isNew ? "bad" : "busy") : tag("gone")} ${foreign(what)} <code>${alert.alert}</code>
+    ${
+      gone === null
+        ? NOTHING
+        : html`<small>Gone since ${relative(Date.parse(gone.since), now)}: over
+          ${relative(Date.parse(gone.overAt), now)}, unless it comes back</small>`
+    }
     <small>${foreign(alert.cause)} · since ${relative(Date.parse(firstBadAt), now)}${
       expiresAt === null ? NOTHING : html` · first to expire ${relative(Date.parse(expiresAt), now)}`
     }</small>
@@ -41,7 +48,7 @@ function entry(alert: AlertEntry, { now, here }: PageFacts): Html {
     }
     ${alert.responsible.slice(0, NAMED_MAX).map((each) => html`<small>${responsible(each)}</small>`)}
     ${changed.length === 0 ? NOTHING : html`<small>Shortly before: ${foreign(changed.join("; "))}</small>`}
-    ${action === null ? NOTHING : html`<small><b>What to do:</b> ${advice(action)}</small>`}
+    ${action === null || gone !== null ? NOTHING : html`<small><b>What to do:</b> ${advice(action)}</small>`}
     <small>${receipts(alert)}${step === 0 ? NOTHING : html` · step ${step}`}${
       next === null
         ? NOTHING

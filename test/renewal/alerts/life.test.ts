@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { asksForSomebody, renderAlerts } from "../../../src/cli/render/alerts.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../../src/domain/time.ts";
 import { acknowledgeAlert } from "../../../src/renewal/operator/acknowledgeAlert.ts";
 import { escalationStep } from "../../../src/renewal/rules/alerts/escalation.ts";
 import { DEFAULT_ALERTS } from "../../../src/renewal/rules/alerts/settings.ts";
+import { alertsReport } from "../../../src/reports/alerts.ts";
 import { AlertBench, alertCertificate } from "../../support/model/alertBench.ts";
 
 const WWW = alertCertificate("www");
@@ -21,6 +23,23 @@ async function repaired(estate: AlertBench): Promise<void> {
   await estate.heal(...estate.bench.certificates.map(({ name }) => name));
 }
 
+/** The one alert, as `renewd alerts` shows it. */
+async function listed({ bench, context }: AlertBench) {
+  const source = { store: bench.store, channels: bench.channels, peers: [], responsibilityOf: () => null };
+  const report = await alertsReport(
+    { ...source, settings: context.settings.alerts },
+    { all: false, alert: null },
+    bench.now,
+  );
+  const [entry] = report.alerts;
+  if (entry === undefined) throw new Error("no alert is open");
+  return {
+    ...entry,
+    isAsking: asksForSomebody({ ...entry, severity: "page" }),
+    text: renderAlerts(report, { width: 100, colours: false }),
+  };
+}
+
 describe("hysteresis", () => {
   it("a cause that is gone before `openAfter` notifies nobody, one that lasts notifies once", async () => {
     await using estate = await broken({ openAfterMs: 2 * DAY_MS });
@@ -34,9 +53,17 @@ describe("hysteresis", () => {
   it("is over only after `resolveAfter`, and says how long it lasted; one that comes back meanwhile says nothing", async () => {
     await using estate = await broken({ resolveAfterMs: HOUR_MS });
     await estate.after(MINUTE_MS);
+    expect(await listed(estate)).toMatchObject({ gone: null, isAsking: true });
     await repaired(estate);
     await estate.after(30 * MINUTE_MS);
     expect(estate.texts()).toHaveLength(1);
+    // Whoever looks now reads neither that it is there, nor what to do about it.
+    const since = new Date(estate.bench.now).toISOString();
+    const overAt = new Date(estate.bench.now + HOUR_MS).toISOString();
+    const { text, ...entry } = await listed(estate);
+    expect(entry).toMatchObject({ gone: { since, overAt }, waits: null, next: null, isAsking: false });
+    expect(text).toMatch(/^ {2}gone {9}since \S+ \S+: over in 1 h, unless it comes back$/m);
+    expect(text).not.toContain("what to do");
     await estate.after(HOUR_MS);
     expect(estate.texts()[1]).toMatch(/^resolved www: renewal failed: .* \[over after 1 d 1 h\]$/);
     expect(estate.sent[1]?.notification.alert).toBe(estate.sent[0]?.notification.alert);
