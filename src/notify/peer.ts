@@ -9,6 +9,8 @@ const TIMEOUT_MS = 10_000;
 const ANSWER_BYTES_MAX = 65_536;
 const REASON_CHARACTERS_MAX = 200;
 const REASONS_MAX = 10;
+/** Three centuries: what is more is no age, and no date could be told from it. */
+const SWEEP_AGE_MAX_S = 10_000_000_000;
 
 export interface PeerQuestion {
   readonly name: string;
@@ -24,7 +26,7 @@ export interface PeerQuestion {
 const readyz = z.object({
   status: z.enum(["ready", "notReady"]),
   checks: z.array(z.object({ name: z.string(), ok: z.boolean(), reason: z.string() })).max(100),
-  sweepAgeSeconds: z.number().min(0).nullish(),
+  sweepAgeSeconds: z.number().min(0).max(SWEEP_AGE_MAX_S).nullish(),
 });
 
 /**

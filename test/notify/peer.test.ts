@@ -57,6 +57,11 @@ test("what it says of itself counts, not the status that a proxy may have made",
 test.each<[string, RequestListener, RegExp]>([
   ["a page of something else", answers(200, "<html>Welcome</html>"), /answered 200, but not as renewd/],
   ["other JSON", answers(200, '{"status":"up"}'), /answered 200, but not as renewd/],
+  [
+    "an age of millennia",
+    answers(200, '{"status":"ready","checks":[],"sweepAgeSeconds":1e300}'),
+    /answered 200, but not as renewd/,
+  ],
   ["a redirect", (_, response) => void response.writeHead(302, { location: url }).end(), /answered 302, but not/],
   ["an endless answer", (_, response) => void response.end("x".repeat(70_000)), /longer than 65536 bytes/],
   ["a connection that breaks", ({ socket }) => void socket.destroy(), /did not answer: socket hang up/],
