@@ -3,6 +3,7 @@ import { type Definition, definitionsIn } from "../config/read/definitions.ts";
 import { digestOf } from "../config/read/digest.ts";
 import type { ParsedDocument } from "../config/read/document.ts";
 import type { ConfigProblem } from "../config/read/problems.ts";
+import { alteredProblems } from "../config/read/stored.ts";
 import { quote, suggestion } from "../config/read/suggestions.ts";
 import type { DefinitionWrite, StoredDefinition, StoredDefinitions } from "../domain/definition.ts";
 import { RenewalError } from "../domain/errors.ts";
@@ -102,19 +103,30 @@ function importDetail({ added, changed }: DefinitionChange, from: string): Event
   return { change: "imported", from, added: added.length, changed: changed.length, names };
 }
 
-/** What the database defines, in the order of names. Throws `request.invalid` for a name that it does not define. */
+/**
+ * What the database defines, in the order of names. Throws `request.invalid` for a name that it does not define, or that
+ * somebody else has written.
+ */
 export async function storedDefinitions(
   configFile: string,
   names: readonly string[],
-): Promise<readonly StoredDefinition[]> {
+): Promise<Pick<StoredDefinitions, "definitions" | "altered">> {
   await using reader = await readerToLook(await loadConfigOrExplain(configFile, { stored: "unread" }));
   const stored = await reader.store.definitions.list();
-  return names.length === 0 ? stored.definitions : names.map((name) => storedNamed(stored, name));
+  if (names.length === 0) return stored;
+  return { definitions: names.map((name) => storedNamed(stored, name)), altered: [] };
 }
 
-function storedNamed({ definitions }: Pick<StoredDefinitions, "definitions">, name: string): StoredDefinition {
+function storedNamed(
+  { definitions, altered }: Pick<StoredDefinitions, "definitions" | "altered">,
+  name: string,
+): StoredDefinition {
   const found = definitions.find((each) => each.name === name);
   if (found !== undefined) return found;
+  if (altered.includes(name)) {
+    const message = alteredProblems({ altered: [name] }).map((each) => each.message);
+    throw new RenewalError("request.invalid", message.join(" "));
+  }
   const known = definitions.map((each) => each.name);
   throw new RenewalError("request.invalid", `${quote(name)} is not defined in the database${suggestion(name, known)}`);
 }

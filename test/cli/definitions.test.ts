@@ -163,6 +163,8 @@ test("a row that somebody else wrote is named, and written again", async () => {
   database.exec(`update certificate_definitions set definition = '{"names":["evil.example"]}' where name = 'shop'`);
   const { code, stderr } = await run();
   expect([code, stderr]).toEqual([2, expect.stringContaining("renewd did not write this definition as it is")]);
+  expect(await run("export")).toMatchObject({ code: 1, stderr: expect.stringMatching(/^left out, .*: shop\n/) });
+  expect((await run("export", "shop")).stderr).toContain("renewd did not write this definition as it is");
   expect(
     (await run("edit", "shop", "--from", await fileWith("names: [shop.example.org]\nendpoints: [192.0.2.1]\n"))).code,
   ).toBe(0);

@@ -47,3 +47,40 @@ test("what has not changed since the last load is not read and checked again", a
   await file.write("certs.d/b.yaml", included("a"));
   for (const _ of [1, 2]) expect(await load()).toEqual([expect.stringMatching(/^2 certificates.a: "a" is defined in/)]);
 });
+
+test("what is known never hides a change of what a certificate refers to", async () => {
+  const text = estate(undefined, "include: [more.yaml]\nresponsibility: [{ names: [www.example.org], team: web }]");
+  await using file = await configFile(text);
+  await file.write("more.yaml", included("a"));
+  const known = nothingKnown();
+  const stored = async () => ({
+    ...{ revision: 1, altered: [] },
+    definitions: [
+      { name: "b", changedAt: 1, changedBy: null, definition: { names: ["b.example.org"], endpoints: ["192.0.2.1"] } },
+    ],
+  });
+  const load = async (before = nothingKnown()) => {
+    const result = await loadConfig(file.file, { registries: KINDS, known: before, stored });
+    if (!result.ok) throw new Error(result.problems.map(({ message }) => message).join("\n"));
+    return result.config.certificates;
+  };
+  let digests = (await load(known)).map(({ digest }) => digest);
+  const changes: readonly [from: string, to: string, isInDigest: boolean][] = [
+    ["issuer: le, solver", "keyType: rsa-2048, issuer: le, solver", true],
+    ["ca.example/dir", "ca.example/other", true],
+    ["{ type: http-01 }", "{ type: http-01, zones: [example.org] }", true],
+    ["/etc/tls/{certificate}.pem", "/etc/ssl/{certificate}.pem", true],
+    ["team: web", "team: mail", false],
+    ["targets: [edge]", "waves: [{ targets: [edge] }]", false],
+  ];
+  let written = text;
+  for (const [from, to, isInDigest] of changes) {
+    written = written.replace(from, to);
+    await file.write("renewd.yaml", written);
+    const certificates = await load(known);
+    expect(certificates).toEqual(await load());
+    const now = certificates.map(({ digest }) => digest);
+    expect(now.map((digest, i) => digest !== digests[i])).toEqual([isInDigest, isInDigest, isInDigest]);
+    digests = now;
+  }
+});

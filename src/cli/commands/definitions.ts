@@ -136,11 +136,13 @@ function addExport(group: Command, cli: Cli): void {
     .description("Print what the database defines as YAML that `import` and `include` take.")
     .argument("[NAME...]", "only these");
   perform(command, cli, async ({ args, output, configFile }) => {
-    const definitions = await storedDefinitions(configFile, args);
+    const { definitions, altered } = await storedDefinitions(configFile, args);
     const certificates = definitions.map(({ name, definition }) => ({ name, definition }));
     const text = await definitionsText(definitions);
     output.report({ version: 1 as const, certificates }, () => text.trimEnd());
-    return "ok";
+    if (altered.length === 0) return "ok";
+    output.note(`left out, as renewd did not write them as they are: ${altered.map(inert).join(", ")}`);
+    return "wrong";
   });
 }
 

@@ -95,7 +95,9 @@ export const PROCESS_ERRORS = {
   "store.unavailable": {
     class: "transient",
     retry: "backoff",
-    action: "Start the database named in the message or correct `store`; renewd goes on by itself once it answers.",
+    action:
+      "Start the database named in the message, upgrade renewd or migrate where it says so, or correct `store`; renewd " +
+      "goes on by itself once it answers.",
   },
   "store.full": {
     class: "transient",
