@@ -107,6 +107,8 @@ export interface Observation {
   readonly cipher?: string | undefined;
   /** The process that was named held the other end. Left out: it did not, nobody can tell, or none was named. */
   readonly byServer?: true;
+  /** Of an endpoint that is only watched: answers that are missing since it changed. Left out: none. */
+  readonly owed?: number;
   /** Code and message of what is wrong; null: the address served the expected certificate with its full chain. */
   readonly problem: ObservationProblem | null;
 }

@@ -11,6 +11,7 @@ import { createProtocolFinder } from "./expectedProtocol.ts";
 import { type Handshake, type HandshakeRequest, type KeyKind, shakeHands } from "./handshake.ts";
 import { codeOf, reasonOf, SilentError } from "./reasons.ts";
 import { chainToServe, describeServed } from "./served.ts";
+import { createTurns } from "./turns.ts";
 
 export interface ProbeOptions {
   /**
@@ -26,6 +27,7 @@ export interface ProbeOptions {
 export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOptions): Probe {
   const protocols = createProtocolFinder(now);
   const neighbours = createNeighbours();
+  const turn = createTurns();
   return {
     isSoleServer: neighbours.isSoleServer,
 
@@ -45,6 +47,7 @@ export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOp
     },
 
     async observe(endpoint, address, expected, signal) {
+      await turn();
       signal.throwIfAborted();
       const wanted = expected && wantedOf(expected);
       const at = now();

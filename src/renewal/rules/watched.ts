@@ -20,6 +20,8 @@ const ENDING_MAX_MS = 30 * DAY_MS;
 const FAR = { share: 1 / 3, leftMs: 14 * DAY_MS, factor: 6 };
 const NEAR = { share: 1 / 6, leftMs: 7 * DAY_MS, factor: 2 };
 const LAST_DAY_FACTOR = 1 / 5;
+/** It changed, and not enough connections were answered since to meet each member behind it. */
+const OWED_FACTOR = 1 / 10;
 const LOOK_MIN_MS = MINUTE_MS / 2;
 const NAMES_KEPT_MAX = 100;
 
@@ -166,6 +168,7 @@ export function nextLookAt(look: WatchLook, observeMs: number, now: number, rand
 }
 
 function factorOf({ state, expiresAt, addresses }: WatchLook, now: number): number {
+  if (addresses.some(({ observation: { served, owed } }) => served !== null && owed !== undefined)) return OWED_FACTOR;
   if (expiresAt === null || expiresAt <= now) return 1;
   const leftMs = expiresAt - now;
   if (leftMs < DAY_MS) return LAST_DAY_FACTOR;

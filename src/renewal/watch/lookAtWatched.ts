@@ -9,7 +9,7 @@ import { MINUTE_MS } from "../../domain/time.ts";
 import type { WatchDefinition, WatchedEndpoint, WatchLook, WatchRecord } from "../../domain/watched.ts";
 import type { Context } from "../context.ts";
 import { isWritten, judgeAddress, lookOf, nextLookAt, withStale } from "../rules/watched.ts";
-import { type Asking, askMembers, leavesAt, servedEarlier } from "./members.ts";
+import { type Asking, askMembers, servedEarlier } from "./members.ts";
 import { sightingsOf } from "./recordServed.ts";
 
 /** Connections, and so sockets, of one process at the same time. */
@@ -113,7 +113,8 @@ function changeOf({ watched, look, before }: Looked, now: number): NewEvent | nu
 /** A look has its share of what is aimed at, and never fewer than one connection. */
 function askingFor({ settings: { lookConnections, proof } }: Context, due: number): Asking {
   const usual = Math.max(1, Math.min(lookConnections, Math.floor(CONNECTIONS_AIM / due)));
-  return { usual, changed: usual < lookConnections ? lookConnections : Math.max(lookConnections, proof.connections) };
+  const settled = Math.max(lookConnections, proof.connections);
+  return { usual, changed: usual < lookConnections ? lookConnections : settled, settled };
 }
 
 interface Bounds {
@@ -131,7 +132,7 @@ async function lookAt(
   const { endpoint, expects, look: before } = watched;
   let unresolved: WatchLook["problem"] = null;
   let observations: readonly Observation[] = [];
-  let others: readonly Observation[] = [];
+  let seen: readonly Observation[] = [];
   try {
     const addresses = await limit(() => probe.addresses(endpoint, signal));
     const allowed = addresses.filter((address) => settings.mayDial(address) || isWritten(watched, address));
@@ -139,12 +140,12 @@ async function lookAt(
       // The very addresses that were judged are dialled: a second look-up could give others.
       allowed.map((address) => limit(() => probe.observe(endpoint, address, null, signal))),
     );
-    const last = (before?.addresses ?? []).map(({ observation }) => observation);
-    const found = observations.map((seen) => {
-      const ask = () => limit(() => probe.observe(endpoint, seen.address, null, signal));
-      return askMembers({ seen, known: leavesAt(last, seen.address), ask }, asking);
+    const last = before && before.addresses.map(({ observation }) => observation);
+    const members = observations.map((first) => {
+      const ask = () => limit(() => probe.observe(endpoint, first.address, null, signal));
+      return askMembers({ first, last, ask }, asking);
     });
-    others = (await Promise.all(found)).flat();
+    seen = (await Promise.all(members)).flat();
     if (allowed.length < addresses.length) unresolved = forbidden(addresses, allowed);
   } catch (thrown) {
     signal.throwIfAborted();
@@ -152,9 +153,9 @@ async function lookAt(
     unresolved = { code, message };
   }
   const now = clock.now();
-  const judged = [...observations, ...others].map((seen) => {
-    const findings = seen.served === null ? [] : (judge?.findings(seen.served, endpoint.sni, now) ?? []);
-    return judgeAddress(seen, findings.filter(isAskedFor(watched)), expects);
+  const judged = seen.map((each) => {
+    const findings = each.served === null ? [] : (judge?.findings(each.served, endpoint.sni, now) ?? []);
+    return judgeAddress(each, findings.filter(isAskedFor(watched)), expects);
   });
   const addresses = withStale(judged, await servedEarlier(store, endpoint, judged));
   const look = lookOf({ expects, addresses, unresolved, before, now });

@@ -14,7 +14,7 @@ import { overtaking } from "../rules/restored.ts";
 import { isWatchedOnly } from "../rules/served.ts";
 import { endpointsOf } from "../rules/vantages.ts";
 import { type Approach, type EndpointRound, examineEndpoints, provedDetail } from "../steps/examineEndpoint.ts";
-import { observeServed } from "./observeServed.ts";
+import { observeServed, observeWithin } from "./observeServed.ts";
 import { recordDifferences } from "./recordDifferences.ts";
 import { recordServedOf } from "./recordServed.ts";
 
@@ -78,7 +78,8 @@ async function observeOne(context: Context, name: string, connections: number, s
   const configured = services.certificate(name);
   const version = await store.versions.latest(name);
   if (configured !== null && isWatchedOnly(configured, version)) {
-    const asking = { usual: connections, changed: Math.max(connections, context.settings.proof.connections) };
+    const settled = Math.max(connections, context.settings.proof.connections);
+    const asking = { usual: connections, changed: settled, settled };
     return observeServed(context, configured, asking, signal);
   }
   const certificate = configured && withoutDeadEndpoints(configured, version);
@@ -179,12 +180,6 @@ async function recordObservations(
   if (allProved(certificate, version, found, before)) await confirmVersion(tx, certificate, version, now);
   // The planner decides again: something may be due now, or no longer blocked.
   await tx.certificates.update(name, { nextCheckAt: now });
-}
-
-async function observeWithin(tx: Store, name: string, at: number): Promise<void> {
-  const record = await tx.certificates.get(name);
-  const nextObservationAt = Math.min(record?.nextObservationAt ?? at, at);
-  await tx.certificates.update(name, { nextObservationAt });
 }
 
 function changeEvent(

@@ -8,11 +8,12 @@ import type { Store } from "../../domain/store.ts";
 import { formatAgo } from "../../domain/time.ts";
 import type { WatchedAddress } from "../../domain/watched.ts";
 import type { Context } from "../context.ts";
+import { MIXED_LOOK_MS } from "../rules/proof.ts";
 import { isWatchedOnly, OF_OTHERS, servedInUse } from "../rules/served.ts";
 import { endpointsOf } from "../rules/vantages.ts";
 import { withStale } from "../rules/watched.ts";
 import { expiryWarningAt } from "../rules/window.ts";
-import { type Asking, askMembers, leavesAt, servedEarlier } from "./members.ts";
+import { type Asking, askMembers, servedEarlier } from "./members.ts";
 import { recordServedOf } from "./recordServed.ts";
 
 /** Connections at the same time to the endpoints of one certificate. */
@@ -40,7 +41,8 @@ export async function observeServed(
     endpointsOf(certificate.endpoints, context.vantage).map((endpoint) => {
       const at = endpointKey(endpoint);
       const last = known.filter((each) => each.endpoint === at).map(({ observation }) => observation);
-      return limit(() => dial(context, { certificate, endpoint, last }, asking, signal));
+      const before = last.length === 0 ? null : last;
+      return limit(() => dial(context, { certificate, endpoint, last: before }, asking, signal));
     }),
   );
   const now = context.clock.now();
@@ -53,8 +55,8 @@ export async function observeServed(
 interface Dialled {
   readonly certificate: Certificate;
   readonly endpoint: Endpoint;
-  /** What its addresses showed at the last look. */
-  readonly last: readonly Observation[];
+  /** What its addresses showed at the last look; null: nobody has looked yet. */
+  readonly last: readonly Observation[] | null;
 }
 
 async function dial(
@@ -76,8 +78,7 @@ async function dial(
   try {
     for (const address of await probe.addresses(endpoint, signal)) {
       const ask = () => probe.observe(endpoint, address, null, signal);
-      const seen = await ask();
-      all.push(seen, ...(await askMembers({ seen, known: leavesAt(last, address), ask }, asking)));
+      all.push(...(await askMembers({ first: await ask(), last, ask }, asking)));
     }
   } catch (thrown) {
     signal.throwIfAborted();
@@ -137,9 +138,18 @@ async function record(tx: Store, certificate: Certificate, rounds: readonly Roun
     const base = { at: now, certificate: name, renewalId: null, target: null };
     await tx.events.append({ ...base, type: "verify.stale", detail: { endpoint, generation, code, message } });
   }
+  const isOwed = ({ served, owed }: Observation): boolean => served !== null && owed !== undefined;
+  if (rounds.some(({ observations }) => observations.some(isOwed))) await observeWithin(tx, name, now + MIXED_LOOK_MS);
   // What other vantages saw last counts on.
   const inUse = servedInUse((await tx.observations.observations(name)).map(({ observation }) => observation));
   // The tool that renewed it is not renewd, so the next end needs its own warning.
   if (inUse !== null && inUse.notAfter !== lastServed?.notAfter)
     await tx.certificates.update(name, { expiryWarningAt: expiryWarningAt(inUse) });
+}
+
+/** From every vantage, unless its next look is sooner. */
+export async function observeWithin(tx: Store, name: string, at: number): Promise<void> {
+  const record = await tx.certificates.get(name);
+  const nextObservationAt = Math.min(record?.nextObservationAt ?? at, at);
+  await tx.certificates.update(name, { nextObservationAt });
 }

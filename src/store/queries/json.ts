@@ -47,6 +47,7 @@ export const observationJson: z.ZodType<Observation> = z.object({
     .nullable(),
   protocol: z.string().optional(),
   cipher: z.string().optional(),
+  owed: z.number().exactOptional(),
   problem: z.object({ code: z.string(), message: z.string() }).nullable(),
 });
 
