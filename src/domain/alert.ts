@@ -8,6 +8,7 @@ export const ALERT_RULES = [
   "expiring",
   "watchedEndpoint",
   "watchedExpiring",
+  "watchSilent",
   "vantageSilent",
   "unplannable",
   "noIssuer",

@@ -101,6 +101,13 @@ export interface WatchedStore {
   record(looks: readonly WatchRecord[]): Promise<void>;
   /** Looks that are due later than this are due then: nothing is put off longer by a wrong clock. */
   bringForward(by: number): Promise<void>;
+  /** Those whose look was due before this instant, and since when one is due; null: there are none. */
+  overdue(before: number): Promise<Overdue | null>;
+}
+
+export interface Overdue {
+  readonly count: number;
+  readonly since: number;
 }
 
 export interface WatchRecord {

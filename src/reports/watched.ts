@@ -1,7 +1,8 @@
 import type { Criticality } from "../domain/responsibility.ts";
 import type { Store } from "../domain/store.ts";
-import { formatDuration } from "../domain/time.ts";
+import { formatDuration, formatInstant } from "../domain/time.ts";
 import { WATCH_STATES, type WatchedEndpoint, type WatchState } from "../domain/watched.ts";
+import { FORGOTTEN_ADVICE, FORGOTTEN_MS, forgottenText, isForgotten } from "../renewal/rules/watched.ts";
 import { iso } from "./instant.ts";
 import type { Notice } from "./notices.ts";
 
@@ -60,8 +61,17 @@ const NEEDS_PERSON: readonly WatchState[] = [
 const NOTICES_MAX = 50;
 
 export async function watchedReport(store: Pick<Store, "watched">, now: number): Promise<WatchedReport> {
-  const all = (await store.watched.list()).toSorted(worstFirst);
+  const all = (await store.watched.list()).map((each) => asKnown(each, now)).toSorted(worstFirst);
   return { version: 1, at: iso(now), endpoints: all.map(watchedEntry) };
+}
+
+/** What was good when somebody last looked is unknown where nobody looks any more. What was wrong stays so. */
+export function asKnown(watched: WatchedEndpoint, now: number): WatchedEndpoint {
+  const { look, nextLookAt } = watched;
+  if (look === null || look.state !== "good" || !isForgotten(watched, now)) return watched;
+  const message = `nobody has looked since ${formatInstant(look.at)}, when it was good: what it serves is unknown`;
+  const problem = { code: "verify.unseen", message };
+  return { ...watched, look: { ...look, state: "unseen", problem, since: nextLookAt } };
 }
 
 export function stateOf({ look }: WatchedEndpoint): WatchState {
@@ -106,7 +116,13 @@ export async function watchedNotices(store: Pick<Store, "watched">, now: number)
     .toSorted(worstFirst)
     .slice(0, NOTICES_MAX)
     .map((each) => noticeOf(each, now));
-  const rest = troubled.length - shown.length;
+  const overdue = await store.watched.overdue(now - FORGOTTEN_MS);
+  if (overdue !== null)
+    shown.unshift({
+      ...{ id: "watched/unseen", kind: "watched", needsPerson: true, certificates: [] },
+      ...{ what: forgottenText(overdue, now), action: FORGOTTEN_ADVICE },
+    });
+  const rest = troubled.length - Math.min(troubled.length, NOTICES_MAX);
   if (rest === 0) return shown;
   const more = { id: "watched", what: `${rest} more watched endpoints need a look`, action: "See `renewd watched`." };
   return [...shown, { ...more, kind: "watched", needsPerson: true, certificates: [] }];

@@ -37,6 +37,8 @@ import { percentile } from "./timeline.ts";
 const COUNT = 200;
 /** Verified at the same time. */
 const BATCH = 50;
+/** Looked at at the same time. */
+const WATCHED_BATCH = 8;
 const FOUND_MAX_MS = 30_000;
 const HANDSHAKE_MAX_MS = 10_000;
 const SILENT_MAX_MS = 2_000;
@@ -240,11 +242,24 @@ interface Watching extends Pick<Sabotaged, "estate" | "before"> {
   readonly watched: readonly { readonly name: string; readonly sabotage: (typeof WATCHED_SABOTAGES)[number] }[];
 }
 
+interface Looks {
+  readonly injections: readonly Injection[];
+  readonly problems: readonly string[];
+}
+
+/** In parts: servers and verifier share one process here, whose time is not that of the looks alone. */
+async function lookAtAll(context: Context, { watched, ...rest }: Watching): Promise<Looks> {
+  const looks: Looks[] = [];
+  for (let from = 0; from < watched.length; from += WATCHED_BATCH)
+    looks.push(await lookAtSome(context, { ...rest, watched: watched.slice(from, from + WATCHED_BATCH) }));
+  return {
+    injections: looks.flatMap(({ injections }) => injections),
+    problems: looks.flatMap(({ problems }) => problems),
+  };
+}
+
 /** Once as they were, and once sabotaged. */
-async function lookAtAll(
-  context: Context,
-  { estate, watched, before }: Watching,
-): Promise<{ readonly injections: readonly Injection[]; readonly problems: readonly string[] }> {
+async function lookAtSome(context: Context, { estate, watched, before }: Watching): Promise<Looks> {
   const { store } = context;
   const place = { host: POOL, port: estate.pool.port };
   const definitions = watched.map(({ name }) => watchDefinition(name, { ...place, sni: name }));

@@ -107,6 +107,7 @@ export function ofOutside(store: Store) {
       claim: () => watched.claim(CLAIM),
       record: () => watched.record([{ watched: WATCHED, look: LOOK, nextLookAt: NOW }]),
       bringForward: () => watched.bringForward(NOW),
+      overdue: () => watched.overdue(NOW),
       remove: () => watched.remove("shop"),
     },
     served: {

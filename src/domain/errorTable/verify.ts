@@ -41,6 +41,11 @@ export const VERIFY_ERRORS = {
     retry: "never",
     action: "Start a verifier in that network: `renewd worker verifier --vantage NAME`, with the name of the vantage.",
   },
+  "verify.unseen": {
+    class: "target",
+    retry: "never",
+    action: "Let a verifier run: `renewd worker verifier`. If one runs, see its log.",
+  },
   "verify.undialable": {
     class: "target",
     retry: "never",

@@ -1,10 +1,12 @@
 import { isIP } from "node:net";
 import type { Observation } from "../../domain/endpoint.ts";
+import { ERRORS } from "../../domain/errorTable.ts";
 import { isLoopback } from "../../domain/loopback.ts";
 import { reachOf } from "../../domain/reach.ts";
 import type { Finding } from "../../domain/scan.ts";
 import { DAY_MS, formatDuration, formatInstant, MINUTE_MS } from "../../domain/time.ts";
 import {
+  type Overdue,
   WATCH_STATES,
   type WatchDefinition,
   type WatchExpectations,
@@ -160,6 +162,22 @@ export function newestOf(addresses: readonly WatchedAddress[]) {
   if (new Set(seen.map(({ served }) => served.fingerprint)).size < 2) return null;
   return seen.reduce((newest, each) => (each.served.notBefore > newest.served.notBefore ? each : newest));
 }
+
+/** A look that is later than this is no delay any more: nobody looks. A process that died holds a claim for minutes. */
+export const FORGOTTEN_MS = 15 * MINUTE_MS;
+
+/** What it last showed was too long ago to be believed. */
+export function isForgotten({ nextLookAt }: { readonly nextLookAt: number }, now: number): boolean {
+  return nextLookAt < now - FORGOTTEN_MS;
+}
+
+/** Nobody looks at them: unknown, and never well. */
+export function forgottenText({ count, since }: Overdue, now: number): string {
+  const these = count === 1 ? "a watched endpoint" : `${count} watched endpoints`;
+  return `nobody has looked at ${these}, due for ${formatDuration(now - since)}: what is served there is unknown`;
+}
+
+export const FORGOTTEN_ADVICE = ERRORS["verify.unseen"].action;
 
 /** When to look again: the nearer the end, the sooner; what is wrong is looked at as often as managed endpoints. Pure. */
 export function nextLookAt(look: WatchLook, observeMs: number, now: number, random: number): number {

@@ -11,6 +11,7 @@ import { horizonFault } from "../rules/horizon.ts";
 import { peerFault } from "../rules/peers.ts";
 import { isWatchedOnly, servedInUse } from "../rules/served.ts";
 import { silentVantages, vantageAdvice } from "../rules/vantages.ts";
+import { FORGOTTEN_ADVICE, FORGOTTEN_MS, forgottenText } from "../rules/watched.ts";
 import { expiryWarningAt } from "../rules/window.ts";
 
 /** A channel that has failed this often in a row does not come back by itself soon. */
@@ -139,6 +140,7 @@ export async function standingFaults(
   const failedPings = (heartbeat ? beats : [])
     .filter(({ stoppedAt }) => stoppedAt === null)
     .flatMap(({ problems }) => problems.filter(({ kind }) => kind === "heartbeat"));
+  const forgotten = await store.watched.overdue(clock.now() - FORGOTTEN_MS);
   return [
     ...failing.map(
       ([channel, what]): Fault => ({
@@ -154,6 +156,14 @@ export async function standingFaults(
         action: vantageAdvice(vantage),
       }),
     ),
+    ...(forgotten === null
+      ? []
+      : [
+          {
+            ...ofRenewd("watchSilent", null),
+            ...{ what: forgottenText(forgotten, clock.now()), action: FORGOTTEN_ADVICE },
+          },
+        ]),
     ...failedPings
       .slice(0, 1)
       .map(({ message, action }): Fault => ({ ...ofRenewd("heartbeat", null), what: message, action })),
@@ -164,7 +174,7 @@ export async function standingFaults(
 }
 
 function ofRenewd(
-  rule: "channel" | "heartbeat" | "vantageSilent",
+  rule: "channel" | "heartbeat" | "vantageSilent" | "watchSilent",
   subject: string | null,
 ): Omit<Fault, "what" | "action"> {
   return {

@@ -110,6 +110,14 @@ export function watchedStore(db: Db, vault: Vault): WatchedStore {
     async bringForward(by) {
       await db.updateTable("watchedEndpoints").set({ nextLookAt: by }).where("nextLookAt", ">", by).execute();
     },
+    async overdue(before) {
+      const { count, since } = await db
+        .selectFrom("watchedEndpoints")
+        .select((row) => [row.fn.countAll<number>().as("count"), row.fn.min("nextLookAt").as("since")])
+        .where("nextLookAt", "<", before)
+        .executeTakeFirstOrThrow();
+      return since === null ? null : { count: Number(count), since: Number(since) };
+    },
   };
 }
 

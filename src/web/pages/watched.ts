@@ -1,6 +1,6 @@
 import { html } from "hono/html";
 import type { ServedChangeEntry } from "../../reports/served.ts";
-import { type WatchedEntry, watchedEntry, worstFirst } from "../../reports/watched.ts";
+import { asKnown, type WatchedEntry, watchedEntry, worstFirst } from "../../reports/watched.ts";
 import { HttpProblem } from "../problem.ts";
 import type { PageFacts } from "./facts.ts";
 import { heading, layout } from "./layout.ts";
@@ -15,7 +15,7 @@ const CHANGES_SHOWN_MAX = 20;
 
 /** Below the endpoints of certificates: what only is watched. */
 export async function watchedPanel({ web, now }: PageFacts): Promise<Html> {
-  const all = (await web.renewal.store.watched.list()).toSorted(worstFirst);
+  const all = (await web.renewal.store.watched.list()).map((each) => asKnown(each, now)).toSorted(worstFirst);
   if (all.length === 0) return NOTHING;
   const rows = all.slice(0, SHOWN_MAX).map((each) => line(watchedEntry(each), now));
   const rest = all.length - rows.length;
@@ -40,9 +40,10 @@ function line(entry: WatchedEntry, now: number): Html {
 /** One watched endpoint: what each address serves now, and served before. */
 export async function watchedPage(facts: PageFacts, key: string): Promise<Html> {
   const { web, now } = facts;
-  const watched = await web.renewal.store.watched.get(key);
-  if (watched === null)
+  const found = await web.renewal.store.watched.get(key);
+  if (found === null)
     throw new HttpProblem(404, "no such endpoint is watched", { action: "See the list of endpoints." });
+  const watched = asKnown(found, now);
   const entry = watchedEntry(watched);
   const { name, state, since, host, port, sni, lookedAt, nextLookAt, errorMessage, errorCode } = entry;
   return layout(facts, {

@@ -97,6 +97,10 @@ const SCENARIOS: Readonly<Record<AlertRule, Scenario>> = {
   },
   watchedEndpoint: watchSees("unreachable", { code: "verify.timeout", message: "no handshake" }),
   watchedExpiring: watchSees("ending", { code: "verify.ending", message: "ends soon" }),
+  async watchSilent({ bench }) {
+    await bench.store.watched.configure([watchDefinition("nobody", {})], bench.now);
+    bench.now += HOUR_MS;
+  },
   async vantageSilent({ bench }) {
     const remote = alertCertificate("remote", { mode: "observe" });
     const endpoints = remote.endpoints.map((endpoint) => ({ ...endpoint, vantage: "office" }));

@@ -3,10 +3,12 @@ import { connect } from "node:net";
 import { afterAll, beforeAll, beforeEach, expect, it, onTestFinished } from "vitest";
 import { addressGate, parseNetwork } from "../../../src/domain/addressRange.ts";
 import { NOBODY } from "../../../src/domain/responsibility.ts";
-import { DAY_MS, HOUR_MS } from "../../../src/domain/time.ts";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../../src/domain/time.ts";
 import type { WatchDefinition, WatchLook } from "../../../src/domain/watched.ts";
+import { FORGOTTEN_MS } from "../../../src/renewal/rules/watched.ts";
 import { lookAtWatched } from "../../../src/renewal/watch/lookAtWatched.ts";
 import { alertsReport } from "../../../src/reports/alerts.ts";
+import { watchedNotices, watchedReport } from "../../../src/reports/watched.ts";
 import { createProbe } from "../../../src/tls/probe.ts";
 import { createServedJudge } from "../../../src/tls/scan/servedJudge.ts";
 import { rootsOf } from "../../../src/x509/trust.ts";
@@ -235,6 +237,28 @@ it("expects no name of an address that discovery dialled, and the end of its cer
   };
   const [good, ending] = [await at(-10, 80), await at(-85, 5)];
   expect([(await look(good)).state, (await look(ending)).state]).toEqual(["good", "ending"]);
+});
+
+it("calls nothing good at which nobody looks any more, and says so in status and to people", async () => {
+  const { port } = await serve({ pairs: [(await leafFor([NAME], -10, 80)).chained] });
+  await watch(watchDefinition("a", { port, sni: NAME }));
+  expect(await look("a")).toMatchObject({ state: "good" });
+  const { store } = estate.bench;
+  const seen = async () => {
+    const { endpoints } = await watchedReport(store, estate.bench.now);
+    const notices = await watchedNotices(store, estate.bench.now);
+    return [endpoints.map(({ state, errorCode }) => [state, errorCode]), notices.map(({ id }) => id)];
+  };
+  const due = (await store.watched.get("a"))?.nextLookAt ?? expect.unreachable();
+  estate.bench.now = due + FORGOTTEN_MS;
+  expect(await seen()).toEqual([[["good", null]], []]);
+  estate.bench.now += MINUTE_MS;
+  expect(await seen()).toEqual([[["unseen", "verify.unseen"]], ["watched/unseen"]]);
+  await estate.after(0);
+  await estate.after(2 * MINUTE_MS);
+  expect(estate.texts()).toEqual([expect.stringMatching(/^opened .*nobody has looked at a watched endpoint, due for/)]);
+  expect(await look("a")).toMatchObject({ state: "good" });
+  expect(await seen()).toEqual([[["good", null]], []]);
 });
 
 it("takes its time from those that never answer, and from nobody else", async () => {

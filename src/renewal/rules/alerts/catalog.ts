@@ -26,6 +26,7 @@ export const ALERT_RULE_TEXTS: Readonly<Record<AlertRule, RuleText>> = {
     when: "the certificate of a watched endpoint is in its last days, or has expired",
     severity: "page",
   },
+  watchSilent: { when: "nobody looks at watched endpoints any more", severity: "page" },
   vantageSilent: { when: "no verifier dials from a network that must prove endpoints", severity: "page" },
   unplannable: { when: "the planner cannot decide about a certificate", severity: "page" },
   noIssuer: { when: "every issuer that a certificate names is distrusted", severity: "page" },
