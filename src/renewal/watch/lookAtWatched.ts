@@ -140,7 +140,7 @@ async function lookAt(
       // The very addresses that were judged are dialled: a second look-up could give others.
       allowed.map((address) => limit(() => probe.observe(endpoint, address, null, signal))),
     );
-    const last = before && before.addresses.map(({ observation }) => observation);
+    const last = before === null ? null : before.addresses.map(({ observation }) => observation);
     const members = observations.map((first) => {
       const ask = () => limit(() => probe.observe(endpoint, first.address, null, signal));
       return askMembers({ first, last, ask }, asking);

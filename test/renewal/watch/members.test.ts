@@ -28,7 +28,8 @@ async function ask(
 ) {
   let connections = 0;
   const one = async () => seen(answer(++connections));
-  const last = known && known.map((each) => ({ ...seen(each), ...(owed !== undefined && { owed }) }));
+  const before = (each: string | null): Observation => ({ ...seen(each), ...(owed !== undefined && { owed }) });
+  const last = known === null ? null : known.map(before);
   const found = await askMembers({ first: await one(), last, ask: one }, asking);
   const [first, ...others] = found;
   return { connections, owed: first?.owed, others: others.map(({ served }) => served?.fingerprint) };
