@@ -6,7 +6,15 @@ import { sighting } from "../support/model/facts.ts";
 import { type Haproxy, startHaproxy } from "../support/servers/haproxy.ts";
 import { type RenewdProcess, startRenewd } from "../support/system/renewd.ts";
 import { type System, startSystem } from "../support/system/system.ts";
-import { axeViolations, DESK, overflowPx, PHONE, startBrowser, watchErrors } from "../support/web/browser.ts";
+import {
+  axeViolations,
+  DESK,
+  outsideCards,
+  overflowPx,
+  PHONE,
+  startBrowser,
+  watchErrors,
+} from "../support/web/browser.ts";
 
 /** Longer than a phone is wide, without a space. */
 const LONG = "long-label-of-a-stranger.".repeat(8);
@@ -107,7 +115,12 @@ describe("pages in Chromium", () => {
     for (const path of PAGES) {
       await page.goto(`${origin}${path}`);
       expect(await overflowPx(page), path).toBeLessThanOrEqual(0);
+      expect(await outsideCards(page), path).toEqual([]);
     }
+    await page.goto(`${origin}/history`);
+    await page.locator("table.renewals a").first().tap();
+    await page.waitForURL("**/renewals/*");
+    expect(await outsideCards(page), "a renewal").toEqual([]);
     await page.goto(`${origin}/certificates`);
     await page.getByRole("link", { name: "Expires", exact: true }).tap();
     await page.waitForURL("**sort=expires*");

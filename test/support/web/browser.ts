@@ -47,3 +47,11 @@ export function watchErrors(context: BrowserContext): string[] {
 export function overflowPx(page: Page): Promise<number> {
   return page.evaluate<number>("document.documentElement.scrollWidth - document.documentElement.clientWidth");
 }
+
+/** What reaches beyond the right edge of its card or panel, though not of the window. */
+export function outsideCards(page: Page): Promise<string[]> {
+  return page.evaluate<string[]>(`[...document.querySelectorAll(":is(.card, .panel) *")]
+    .filter((each) => each.checkVisibility() && !each.closest(".visually-hidden, svg") &&
+      each.getBoundingClientRect().right > each.closest(".card, .panel").getBoundingClientRect().right + 1)
+    .map((each) => each.tagName + ": " + each.textContent.trim().slice(0, 60))`);
+}
