@@ -80,7 +80,7 @@ function addEdit(group: Command, cli: Cli): void {
         (before) => {
           // What a person wrote belongs to the definition that the editor showed.
           if (draft !== null)
-            throw new RenewalError("store.conflict", `${name} was changed by others meanwhile: nothing was changed`);
+            throw new RenewalError("request.invalid", `${name} was changed by others meanwhile: nothing was changed`);
           return editedDefinition(name, before, options, (file) => (draft = file));
         },
         requestedBy(),
