@@ -49,7 +49,12 @@ export function createNeighbours(): Neighbours {
       // The process itself first: most often that is enough to say no.
       const own = socketsOf(pid);
       if (own === null || !mayBeSole(sockets, address, own)) return false;
-      return isSole(pid, { sockets, address, holders: await holdersNow() });
+      const seen = { sockets, address, holders: await holdersNow() };
+      if (!isSole(pid, seen)) return false;
+      const unseen = heldUnseen(seen);
+      if (unseen.size === 0) return true;
+      const later = await Promise.all([socketsNow(port, "tcp"), socketsNow(port, "tcp6")]);
+      return later.every((table) => table?.every(({ inode, state }) => state !== ESTABLISHED || !unseen.has(inode)));
     },
     async holdsOtherEnd(pid, ends) {
       const find = async (table: "tcp" | "tcp6"): Promise<SocketEntry | null> =>
@@ -95,6 +100,19 @@ export function isSole(pid: number, { sockets, address, holders }: Seen & { read
   const isOnly = ({ inode }: SocketEntry): boolean => (holders.get(inode) ?? []).every((holder) => holder === pid);
   const connections = sockets.filter((socket) => socket.state === ESTABLISHED && socket.address === canonical(address));
   return [...listenersFor(address, sockets), ...connections].every(isOnly);
+}
+
+/**
+ * Connections of the place that no process seen holds: closed meanwhile, or held outside this PID namespace, as by an
+ * old worker in another container on the same network. Those that still are there a moment later are the latter. One
+ * that waits to be accepted has no inode yet.
+ */
+export function heldUnseen({ sockets, address, holders }: Seen & { readonly address: string }): ReadonlySet<number> {
+  const unseen = sockets.filter(
+    ({ state, inode, address: at }) =>
+      state === ESTABLISHED && at === canonical(address) && inode !== 0 && holders?.has(inode) !== true,
+  );
+  return new Set(unseen.map(({ inode }) => inode));
 }
 
 interface Seen {

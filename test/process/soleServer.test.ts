@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { expect, it } from "vitest";
 import { ESTABLISHED, LISTENING, parseSockets, type SocketEntry } from "../../src/process/sockets.ts";
-import { createNeighbours, type Ends, isSole, otherEndOf } from "../../src/process/soleServer.ts";
+import { createNeighbours, type Ends, heldUnseen, isSole, otherEndOf } from "../../src/process/soleServer.ts";
 import { freePort } from "../support/freePort.ts";
 import { type Random, seeded } from "../support/model/random.ts";
 
@@ -124,6 +124,15 @@ it(`never takes a process for the one that answers that is not, in ${CASES} scri
 it("takes none where this user may not see all processes", () => {
   const world = worldOf(seeded(1));
   expect(isSole(SERVER, { ...world, holders: null })).toBe(false);
+});
+
+it("suspects connections that somebody holds whom nobody sees, and none that waits to be accepted", () => {
+  const connection = (inode: number, address = "127.0.0.1"): SocketEntry => ({
+    ...{ address, peer: "127.0.0.1", peerPort: CLIENT_PORT, state: ESTABLISHED, inode },
+  });
+  const sockets = [connection(1), connection(2), connection(0), connection(3, "127.0.0.2")];
+  const holders = new Map([[1, [SERVER]]]);
+  expect([...heldUnseen({ sockets, holders, address: "127.0.0.1" })]).toEqual([2]);
 });
 
 it("reads the kernel's tables", () => {
