@@ -193,6 +193,17 @@ describe("pages in Chromium", () => {
     await context.close();
   });
 
+  test("are live also where a script comes late", { timeout: 60_000 }, async () => {
+    const { context, page } = await signedIn();
+    await page.route("**/assets/hx-sse.js*", async (route) => {
+      await page.waitForFunction("typeof htmx === 'object' && new Promise((done) => setTimeout(() => done(true)))");
+      await route.continue();
+    });
+    await page.goto(`${origin}/history`, { waitUntil: "commit" });
+    await page.locator("#live-state", { hasText: "live" }).waitFor();
+    await context.close();
+  });
+
   test("left open ask again for what a busy renewd did not answer", { timeout: 60_000 }, async () => {
     const { context, page } = await signedIn();
     await page.goto(`${origin}/certificates/shop`);

@@ -75,6 +75,8 @@ export function layout(facts: PageFacts, { title, body, live = true }: PageOptio
 }
 
 export function documentHead(version: string, title: string, more: Html = NOTHING): Html {
+  // htmx begins when the document is parsed, but at once where it is already, as in a deferred script: then before its
+  // extension, which may be on its way, and the page is never live. So htmx itself is not deferred.
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -86,7 +88,7 @@ export function documentHead(version: string, title: string, more: Html = NOTHIN
         <title>${foreign(title)} – renewd</title>
         <link rel="icon" type="image/svg+xml" href="${assetUrl("renewd.svg", version)}" />
         <link rel="stylesheet" href="${assetUrl("renewd.css", version)}" />
-        <script src="${assetUrl("htmx.js", version)}" defer></script>
+        <script src="${assetUrl("htmx.js", version)}"></script>
         <script src="${assetUrl("hx-sse.js", version)}" defer></script>
         <script src="${assetUrl("renewd.js", version)}" defer></script>
         ${more}
