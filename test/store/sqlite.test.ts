@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Secret } from "../../src/domain/secret.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { openStore, openVault, type Vault } from "../../src/store/index.ts";
 import { dueCertificates } from "../../src/store/queries/certificates.ts";
@@ -11,7 +12,7 @@ import { neverDone, overdueOnes } from "../../src/store/queries/claims.ts";
 import { toInspect } from "../../src/store/queries/deployments.ts";
 import { dueRenewals } from "../../src/store/queries/renewalLists.ts";
 import { type StoreBackend, storeConformance } from "../conformance/store.ts";
-import { certificate, NOW } from "../support/model/facts.ts";
+import { certificate, NOW, renewal, version } from "../support/model/facts.ts";
 import { everyStatement, unusedReasons, watchedStore, wholeReads } from "./statements.ts";
 
 async function createBackend(directory: string): Promise<StoreBackend> {
@@ -242,5 +243,15 @@ describe("an SQLite file", () => {
       code: "store.unavailable",
       message: expect.stringContaining("newer renewd (it has 9999-future)"),
     });
+  });
+
+  test("with bytes in place of text is called altered, not a bug of renewd", async () => {
+    const file = join(directory, "bytes.db");
+    const store = await openStore({ kind: "sqlite", file }, vault, "test/1");
+    await store.versions.insert(version(), new Secret("key"));
+    using database = new DatabaseSync(file);
+    database.exec("update versions set issuer = cast(issuer as blob)");
+    await expect(store.renewals.facts(renewal())).rejects.toMatchObject({ code: "store.altered" });
+    await store.close();
   });
 });
