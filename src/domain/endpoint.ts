@@ -62,7 +62,7 @@ export function endpointKey(endpoint: Endpoint): string {
     : `${endpointPlace(endpoint)}${SEEN_FROM}${endpoint.vantage}`;
 }
 
-/** Where clients meet it, whoever looks. */
+/** Where clients meet it, from every vantage. */
 export function endpointPlace(endpoint: Pick<Endpoint, "host" | "port" | "sni">): string {
   return `${endpoint.sni}@${endpoint.host}:${endpoint.port}`;
 }

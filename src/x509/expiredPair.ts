@@ -8,7 +8,7 @@ import { readLeaf } from "./leaf.ts";
 import { createSelfSigned, extension } from "./selfSigned.ts";
 import { writeSubjectAltName } from "./subjectAltName.ts";
 
-/** Shown by whatever looks at the endpoint. */
+/** Shown by every program that looks at the endpoint. */
 const COMMON_NAME = "renewd exercise: broken on purpose";
 
 export type ExpiredPair = Omit<IssuedCertificate, "certificate" | "generation">;

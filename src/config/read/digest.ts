@@ -26,7 +26,7 @@ function canonicalJson(value: unknown): string | undefined {
   return `{${parts.join(",")}}`;
 }
 
-/** Objects have keys that are numbers first, whatever the order they were added in. */
+/** JavaScript puts keys that are numbers first, in any order they were added. */
 function sortedKeys(members: object): string[] {
   const keys = Object.keys(members).sort();
   if (!keys.some((key) => /^\d+$/.test(key))) return keys;

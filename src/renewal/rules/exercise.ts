@@ -59,7 +59,7 @@ export function isExerciseDue(
   return last === null || apart(last.startedAt, now) >= exercise.everyMs;
 }
 
-/** Until when nothing puts the certificate right by itself, whatever becomes of the planners. */
+/** Until when nothing puts the certificate right by itself, even if every planner dies. */
 export function exerciseBound({ startedAt, withinMs }: Pick<Exercise, "startedAt" | "withinMs">): number {
   return startedAt + BREAK_MAX_MS + withinMs + SLACK_MS;
 }

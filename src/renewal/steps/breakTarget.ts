@@ -77,7 +77,7 @@ async function breakOne(
     const isStillWanted = await store.transaction(async (tx) => {
       if (!isRunning(exercise, await tx.exercises.running()) || (await tx.renewals.active(certificate)) !== null)
         return false;
-      // Written before anything is touched: whatever dies from here on, the target counts as holding nothing.
+      // Written before anything is touched: if a process dies from here on, the target counts as holding nothing.
       assertNotOvertaken(await tx.deployments.update(certificate, target, fence, NOTHING_THERE));
       return true;
     });

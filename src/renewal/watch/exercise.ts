@@ -92,7 +92,7 @@ export async function exerciseProblem(
   const before = await openAlertOf(store, name);
   const obstacle = facts === null ? "no planner has seen it yet" : exerciseObstacle(facts, now);
   if (obstacle !== null) return `${name} cannot be broken now: ${obstacle}`;
-  // Whoever acknowledged that one would acknowledge this exercise before it began.
+  // A person who acknowledges that one would acknowledge this exercise before it began.
   return before && `${name} cannot be broken now: alert ${before.id} of the last exercise is not over yet`;
 }
 
