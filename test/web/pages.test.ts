@@ -302,7 +302,9 @@ describe("an action", () => {
     await estate.store.exercises.save({ ...begun, ...notified, ...answered, outcome: "acknowledged" });
     const page = await pageAt("/alerts");
     expect(page).toMatch(/acknowledged by &quot;&gt;&lt;script&gt;.* after 4 min/);
-    expect(await pageAt("/actions/exercise")).toContain("No certificate is configured to be broken.");
+    expect(await pageAt("/actions/exercise")).toContain(
+      "No certificate is configured to be broken: see `exercise` in docs/alerts.md.",
+    );
     expect(await (await post("/actions/exercise", {})).text()).toContain("no certificate is configured to be broken");
   });
 
