@@ -23,6 +23,8 @@ export interface ViewSource {
   certificates(): readonly Certificate[];
   options(): StatusOptions;
   now(): number;
+  /** Number of the newest event that is known of: what was read before it is old, whatever its age. Default: none. */
+  heard?(): number;
   /** Certificates between two turns of other work: the requests that arrive meanwhile. Default: 100. */
   readonly partSize?: number;
 }
@@ -56,10 +58,15 @@ export class FleetView {
   /** The last reading, or a new one. Throws what the database throws when there is none to show. */
   async read(): Promise<Snapshot> {
     const now = this.#source.now();
+    const heard = this.#source.heard?.() ?? 0;
     const isFresh = this.#current.at > 0 && now - this.#current.at < FRESH_MS;
-    if (isFresh) return this.#current;
+    if (isFresh && this.#current.seq >= heard) return this.#current;
     const isSmall = this.#source.certificates().length <= SMALL_FLEET;
-    if (isSmall || this.#current.at === 0) return this.#refresh();
+    if (isSmall || this.#current.at === 0) {
+      const found = await this.#refresh();
+      // One that had begun before the event does not show it.
+      return found.seq >= heard ? found : this.#refresh();
+    }
     // A failure is shown by the age of what is there; the next request tries again.
     if (performance.now() >= this.#nextAt) this.#refresh().catch(() => {});
     return this.#current;
@@ -101,6 +108,7 @@ export class FleetView {
     const options = this.#source.options();
     const at = this.#source.now();
     const { agentTargets = [] } = options;
+    const seq = known?.seq ?? (await store.events.list({ limit: 1 }))[0]?.seq ?? 0;
     const shared = await loadShared(store, all, at);
     const beats = await store.health.beats();
     const members = new Map((known?.examined ?? []).map((each) => [each.member.certificate.name, each.member]));
@@ -123,7 +131,7 @@ export class FleetView {
     await nextTurn();
     const status = await statusOf(store, { certificates: all, examined, beats, now: at }, options);
     await nextTurn();
-    return this.#rowsOf(examined, status, known === null ? at : known.at);
+    return { ...(await this.#rowsOf(examined, status, known === null ? at : known.at)), seq };
   }
 
   async #rowsOf(examined: readonly Examined[], status: Snapshot["status"], at: number): Promise<Snapshot> {

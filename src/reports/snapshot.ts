@@ -11,6 +11,8 @@ import type { Examined } from "./summary.ts";
 export interface Snapshot {
   /** When its oldest part was read, ms since epoch. */
   readonly at: number;
+  /** Number of the newest event of the history before that; 0: there was none. */
+  readonly seq: number;
   readonly examined: readonly Examined[];
   readonly byName: ReadonlyMap<string, Examined>;
   readonly status: StatusReport;
@@ -33,6 +35,7 @@ type Filling = Snapshot & {
 export function emptySnapshot(): Filling {
   return {
     at: 0,
+    seq: 0,
     examined: [],
     byName: new Map(),
     status: {

@@ -17,6 +17,8 @@ export interface EventFeed {
    * null when nothing came for a while, so that a broken connection shows.
    */
   read(afterSeq: number | null, signal: AbortSignal): Promise<AsyncGenerator<HistoryEvent | null>>;
+  /** Number of the newest event that a reader was told of; 0: none was. */
+  heard(): number;
   close(): void;
 }
 
@@ -126,6 +128,7 @@ export function createEventFeed(options: FeedOptions): EventFeed {
       startPolling();
       return eventsOf(reader, afterSeq ?? position, ended);
     },
+    heard: () => position,
     close() {
       closed.abort(new Error("closing"));
     },

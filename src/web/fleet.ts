@@ -17,6 +17,7 @@ export function fleetOf(web: WebContext): FleetView {
       return { budgetOf: budget, observeMs, agentTargets, responsibilityOf };
     },
     now: () => clock.now(),
+    heard: () => web.events.heard(),
   });
   views.set(web, view);
   return view;

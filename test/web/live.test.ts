@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, get, type IncomingMessage } from "node:http";
 import { StatementSync } from "node:sqlite";
 import { afterEach, expect, test, vi } from "vitest";
+import { pause } from "../../src/renewal/operator/pause.ts";
 import { nodeListener } from "../../src/web/nodeListener.ts";
 import { createWebEstate } from "../support/system/webEstate.ts";
 
@@ -46,6 +47,26 @@ test("a burst of events is one change of the page, and a browser that comes back
   expect(changes(await hear((text) => changes(text) > 0))).toBe(1);
   const again = await estate.ask("/live", { headers: { ...headers, "last-event-id": "7" }, signal: ended.signal });
   expect(changes(await listener(again)((text) => text.includes("\n\n")))).toBe(1);
+  ended.abort();
+});
+
+test("what changed between the reading of a page and its stream is said at once, and then shown", async () => {
+  await using estate = await createWebEstate();
+  const ended = new AbortController();
+  const pageAt = async (): Promise<{ readonly text: string; readonly stream: string }> => {
+    const text = await (await estate.ask("/certificates/www", { headers: { accept: "text/html" } })).text();
+    return { text, stream: /hx-sse:connect="([^"]+)"/.exec(text)?.[1] ?? "" };
+  };
+  const firstSaid = async (stream: string): Promise<string> =>
+    listener(await estate.ask(stream, { signal: ended.signal }))((text) => text.includes("\n\n"));
+  const { text, stream } = await pageAt();
+  expect(text).not.toContain("why it waits");
+  await pause(estate.store, { certificate: "www", until: null, reason: "why it waits" }, Date.now());
+  expect(changes(await firstSaid(stream))).toBe(1);
+  // At once: the reading that other pages share is not a second old.
+  const again = await pageAt();
+  expect(again.text).toContain("why it waits");
+  expect(changes(await firstSaid(again.stream))).toBe(0);
   ended.abort();
 });
 

@@ -56,7 +56,7 @@ export function layout(facts: PageFacts, { title, body, live = true }: PageOptio
       <body>
         <a class="skip" href="#main">Skip to content</a>
         ${header(facts)}
-        ${live ? html`<div id="live" hx-sse:connect="/live" hx-swap="none" hidden></div>` : NOTHING}
+        ${live ? html`<div id="live" hx-sse:connect="/live?after=${snapshot.seq}" hx-swap="none" hidden></div>` : NOTHING}
         <main id="main" tabindex="-1"${refresh}>${body}</main>
         <footer>
           <p>

@@ -23,7 +23,8 @@ function apartMs(): number {
 
 /**
  * Says that something has changed; the page then asks for itself. One stream per tab: browsers open six connections to
- * one server. A browser that comes back after a restart, or after sleep, is told at once.
+ * one server. Told at once is a browser that comes back after a restart, or after sleep, and a page that was read before
+ * something that has happened meanwhile.
  */
 export function liveStream(web: WebContext, request: Request<WebEnv>): Response | Promise<Response> {
   if (open >= STREAMS_MAX) return request.body(null, 503, { "retry-after": "30" });
@@ -50,10 +51,10 @@ export function liveStream(web: WebContext, request: Request<WebEnv>): Response 
     };
     try {
       const events = await web.events.read(null, ended.signal);
+      const isOld = request.req.header("last-event-id") !== undefined || (await hasHappened(web, request));
       // With an id from the start: a tab to which nothing was said yet comes back after a restart as well.
-      if (request.req.header("last-event-id") === undefined)
-        await stream.writeSSE({ event: "renewd-here", data: "", id: "0" });
-      else void say();
+      if (isOld) void say();
+      else await stream.writeSSE({ event: "renewd-here", data: "", id: "0" });
       for await (const event of events) {
         const elapsedMs = performance.now() - saidAt;
         // A comment shows a broken connection to both ends.
@@ -65,4 +66,11 @@ export function liveStream(web: WebContext, request: Request<WebEnv>): Response 
       open -= 1;
     }
   });
+}
+
+/** `after`: the newest event that the page may show. */
+async function hasHappened(web: WebContext, request: Request<WebEnv>): Promise<boolean> {
+  const after = Number(request.req.query("after") ?? Number.NaN);
+  if (!Number.isSafeInteger(after) || after < 0) return false;
+  return (await web.renewal.store.events.list({ afterSeq: after, limit: 1 })).length > 0;
 }
