@@ -67,8 +67,9 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "replacement.cancelled": (detail) =>
     `replacement ${detail("replacement")} is cancelled${optional(detail, "by", " by ")}${optional(detail, "why", ": ")}`,
   "drill.started": (detail) =>
-    `drill ${detail("drill")}: ${detail("certificates")} certificates are replaced as if they had ` +
-    `${detail("scenario") === "expired" ? "expired" : "been revoked"}${optional(detail, "issuer", ", from issuer ")}` +
+    `drill ${detail("drill")} replaces certificates as if they had ` +
+    `${detail("scenario") === "expired" ? "expired" : "been revoked"}${optional(detail, "issuer", ", from issuer ")}: ` +
+    `${detail("certificates")}` +
     `${optional(detail, "by", ", by ")}${optional(detail, "why", ": ")}`,
   "drill.finished": (detail) =>
     `drill ${detail("drill")} ended: ${detail("proved")} of ${detail("certificates")} certificates are proved live`,

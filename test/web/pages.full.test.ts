@@ -98,6 +98,9 @@ async function signedIn(
 describe("pages in Chromium", () => {
   test("have no fault that axe finds, in light or dark, nor break their own policy", { timeout: 180_000 }, async () => {
     const { context, page, errors } = await signedIn();
+    context.on("response", (response) => {
+      if (response.status() >= 400 && !response.request().isNavigationRequest()) errors.push(response.url());
+    });
     for (const path of PAGES) {
       await page.goto(`${origin}${path}`);
       expect(await axeViolations(page), path).toEqual([]);

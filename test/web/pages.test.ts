@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { replace } from "../../src/actions/replace.ts";
 import { sighting } from "../support/model/facts.ts";
 import { seedFleet } from "../support/system/seedFleet.ts";
-import { createWebEstate, type WebEstate } from "../support/system/webEstate.ts";
+import { createWebEstate, WEB_ORIGIN, type WebEstate } from "../support/system/webEstate.ts";
 import { csvRows, linksOf } from "../support/web/crawl.ts";
 
 /**
@@ -189,6 +189,17 @@ describe("a list", () => {
     expect(page).toContain('<input type="hidden" name="state" value="provedLive"');
   });
 
+  test("loads nothing that is not there, whatever the browser asks for beside it", async () => {
+    const beside = new Set(["/favicon.ico"]);
+    for (const path of ["/", "/actions/audit", "/none", "/api/v1/reference", "/acknowledge?token=none"]) {
+      const page = await (await estate.ask(path, { headers: { accept: "text/html" } })).text();
+      const found = [...page.matchAll(/<(?:link|script)\b[^>]*(?:href|src)="([^"]+)"/g)].map(([, href = ""]) => href);
+      expect(found.join(), path).toContain("renewd.svg");
+      for (const href of found) beside.add(href);
+    }
+    for (const href of beside) expect((await estate.app.request(`${WEB_ORIGIN}${href}`)).status, href).toBe(200);
+  });
+
   test.each([
     ["/certificates?sort=nothing", "sort: there is no order"],
     ["/certificates?after=%F0%28", "after: is no cursor"],
@@ -288,7 +299,7 @@ describe("an action", () => {
     const unknown = await post("/actions/drill", { certificate: "c16", issuer: "nobody", reason: "a test" });
     expect(await unknown.text()).toContain("there is no issuer");
     const fields = { certificate: "c16", scenario: "expired", until: "2h", reason: "are we fast enough?" };
-    expect(await (await post("/actions/drill", fields)).text()).toContain("1 certificates are replaced and measured");
+    expect(await (await post("/actions/drill", fields)).text()).toContain("1 certificate is replaced and measured");
     const [drill] = await estate.store.drills.list(1);
     expect(drill).toMatchObject({ scenario: "expired", members: [{ certificate: "c16" }] });
     expect(await pageAt("/replacements")).toContain("drill as if expired: c16");
@@ -302,9 +313,9 @@ describe("an action", () => {
     await estate.store.exercises.save({ ...begun, ...notified, ...answered, outcome: "acknowledged" });
     const page = await pageAt("/alerts");
     expect(page).toMatch(/acknowledged by &quot;&gt;&lt;script&gt;.* after 4 min/);
-    expect(await pageAt("/actions/exercise")).toContain(
-      "No certificate is configured to be broken: see `exercise` in docs/alerts.md.",
-    );
+    const unconfigured = await pageAt("/actions/exercise");
+    expect(unconfigured).toContain("add `exercise: { certificate: NAME }`");
+    expect(unconfigured).not.toContain('action="/actions/exercise"');
     expect(await (await post("/actions/exercise", {})).text()).toContain("no certificate is configured to be broken");
   });
 

@@ -1,5 +1,4 @@
 import { Hono, type Context as Request } from "hono";
-import { assetUrl } from "../assets/index.ts";
 import type { WebContext, WebEnv, WebRoutes } from "../context.ts";
 import { fleetOf } from "../fleet.ts";
 import { HttpProblem, problemFrom, sendProblem } from "../problem.ts";
@@ -25,9 +24,7 @@ export function apiRoutes(web: WebContext): WebRoutes {
   routes.get("/openapi.json", async (request) =>
     tagged(request, JSON.stringify(apiDocument(web.version)), await entityTag({ version: web.version }), 200),
   );
-  routes.get("/reference", async (request) =>
-    request.html(await referencePage(apiDocument(web.version), assetUrl("renewd.css", web.version))),
-  );
+  routes.get("/reference", async (request) => request.html(await referencePage(apiDocument(web.version), web.version)));
   routes.all("*", (request) => {
     const path = request.req.path.slice("/api/v1".length);
     const others = OPERATIONS.filter((each) => matches(each.path, path)).map(({ method }) => method.toUpperCase());

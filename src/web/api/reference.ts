@@ -1,12 +1,13 @@
 import { html } from "hono/html";
 import { ERRORS } from "../../domain/errorTable.ts";
+import { assetUrl } from "../assets/index.ts";
 import type { ApiDocument, DocumentedOperation, DocumentedParameter } from "./document.ts";
 import { TAGS } from "./operation.ts";
 
 type Html = ReturnType<typeof html>;
 
 /** The document, for people to read: without a script, so that it is read with what is at hand. */
-export function referencePage(document: ApiDocument, stylesheet: string): Html {
+export function referencePage(document: ApiDocument, version: string): Html {
   const all = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
   );
@@ -24,7 +25,8 @@ export function referencePage(document: ApiDocument, stylesheet: string): Html {
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width" />
         <title>renewd: HTTP API</title>
-        <link rel="stylesheet" href="${stylesheet}" />
+        <link rel="icon" type="image/svg+xml" href="${assetUrl("renewd.svg", version)}" />
+        <link rel="stylesheet" href="${assetUrl("renewd.css", version)}" />
       </head>
       <body>
         <main class="reference">

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, join, sep } from "node:path";
-import { Hono } from "hono";
+import { Hono, type Context as Request } from "hono";
 import type { WebContext, WebEnv, WebRoutes } from "../context.ts";
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -42,9 +42,7 @@ export function assetUrl(name: (typeof ASSETS)[number], version: string): string
 
 export function assetRoutes(_web: WebContext): WebRoutes {
   const read = new Map<string, Promise<Buffer>>();
-  return new Hono<WebEnv>().get("/assets/:name", async (request) => {
-    const name = basename(request.req.param("name"));
-    if (!ASSETS.includes(name)) return request.notFound();
+  const answer = async (request: Request<WebEnv>, name: string): Promise<Response> => {
     const content = read.get(name) ?? readFile(assetFile(name));
     read.set(name, content);
     content.catch(() => read.delete(name));
@@ -52,5 +50,14 @@ export function assetRoutes(_web: WebContext): WebRoutes {
       "content-type": TYPES[name.split(".").at(-1) ?? ""] ?? "application/octet-stream",
       "cache-control": "public, max-age=86400",
     });
-  });
+  };
+  return (
+    new Hono<WebEnv>()
+      .get("/assets/:name", async (request) => {
+        const name = basename(request.req.param("name"));
+        return ASSETS.includes(name) ? answer(request, name) : request.notFound();
+      })
+      // Browsers ask for it beside what is no page of ours, such as JSON or a calendar.
+      .get("/favicon.ico", (request) => answer(request, "renewd.svg"))
+  );
 }

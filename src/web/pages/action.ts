@@ -23,8 +23,7 @@ export async function actionPage(
 ): Promise<Html> {
   const { input, back } = mistake === null ? readAction(facts, parameters) : readMistaken(facts, parameters);
   const text = ACTION_TEXTS[name];
-  const { lines, sentence, problem } = await text.plan(facts, input);
-  const possible = lines.filter(({ refused }) => refused === null).length;
+  const { lines, sentence, problem, isFinal = false } = await text.plan(facts, input);
   return layout(facts, {
     title: text.title,
     live: false,
@@ -32,7 +31,18 @@ export async function actionPage(
       ${mistake === null ? NOTHING : html`<p class="card bad-card" role="alert">${foreign(mistake)}</p>`}
       ${problem === null ? NOTHING : html`<p class="card warn-card">${foreign(problem)}</p>`}
       ${planTable(lines, facts)}
-      <form class="action" method="post" action="/actions/${name}">
+      ${
+        isFinal
+          ? html`<p class="buttons"><a class="button" href="${back}">Back</a></p>`
+          : form(name, { input, back, lines })
+      }`,
+  });
+}
+
+function form(name: ActionName, { input, back, lines }: Asked): Html {
+  const text = ACTION_TEXTS[name];
+  const possible = lines.filter(({ refused }) => refused === null).length;
+  return html`<form class="action" method="post" action="/actions/${name}">
         <input type="hidden" name="key" value="${randomUUID()}" />
         <input type="hidden" name="back" value="${back}" />
         ${hidden("certificate", input.certificates)} ${hidden("subject", input.subjects)}
@@ -51,8 +61,13 @@ export async function actionPage(
         }>${text.verb}${
           possible > 1 ? ` ${formatNumber(possible)}` : ""
         }</button> <a class="button plain" href="${back}">Do nothing</a></p>
-      </form>`,
-  });
+      </form>`;
+}
+
+interface Asked {
+  readonly input: ActionInput;
+  readonly back: string;
+  readonly lines: readonly PlanLine[];
 }
 
 /** A form that was sent and refused: it is shown again as it was typed, with what is wrong. */

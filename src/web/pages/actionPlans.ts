@@ -17,7 +17,9 @@ import type { PageFacts } from "./facts.ts";
 import { type Html, NOTHING, plural } from "./parts/markup.ts";
 
 /** The page cannot break anything then; the action refuses it as well. */
-const NO_EXERCISE = "No certificate is configured to be broken: see `exercise` in docs/alerts.md.";
+const NO_EXERCISE =
+  "No certificate is configured to be broken. Choose one that nothing depends on, give it `sacrificial: true` in " +
+  "renewd.yaml, and add `exercise: { certificate: NAME }`: docs/alerts.md has the rest.";
 
 const untilField = (label: string, input: ActionInput, hint: string): Html =>
   html`<p><label for="until">${label}</label> <input id="until" name="until" placeholder="2d, or 2026-12-01"
@@ -165,7 +167,7 @@ export const ACTION_TEXTS: Readonly<Record<ActionName, ActionText>> = {
       const { store, services, settings } = web.renewal;
       const { exercise } = settings.alerts;
       const sentence = "It gets an expired pair, and its alert goes out as any other. Who acknowledges it ends that.";
-      if (exercise === null) return { sentence, lines: [], problem: NO_EXERCISE };
+      if (exercise === null) return { sentence, lines: [], problem: NO_EXERCISE, isFinal: true };
       const outcome = `is broken until somebody acknowledges, for ${formatDuration(exercise.acknowledgeMs)} at most`;
       const problem = await exerciseProblem(store, services, exercise.certificate, now);
       return { sentence, lines: [{ subject: exercise.certificate, outcome, refused: problem }], problem: null };

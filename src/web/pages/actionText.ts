@@ -16,6 +16,8 @@ export interface Plan {
   readonly lines: readonly PlanLine[];
   /** What keeps all of it from being done; null: nothing. */
   readonly problem: string | null;
+  /** Nothing that is typed into the form can change that: there is no form. */
+  readonly isFinal?: boolean;
 }
 
 export interface ActionText {
@@ -54,6 +56,7 @@ export function perCertificate(
       sentence: count === 0 ? "No certificate is selected." : `This ${what}.`,
       lines,
       problem: count === 0 ? "Select certificates in the list first." : null,
+      isFinal: count === 0,
     };
   };
 }

@@ -4,6 +4,8 @@ import { plural } from "./parts/markup.ts";
 
 type CheckName = Extract<ActionName, "rehearse" | "dial" | "check" | "check-target" | "test-channel" | "audit">;
 
+const NO_CHANNEL = "No channel is configured: add one in `notifications` of renewd.yaml, as docs/alerts.md shows.";
+
 /** What tries something and changes nothing. */
 export const CHECK_TEXTS: Readonly<Record<CheckName, ActionText>> = {
   rehearse: {
@@ -59,6 +61,7 @@ export const CHECK_TEXTS: Readonly<Record<CheckName, ActionText>> = {
         return { subject, outcome, refused };
       }),
       problem: targets.length === 0 ? "Choose a target first." : null,
+      isFinal: targets.length === 0,
     }),
   },
   "test-channel": {
@@ -75,7 +78,8 @@ export const CHECK_TEXTS: Readonly<Record<CheckName, ActionText>> = {
           const refused = channel === undefined ? "is no channel of the configuration" : null;
           return { subject, outcome: `a test message by ${channel?.type ?? "nothing"}`, refused };
         }),
-        problem: wanted.length === 0 ? "No channel is configured." : null,
+        problem: wanted.length === 0 ? NO_CHANNEL : null,
+        isFinal: wanted.length === 0,
       };
     },
   },

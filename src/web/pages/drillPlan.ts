@@ -11,13 +11,15 @@ const SENTENCE =
   "They are replaced as if that had just happened to them, within the CA's limits, and it is measured how long each " +
   "takes until it is proved live. What they serve now stays good.";
 
+const NO_CERTIFICATE = "Choose certificates in the list of certificates.";
+
 export const DRILL_TEXT: ActionText = {
   title: "Drill",
   verb: "Start the drill",
   needsReason: true,
   async plan({ web, actor }, input) {
     if (input.certificates.length === 0)
-      return { sentence: SENTENCE, lines: [], problem: "Choose certificates in the list of certificates." };
+      return { sentence: SENTENCE, lines: [], problem: NO_CERTIFICATE, isFinal: true };
     try {
       const { certificates, refused } = await drill(web, drillRequest(input, true), { by: actor.name, reason: null });
       const lines = [

@@ -16,6 +16,7 @@ import { tryEndpoints } from "../../../renewal/watch/tryEndpoints.ts";
 import { iso } from "../../../reports/instant.ts";
 import type { WebContext } from "../../context.ts";
 import { fleetOf } from "../../fleet.ts";
+import { plural } from "../parts/markup.ts";
 import { beginAudit } from "./audit.ts";
 import { drillRequest } from "./drillRequest.ts";
 import type { ActionInput } from "./input.ts";
@@ -194,7 +195,8 @@ const PERFORM: Readonly<Record<ActionName, Perform>> = {
     selected(input.certificates);
     const { id, certificates, refused } = await drill(web, drillRequest(input, false), needed(request));
     const out = refused.map(({ certificate, why }) => ({ ...done(certificate, why, null), done: false }));
-    return [done(id ?? "", `${certificates.length} certificates are replaced and measured`, null), ...out];
+    const many = plural(certificates.length, "certificate is", "certificates are");
+    return [done(id ?? "", `${certificates.length} ${many} replaced and measured`, null), ...out];
   },
   async replace(request) {
     const decision = needed(request);
