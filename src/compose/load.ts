@@ -2,9 +2,11 @@ import { addAbortListener } from "node:events";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { Log } from "../domain/log.ts";
 import type { Job } from "../domain/queue.ts";
-import { firstConcurrency, isRecovered, isTooBusy, nextConcurrency } from "../renewal/rules/concurrency.ts";
+import { MINUTE_MS } from "../domain/time.ts";
+import { firstConcurrency, isRecovered, isTooBusy, type Load, nextConcurrency } from "../renewal/rules/concurrency.ts";
 
 const SAMPLE_MS = 2_000;
+const STEADY_MS = 5 * MINUTE_MS;
 const LOOP_RESOLUTION_MS = 10;
 
 /** A worker whose number of jobs at a time can be changed. */
@@ -24,9 +26,11 @@ export interface ConcurrencyChange {
 export interface LoadOptions {
   readonly leaseMs: number;
   readonly log: Log;
-  /** When a worker first takes fewer jobs than it could, and when it takes all there are again. */
+  /** When a worker first takes fewer jobs than it could, and when it has taken all there are for `steadyMs`. */
   readonly onChange: (change: ConcurrencyChange) => void;
   readonly sampleMs?: number;
+  /** A worker at its limit takes fewer and more by turns, several times a minute: that is said once. */
+  readonly steadyMs?: number;
 }
 
 export interface WatchedWorker {
@@ -53,14 +57,23 @@ export interface LoadWatch {
 interface State {
   max: number;
   current: number;
-  isSlowed: boolean;
+  /** The fewest jobs that were said since it became too busy; null: it is not. */
+  fewestSaid: number | null;
+  /** `performance.now()`; null: it is not well, or nothing else was said. */
+  wellSince: number | null;
   running: number;
   /** The most since the last look, with those that wait. */
   wanted: number;
   readonly waiting: Set<() => void>;
 }
 
-export function watchLoad({ leaseMs, log, onChange, sampleMs = SAMPLE_MS }: LoadOptions): LoadWatch {
+export function watchLoad({
+  leaseMs,
+  log,
+  onChange,
+  sampleMs = SAMPLE_MS,
+  steadyMs = STEADY_MS,
+}: LoadOptions): LoadWatch {
   const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
   loop.enable();
   const workers = new Map<AdjustableWorker, State>();
@@ -77,17 +90,30 @@ export function watchLoad({ leaseMs, log, onChange, sampleMs = SAMPLE_MS }: Load
       const jobs = nextConcurrency(before, load);
       state.wanted = state.running + state.waiting.size;
       if (jobs !== state.current) worker.setConcurrency(jobs);
-      const isNewlySlowed = isTooBusy(load) && jobs < state.current && !state.isSlowed;
-      const isWell = state.isSlowed && isRecovered({ ...before, current: jobs }, load);
-      if (isTooBusy(load) && jobs < state.current)
-        log.warn({ kind, jobs, max, ...load }, "too busy to renew leases in time: takes fewer jobs");
+      const takesFewer = isTooBusy(load) && jobs < state.current;
       state.current = jobs;
-      state.isSlowed = isNewlySlowed || (state.isSlowed && !isWell);
       admitWaiting(state);
-      if (isWell) log.info({ kind, jobs }, "takes all the jobs there are again");
-      if (isNewlySlowed) onChange({ kind, jobs, max });
-      else if (isWell) onChange({ kind, jobs: max, max });
+      if (takesFewer) sayFewer({ kind, jobs, max }, state, load);
+      else sayWell({ kind, jobs: max, max }, state, isRecovered({ ...before, current: jobs }, load));
     }
+  };
+  const sayFewer = (change: ConcurrencyChange, state: State, load: Load): void => {
+    const { fewestSaid } = state;
+    state.wellSince = null;
+    if (fewestSaid !== null && fewestSaid <= change.jobs) return;
+    state.fewestSaid = change.jobs;
+    log.warn({ ...change, ...load }, "too busy to renew leases in time: takes fewer jobs");
+    if (fewestSaid === null) onChange(change);
+  };
+  const sayWell = (change: ConcurrencyChange, state: State, isWell: boolean): void => {
+    if (state.fewestSaid === null) return;
+    const now = performance.now();
+    state.wellSince = isWell ? (state.wellSince ?? now) : null;
+    if (state.wellSince === null || now - state.wellSince < steadyMs) return;
+    state.fewestSaid = null;
+    state.wellSince = null;
+    log.info({ ...change }, "takes all the jobs there are again");
+    onChange(change);
   };
   const timer = setInterval(adjust, sampleMs);
 
@@ -97,7 +123,8 @@ export function watchLoad({ leaseMs, log, onChange, sampleMs = SAMPLE_MS }: Load
     },
     watch(worker) {
       const current = firstConcurrency(worker.max);
-      const state: State = { max: worker.max, current, isSlowed: false, running: 0, wanted: 0, waiting: new Set() };
+      const said = { fewestSaid: null, wellSince: null };
+      const state: State = { max: worker.max, current, ...said, running: 0, wanted: 0, waiting: new Set() };
       worker.setConcurrency(current);
       workers.set(worker, state);
       return {

@@ -49,16 +49,20 @@ export function createEventFeed(options: FeedOptions): EventFeed {
   const newest = async (): Promise<number> => (await store.events.list({ limit: 1 }))[0]?.seq ?? 0;
 
   const poll = async (): Promise<void> => {
+    let isFailing = false;
     while (readers.size > 0 && !closed.signal.aborted) {
       try {
         await positionKnown;
         const events = await store.events.list({ afterSeq: position, limit: PAGE });
         position = events.at(-1)?.seq ?? position;
+        isFailing = false;
         if (events.length > 0) for (const reader of readers) hand(reader, events);
         if (events.length < PAGE) await clock.sleep(pollMs, closed.signal);
       } catch (thrown) {
         if (closed.signal.aborted) return;
-        log.warn({ err: toRenewalError(thrown) }, "history not read for the event stream; trying again");
+        if (!isFailing)
+          log.warn({ err: toRenewalError(thrown) }, "history not read for the event stream; trying again");
+        isFailing = true;
         await clock.sleep(pollMs * 10, closed.signal).catch(() => {}); // Closed meanwhile.
       }
     }

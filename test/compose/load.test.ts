@@ -32,7 +32,8 @@ it("a worker whose event loop is blocked takes fewer jobs at a time, and all aga
     onError: () => {},
   });
   const changes: ConcurrencyChange[] = [];
-  const load = watchLoad({ leaseMs: LEASE_MS, sampleMs: 100, log: silent, onChange: (change) => changes.push(change) });
+  const onChange = (change: ConcurrencyChange) => void changes.push(change);
+  const load = watchLoad({ leaseMs: LEASE_MS, sampleMs: 100, steadyMs: 200, log: silent, onChange });
   onTestFinished(async () => {
     load.close();
     await worker.close();
@@ -79,7 +80,7 @@ it("a worker whose event loop is blocked takes fewer jobs at a time, and all aga
   expect(highest).toBeLessThan(MAX);
 
   await until("as many as configured", async () => (allowed === MAX ? allowed : null));
-  expect(changes.at(-1)).toEqual({ kind: "issue", jobs: MAX, max: MAX });
+  await until("word of it", async () => changes.at(-1)?.jobs === MAX || null);
   await enqueue(3 * MAX);
   await until("more jobs at a time than before", async () => (running > few ? running : null));
 });
@@ -99,6 +100,31 @@ it("leases that are renewed late, or run out, lower it as well, although the loo
   load.leaseRenewed(0);
   load.leaseRenewed(600);
   await until("half of the jobs", async () => (allowed === 4 ? allowed : null));
+  watched.end();
+});
+
+it("a worker at its limit, which takes fewer and more by turns, says so once", async () => {
+  const lines: string[] = [];
+  const changes: ConcurrencyChange[] = [];
+  const log = { ...silent, warn: (_: object, line: string) => lines.push(line) };
+  const onChange = (change: ConcurrencyChange) => void changes.push(change);
+  const load = watchLoad({ leaseMs: LEASE_MS, sampleMs: 20, steadyMs: 600_000, log, onChange });
+  onTestFinished(() => load.close());
+  let allowed = 8;
+  const setConcurrency = (jobs: number): void => {
+    allowed = jobs;
+  };
+  const watched = load.watch({ kind: "deploy", max: 8, setConcurrency });
+  for (let turn = 0; turn < 3; turn += 1) {
+    await until("fewer jobs", async () => {
+      load.leaseRenewed(0);
+      return allowed < 8 || null;
+    });
+    await until("all of them", async () => allowed === 8 || null);
+  }
+  expect(changes).toEqual([{ kind: "deploy", jobs: 4, max: 8 }]);
+  // Once for each number that was lower than all before.
+  expect(lines.length).toBeLessThanOrEqual(4);
   watched.end();
 });
 
