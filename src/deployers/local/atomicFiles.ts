@@ -37,6 +37,8 @@ export interface FileToWrite extends AskedAttributes {
   readonly replaces?: string;
   /** The user of the running server, who must be able to read a key; null or left out: not known. */
   readonly reader?: Reader | null;
+  /** Only renewd reads it: ACL and extended attributes of the file of today are not carried over. */
+  readonly plain?: boolean;
 }
 
 /** A file whose content is not known yet. */
@@ -149,7 +151,7 @@ async function stage(file: FileToWrite, directory: Directory, undo: AsyncDisposa
   const suffix = randomBytes(6).toString("hex");
   const temporary = directory.at(`${strayPrefix(name)}${suffix}.new`);
   undo.defer(() => removeIfThere(temporary));
-  const access = { asked: file, wanted, model: modelOf(replaced, nearby), replaced: replaced?.stats ?? null };
+  const access = { asked: file, wanted, model: modelOf(file, replaced, nearby), replaced: replaced?.stats ?? null };
   const note = await write(file, temporary, access);
   await checkReader(file, temporary);
   const mode = (await stat(temporary)).mode & 0o7777;
@@ -188,7 +190,8 @@ function newKey({ path, root }: FileToWrite): NewKey {
   return { name: basename(path), ownDirectory: dirname(path) !== root };
 }
 
-function modelOf(replaced: Replaced | null, nearby: Nearby | null): Model | null {
+function modelOf({ plain }: FileToWrite, replaced: Replaced | null, nearby: Nearby | null): Model | null {
+  if (plain === true) return null;
   if (replaced !== null) return { at: replaced.at, extendedAttributes: true };
   return nearby === null || nearby.sibling === null ? null : { at: nearby.sibling, extendedAttributes: false };
 }

@@ -152,6 +152,7 @@ async function attempt(work: Promise<void>): Promise<unknown> {
  */
 async function carryOver({ at, extendedAttributes }: Model, to: string): Promise<Loss[]> {
   if (process.platform !== "linux") return [];
+  if (!extendedAttributes && (await hasZeroMask(at))) return [];
   const copy = (preserve: string): Promise<string | null> =>
     run("cp", ["--attributes-only", `--preserve=${preserve}`, "--", outside(at), outside(to)]);
   const wanted = extendedAttributes ? await preserved() : "mode";
@@ -181,15 +182,31 @@ export async function preserved(selinux = "/sys/fs/selinux/enforce"): Promise<st
 }
 
 async function aclIsKept(at: string, to: string, copied: boolean): Promise<boolean> {
-  // The mask of an ACL is zero then: it gives nobody anything.
-  if (((await stat(at)).mode & GROUP_BITS) === 0) return true;
-  return copied && (await hasAcl(at)) === (await hasAcl(to));
+  if (await hasZeroMask(at)) return true;
+  if (!copied) return false;
+  const [one, other] = (await markedAcls([at, to])) ?? [];
+  return one === other;
+}
+
+/** The mode's group bits are the mask of an ACL, which gives nobody anything where they are zero. */
+async function hasZeroMask(at: string): Promise<boolean> {
+  return ((await stat(at)).mode & GROUP_BITS) === 0;
 }
 
 /** null: `ls` does not run. One that is not GNU's may not show it. */
 export async function hasAcl(at: string): Promise<boolean | null> {
-  const line = await run("ls", ["-dln", "--", outside(at)]);
-  return line === null ? null : line.charAt(10) === "+";
+  return (await markedAcls([at]))?.[0] ?? null;
+}
+
+/** Whether each has an ACL, in the order of `ls`, which may be another one. */
+async function markedAcls(paths: readonly string[]): Promise<boolean[] | null> {
+  const said = await run("ls", ["-dln", "--", ...paths.map(outside)]);
+  return (
+    said
+      ?.trimEnd()
+      .split("\n")
+      .map((line) => line.charAt(10) === "+") ?? null
+  );
 }
 
 /** A child process has other descriptors, so it needs the path through those of this process. */

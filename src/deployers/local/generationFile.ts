@@ -22,6 +22,7 @@ export function recordFile(
     root: first.root,
     content: recordText(pair, { keyModes: modes }),
     secret: false,
+    plain: true,
   };
 }
 

@@ -28,17 +28,21 @@ export interface NewKey {
 export async function nearbyAttributes(directory: Directory, { name, ownDirectory }: NewKey): Promise<Nearby | null> {
   const others = ownDirectory ? await inOtherDirectories(directory, name) : [];
   const siblings = [...(await besideIn(directory, name)), ...others];
-  const keys: { readonly path: string; readonly found: Stats }[] = [];
+  let first: { readonly path: string; readonly found: Stats } | null = null;
   for (const path of siblings.slice(0, NEIGHBOURS_MAX)) {
+    // A file with the same attributes does not disagree, whatever it holds.
+    if (first !== null && agrees(first.found, await stat(path).catch(() => null))) continue;
     const found = await keyStats(path);
-    if (found !== null) keys.push({ path, found });
+    if (found !== null && first !== null) return null;
+    if (found !== null) first = { path, found };
   }
-  const [first, ...more] = keys;
-  if (first === undefined) return fromDirectory(await stat(directory.at(".")));
-  const agreed = more.every(({ found }) => attributesText(found) === attributesText(first.found));
-  if (!agreed) return null;
+  if (first === null) return fromDirectory(await stat(directory.at(".")));
   const { uid, gid, mode } = first.found;
   return { uid, gid, mode: mode & 0o770, sibling: first.path };
+}
+
+function agrees(first: Stats, found: Stats | null): boolean {
+  return found !== null && attributesText(found) === attributesText(first);
 }
 
 /** A group that may enter the directory may read what is in it; a directory open to all says nothing about anybody. */
@@ -71,7 +75,7 @@ async function keyStats(path: string): Promise<Stats | null> {
   if (handle === null) return null;
   try {
     const found = await handle.stat();
-    return found.isFile() && (await holdsKey(handle, path)) ? found : null;
+    return found.isFile() && (await holdsKey(handle, { path, size: found.size })) ? found : null;
   } catch {
     return null;
   } finally {
@@ -79,9 +83,15 @@ async function keyStats(path: string): Promise<Stats | null> {
   }
 }
 
-async function holdsKey(handle: FileHandle, path: string): Promise<boolean> {
+interface File {
+  readonly path: string;
+  readonly size: number;
+}
+
+async function holdsKey(handle: FileHandle, { path, size }: File): Promise<boolean> {
   if (/\.(p12|pfx|jks)$/.test(path)) return true;
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(KEY_BYTES_MAX), 0, KEY_BYTES_MAX, 0);
+  const length = Math.min(size, KEY_BYTES_MAX);
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, 0);
   return buffer.subarray(0, bytesRead).includes("PRIVATE KEY-----");
 }
 

@@ -1,8 +1,8 @@
 // Modes that somebody gives a key by hand: found in an inspection, healed by a deploy, and never inherited.
-import { chmod, chown, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { certbot } from "../../../src/deployers/files/certbot.ts";
 import { files } from "../../../src/deployers/files/files.ts";
 import { narrowedMode } from "../../../src/deployers/local/attributes.ts";
@@ -104,6 +104,28 @@ describe("the mode of a key", () => {
     await chmod(join(root, "b.pem"), 0o640);
     const found = await deployer.inspect?.({ certificate: "www", previous }, NEVER);
     expect(found?.problems).toEqual([`${join(root, "b.pem")} has mode 0640, but renewd wrote it with 0440`]);
+  });
+
+  /** Each child of a large process costs milliseconds. */
+  it("of the owner alone starts no program for a new key, and one that copies attributes for a renewed one", async () => {
+    const programs = join(root, "bin");
+    const started = join(root, "started");
+    await mkdir(programs);
+    await writeFile(started, "");
+    for (const name of ["cp", "ls", "getfacl", "getent", "id"])
+      await writeFile(join(programs, name), `#!/bin/sh\necho ${name} >>${started}\nexec /bin/${name} "$@"\n`, {
+        mode: 0o755,
+      });
+    vi.stubEnv("PATH", programs);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const target = disk({ bundle: "{certificate}.pem" });
+    const deploy = async (certificate: string, generation: number) =>
+      await target.deploy({ pair: await issuer.issue({ certificate, generation }), previous: null }, NEVER);
+    await deploy("www", 1);
+    await deploy("api", 1);
+    expect(await readFile(started, "utf8")).toBe("");
+    await deploy("api", 2);
+    expect(await readFile(started, "utf8")).toBe("cp\n");
   });
 });
 
