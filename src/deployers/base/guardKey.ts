@@ -6,7 +6,7 @@ import { dropKeyRuns, looksLikeKey } from "../../domain/keyText.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import type { Secret } from "../../domain/secret.ts";
 import { inert } from "../../domain/text.ts";
-import { repeatsSecret, repeatsTogether } from "./sanitizeAnswer.ts";
+import { secretFinder } from "./sanitizeAnswer.ts";
 
 const DEPTH_MAX = 10;
 
@@ -63,7 +63,7 @@ async function withoutKeys<Result>(
 function repeatsKey(error: unknown, secrets: readonly Secret[]): boolean {
   const all = { depth: DEPTH_MAX, showHidden: true, maxStringLength: null, maxArrayLength: null } as const;
   const texts = [inspect(error, all), ...stringsIn(error, DEPTH_MAX)];
-  return texts.some((text) => repeatsSecret(text, secrets)) || messagesOf(error, DEPTH_MAX).some(looksLikeKey);
+  return texts.some(secretFinder(secrets)) || messagesOf(error, DEPTH_MAX).some(looksLikeKey);
 }
 
 function messagesOf(error: unknown, depth: number): string[] {
@@ -91,10 +91,11 @@ function stringsIn(value: unknown, depth: number): string[] {
 
 /** Without the facts that hold a piece of the key; of those that hold it together, only what renewd itself knows stays. */
 function cleanReceipt(receipt: DeployReceipt, secrets: readonly Secret[], fingerprint: string): DeployReceipt {
-  const alone = Object.entries(receipt).filter(([name, value]) => !repeatsSecret(`${name} ${value}`, secrets));
+  const findsSecret = secretFinder(secrets);
+  const alone = Object.entries(receipt).filter(([name, value]) => !findsSecret(`${name} ${value}`));
   const texts = alone.filter(([, value]) => typeof value === "string" && value !== fingerprint);
   const [names, values] = [texts.map(([name]) => name), texts.map(([, value]) => String(value))];
-  const isInPieces = [names, values, texts.flat().map(String)].some((parts) => repeatsTogether(parts, secrets));
+  const isInPieces = [names, values, texts.flat().map(String)].some((parts) => findsSecret(parts.join("")));
   const kept = isInPieces ? alone.filter((fact) => !texts.includes(fact)) : alone;
   // A target's own identifiers are foreign text, too. A valid one has no active character.
   return Object.fromEntries(kept.map(([name, value]) => [name, typeof value === "string" ? inert(value) : value]));

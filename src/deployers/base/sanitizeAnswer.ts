@@ -65,21 +65,20 @@ function indexOf(mark: string): number {
   return mark.charCodeAt(0) - KNOWN_FIRST;
 }
 
-/** Whether a text holds one of the secrets in any spelling, a piece of a private key, or any private key in PEM. */
-export function repeatsSecret(text: string, secrets: readonly Secret[]): boolean {
+/**
+ * Whether a text holds one of the secrets in any spelling, a piece of a private key, or any private key in PEM. A key
+ * has thousands of pieces, so they are made once for all texts. Texts that are harmless alone are asked about joined.
+ */
+export function secretFinder(secrets: readonly Secret[]): (text: string) => boolean {
   const spellings = spellingsOf(secrets);
-  return decodings(text.replaceAll("\0", "")).some(
-    (stage) => holdsKey(stage, spellings) || maskPasswords(stage, spellings) !== stage,
-  );
+  return (text) =>
+    decodings(text.replaceAll("\0", "")).some(
+      (stage) => holdsKey(stage, spellings) || maskPasswords(stage, spellings) !== stage,
+    );
 }
 
 function maskPasswords(text: string, { passwords, plain }: SecretSpellings): string {
   return maskEncoded(passwords === null ? text : text.replace(passwords, MASK), plain, MASK);
-}
-
-/** Whether texts that are harmless alone are a secret, or a piece of one, when they are read one after the other. */
-export function repeatsTogether(texts: readonly string[], secrets: readonly Secret[]): boolean {
-  return repeatsSecret(texts.join(""), secrets);
 }
 
 /** Replaces the output of a program that was given the key. The length says whether there is anything to look for. */

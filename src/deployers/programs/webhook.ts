@@ -14,7 +14,7 @@ import { durationOption } from "../base/duration.ts";
 import { callHttp, type HttpAnswer, type HttpApi } from "../base/httpApi.ts";
 import { jsonErrorText, jsonOrNull } from "../base/jsonAnswer.ts";
 import { pairPem } from "../base/pairPem.ts";
-import { repeatsSecret, repeatsTogether, sanitizeAnswer } from "../base/sanitizeAnswer.ts";
+import { sanitizeAnswer, secretFinder } from "../base/sanitizeAnswer.ts";
 import { secretOption } from "../base/secretOption.ts";
 import { readTrust, trustOption } from "../base/trust.ts";
 import { signingKey, signWebhook } from "./webhookSignature.ts";
@@ -171,27 +171,31 @@ const receiptAnswer = z.object({ receipt: z.record(z.string(), z.unknown()) });
 
 /** What the receiver wants remembered: a few short facts. It is shown in history, so nothing secret gets through. */
 function receiptOf(answer: HttpAnswer, hidden: readonly Secret[]): Record<string, string | number> {
+  const findsSecret = secretFinder(hidden);
   const facts = Object.entries(receiptAnswer.safeParse(jsonOrNull(answer.text)).data?.receipt ?? {}).filter(
-    ([name]) => FACT_NAME.test(name) && !repeatsSecret(name, hidden),
+    ([name]) => FACT_NAME.test(name) && !findsSecret(name),
   );
   const kept = facts.flatMap(([name, value]): [string, string | number][] => {
     if (typeof value === "number" && Number.isFinite(value)) return [[name, value]];
-    if (typeof value !== "string" || repeatsSecret(value, hidden)) return [];
+    if (typeof value !== "string" || findsSecret(value)) return [];
     return [[name, sanitize(value, FACT_CHARS_MAX)]];
   });
   const shown = kept.slice(0, RECEIPT_FACTS_MAX);
-  return isInPieces(shown, hidden) ? {} : Object.fromEntries(shown);
+  return isInPieces(shown, findsSecret) ? {} : Object.fromEntries(shown);
 }
 
 /** Whether facts that are harmless alone may be a secret together: pieces of its text, or digits of its number. */
-function isInPieces(facts: readonly (readonly [string, string | number])[], hidden: readonly Secret[]): boolean {
+function isInPieces(
+  facts: readonly (readonly [string, string | number])[],
+  findsSecret: (text: string) => boolean,
+): boolean {
   const values = facts.map(([, value]) => value);
   const texts = values.filter((value) => typeof value === "string");
   const digits = values
     .filter((value) => typeof value === "number")
     .join("")
     .replaceAll(/\D/g, "");
-  return digits.length > RECEIPT_DIGITS_MAX || repeatsTogether(texts, hidden) || mayHoldKey(texts);
+  return digits.length > RECEIPT_DIGITS_MAX || findsSecret(texts.join("")) || mayHoldKey(texts);
 }
 
 /** In an encoding that nobody foresaw, such as base64 of base64. Digests are no key: one in hex is found as such. */
