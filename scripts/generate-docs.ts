@@ -6,7 +6,7 @@ import { manPage } from "../src/cli/manPage.ts";
 import { cliReference } from "../src/cli/reference.ts";
 import { configJsonSchema } from "../src/config/schema/jsonSchema.ts";
 import { configurationReference } from "../src/config/schema/reference.ts";
-import { REGISTRIES } from "../src/config/schema/registries.ts";
+import { loadPlugins } from "../src/config/schema/registries.ts";
 import { ERRORS } from "../src/domain/errorTable.ts";
 import { OPERATIONS } from "../src/web/api/operations/index.ts";
 import { importTable, packageTable } from "../test/architecture/rules.ts";
@@ -14,8 +14,8 @@ import { providerTable } from "./dnsReference.ts";
 import { jsonDocuments, jsonReference } from "./jsonDocuments.ts";
 
 /** Path from the project's root → content. */
-export function generatedDocs(): ReadonlyMap<string, string> {
-  const schema = configJsonSchema(REGISTRIES);
+export async function generatedDocs(): Promise<ReadonlyMap<string, string>> {
+  const schema = configJsonSchema(await loadPlugins());
   const json = jsonDocuments();
   return new Map([
     ["docs/renewd.1", manPage()],
@@ -27,7 +27,7 @@ export function generatedDocs(): ReadonlyMap<string, string> {
     ["docs/errors.md", errorReference()],
     ["docs/architecture.md", architecture()],
     ["docs/api.md", withTables("docs/api.md", [operationTable()])],
-    ["docs/dns.md", withTables("docs/dns.md", [providerTable()])],
+    ["docs/dns.md", withTables("docs/dns.md", [await providerTable()])],
   ]);
 }
 
@@ -76,5 +76,5 @@ function replaceTable(page: string, table: string, path: string): string {
 }
 
 if (import.meta.main) {
-  for (const [path, content] of generatedDocs()) await writeFile(new URL(`../${path}`, import.meta.url), content);
+  for (const [path, content] of await generatedDocs()) await writeFile(new URL(`../${path}`, import.meta.url), content);
 }

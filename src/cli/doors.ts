@@ -15,7 +15,7 @@ export const definitionsText = late(async () => (await import("../config/read/de
 export const configJsonSchema = late(async () => (await import("../config/schema/jsonSchema.ts")).configJsonSchema);
 export const checkHost = late(async () => (await import("../config/schema/endpoints.ts")).checkHost);
 export const checkHostAndPort = late(async () => (await import("../config/schema/endpoints.ts")).checkHostAndPort);
-export const registries = async () => (await import("../config/schema/registries.ts")).REGISTRIES;
+export const loadPlugins = late(async () => (await import("../config/schema/registries.ts")).loadPlugins);
 
 export const certificatesReport = late(async () => (await import("../reports/certificates.ts")).certificatesReport);
 export const drillsReport = late(async () => (await import("../reports/drills.ts")).drillsReport);

@@ -1,5 +1,3 @@
-import { getCACertificates, setDefaultCACertificates } from "node:tls";
-
 let isDone = false;
 
 /**
@@ -10,6 +8,8 @@ let isDone = false;
 export function trustSystemAuthorities(): void {
   if (isDone) return;
   isDone = true;
+  // Not imported: a command that opens no connection would wait for it all the same.
+  const { getCACertificates, setDefaultCACertificates } = process.getBuiltinModule("node:tls");
   const known = [getCACertificates("system"), getCACertificates("bundled"), getCACertificates("extra")];
   setDefaultCACertificates([...new Set(known.flat())]);
 }

@@ -163,13 +163,13 @@ async function build(
   const store = storeSection && (await resolveStore(storeSection, dataDir, resources));
   const redis = await resolveRedis(section("redis", raw, problems), resources);
   const issuerEntries = entries("issuers", issuerSchema, raw, problems);
-  const solvers = solverEntries(registries.solvers, raw, problems);
+  const solvers = await solverEntries(registries.solvers, raw, problems);
   const responsibility = {
     rules: section("responsibility", raw, problems) ?? [],
     defaults: section("defaults", raw, problems) ?? {},
   };
-  const targets = targetEntries(registries.deployers, raw, problems, responsibility);
-  const notifications = channelEntries(registries.channels, raw, problems);
+  const targets = await targetEntries(registries.deployers, raw, problems, responsibility);
+  const notifications = await channelEntries(registries.channels, raw, problems);
   const vantages = section("vantages", raw, problems) ?? [];
   const vantage = section("vantage", raw, problems) ?? null;
   const certificateEntries = partialEntries("certificates", certificateSchema, raw, problems, known.certificates);

@@ -51,3 +51,27 @@ export function definePlugin<Options, Dependencies, Made>(
 ): RegisteredPlugin<Dependencies, Made> {
   return plugin as RegisteredPlugin<Dependencies, Made>;
 }
+
+/** A kind as a registry lists it. What it consists of is loaded when somebody needs it, as a configuration that names it. */
+export interface Kind<Registered> {
+  /** As the plugin's own. */
+  readonly type: string;
+  /** The same plugin each time. */
+  readonly load: () => Promise<Registered>;
+}
+
+export function kindOf<Registered>(type: string, load: () => Promise<Registered>): Kind<Registered> {
+  let loaded: Promise<Registered> | null = null;
+  return {
+    type,
+    load: () => {
+      loaded ??= load();
+      return loaded;
+    },
+  };
+}
+
+/** The plugins of all kinds, in their order. */
+export function loadKinds<Registered>(kinds: readonly Kind<Registered>[]): Promise<Registered[]> {
+  return Promise.all(kinds.map(({ load }) => load()));
+}

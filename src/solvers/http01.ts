@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { checkToken } from "../domain/challengeToken.ts";
 import type { ChallengeResponses, Solver } from "../domain/issuer.ts";
+import { late } from "../domain/late.ts";
 import type { Plugin } from "../domain/plugin.ts";
 import type { DnsDependencies } from "./dns/dependencies.ts";
-import { examineHttp } from "./httpReachability.ts";
 
 /** Longer than any CA validates. An answer that a crash left behind expires by itself. */
 const EXPIRES_AFTER_MS = 3600_000;
@@ -13,6 +13,7 @@ export interface SolverDependencies extends DnsDependencies {
 }
 
 const options = z.strictObject({});
+const examineHttp = late(async () => (await import("./httpReachability.ts")).examineHttp);
 
 /** Answers through renewd's own responder (RFC 8555 §8.3): any process that runs one serves any worker's token. */
 export const http01: Plugin<z.infer<typeof options>, Pick<SolverDependencies, "challenges" | "now">, Solver> = {

@@ -1,50 +1,16 @@
 import { z } from "zod";
 import type { Solver } from "../domain/issuer.ts";
-import { definePlugin, type RegisteredPlugin } from "../domain/plugin.ts";
-import { acmeSh } from "./dns/bridges/acmeSh.ts";
-import { certbotHooks } from "./dns/bridges/certbotHooks.ts";
-import { exec } from "./dns/bridges/exec.ts";
-import { httpreq } from "./dns/bridges/httpreq.ts";
+import { definePlugin, type Kind, kindOf, type Plugin, type RegisteredPlugin } from "../domain/plugin.ts";
 import type { DnsProviderKind, ProviderTraits } from "./dns/provider.ts";
-import { acmeDns } from "./dns/providers/acmeDns.ts";
-import { akamai } from "./dns/providers/akamai.ts";
-import { azureDns } from "./dns/providers/azureDns.ts";
-import { cloudflare } from "./dns/providers/cloudflare.ts";
-import { desec } from "./dns/providers/desec.ts";
-import { digitalocean } from "./dns/providers/digitalocean.ts";
-import { dnsimple } from "./dns/providers/dnsimple.ts";
-import { duckdns } from "./dns/providers/duckdns.ts";
-import { gandi } from "./dns/providers/gandi.ts";
-import { godaddy } from "./dns/providers/godaddy.ts";
-import { googleCloudDns } from "./dns/providers/googleCloudDns.ts";
-import { hetzner } from "./dns/providers/hetzner.ts";
-import { infomaniak } from "./dns/providers/infomaniak.ts";
-import { inwx } from "./dns/providers/inwx.ts";
-import { ionos } from "./dns/providers/ionos.ts";
-import { linode } from "./dns/providers/linode.ts";
-import { namecheap } from "./dns/providers/namecheap.ts";
-import { netcup } from "./dns/providers/netcup.ts";
-import { netlify } from "./dns/providers/netlify.ts";
-import { ns1 } from "./dns/providers/ns1.ts";
-import { ovh } from "./dns/providers/ovh.ts";
-import { porkbun } from "./dns/providers/porkbun.ts";
-import { powerdns } from "./dns/providers/powerdns.ts";
-import { rfc2136 } from "./dns/providers/rfc2136.ts";
-import { route53 } from "./dns/providers/route53.ts";
-import { scaleway } from "./dns/providers/scaleway.ts";
-import { vultr } from "./dns/providers/vultr.ts";
-import { dnsServer } from "./dns/server/kind.ts";
-import { dnsSolver } from "./dns/solver.ts";
-import { dnsPersist01 } from "./dnsPersist01.ts";
-import { http01, type SolverDependencies } from "./http01.ts";
-import { tlsAlpn01 } from "./tlsAlpn01.ts";
-import { webroot } from "./webroot.ts";
+import type { SolverDependencies } from "./http01.ts";
 
 export type { SolverDependencies } from "./http01.ts";
 
-/** A kind of DNS solver, with what generated docs say of it. */
-export interface DnsKind {
-  readonly plugin: RegisteredPlugin<SolverDependencies, Solver>;
+export type SolverPlugin = RegisteredPlugin<SolverDependencies, Solver>;
+
+/** What generated docs say of a kind of DNS solver. */
+export interface DnsKindDocs {
+  readonly plugin: SolverPlugin;
   readonly docs: string;
   /** Null: they depend on the options. */
   readonly traits: ProviderTraits | null;
@@ -52,58 +18,75 @@ export interface DnsKind {
   readonly required: readonly string[];
 }
 
-function dns<Options extends object>(kind: DnsProviderKind<Options>): DnsKind {
-  const { docs, traits, options } = kind;
-  const required = Object.entries(options.shape).filter(([, schema]) => !z.safeParse(schema, undefined).success);
+interface DnsKind extends Kind<SolverPlugin> {
+  readonly describe: () => Promise<DnsKindDocs>;
+}
+
+function kind<Options>(
+  type: string,
+  load: () => Promise<Plugin<Options, SolverDependencies, Solver>>,
+): Kind<SolverPlugin> {
+  return kindOf(type, async () => definePlugin(await load()));
+}
+
+function dns<Options extends object>(type: string, load: () => Promise<DnsProviderKind<Options>>): DnsKind {
+  const found = kind(type, async () => (await import("./dns/solver.ts")).dnsSolver(await load()));
   return {
-    plugin: definePlugin(dnsSolver(kind)),
-    docs,
-    traits: typeof traits === "function" ? null : traits,
-    required: required.map(([name]) => name),
+    ...found,
+    async describe() {
+      const { docs, traits, options } = await load();
+      const required = Object.entries(options.shape).filter(([, schema]) => !z.safeParse(schema, undefined).success);
+      return {
+        plugin: await found.load(),
+        docs,
+        traits: typeof traits === "function" ? null : traits,
+        required: required.map(([name]) => name),
+      };
+    },
   };
 }
 
 /** Every kind of DNS solver: one line each. */
 export const DNS_KINDS: readonly DnsKind[] = [
-  dns(dnsServer),
-  dns(rfc2136),
-  dns(acmeDns),
-  dns(akamai),
-  dns(azureDns),
-  dns(cloudflare),
-  dns(desec),
-  dns(digitalocean),
-  dns(dnsimple),
-  dns(duckdns),
-  dns(gandi),
-  dns(godaddy),
-  dns(googleCloudDns),
-  dns(hetzner),
-  dns(infomaniak),
-  dns(inwx),
-  dns(ionos),
-  dns(linode),
-  dns(namecheap),
-  dns(netcup),
-  dns(netlify),
-  dns(ns1),
-  dns(ovh),
-  dns(porkbun),
-  dns(powerdns),
-  dns(route53),
-  dns(scaleway),
-  dns(vultr),
-  dns(exec),
-  dns(httpreq),
-  dns(certbotHooks),
-  dns(acmeSh),
+  dns("dns-server", async () => (await import("./dns/server/kind.ts")).dnsServer),
+  dns("rfc2136", async () => (await import("./dns/providers/rfc2136.ts")).rfc2136),
+  dns("acme-dns", async () => (await import("./dns/providers/acmeDns.ts")).acmeDns),
+  dns("akamai", async () => (await import("./dns/providers/akamai.ts")).akamai),
+  dns("azure-dns", async () => (await import("./dns/providers/azureDns.ts")).azureDns),
+  dns("cloudflare", async () => (await import("./dns/providers/cloudflare.ts")).cloudflare),
+  dns("desec", async () => (await import("./dns/providers/desec.ts")).desec),
+  dns("digitalocean", async () => (await import("./dns/providers/digitalocean.ts")).digitalocean),
+  dns("dnsimple", async () => (await import("./dns/providers/dnsimple.ts")).dnsimple),
+  dns("duckdns", async () => (await import("./dns/providers/duckdns.ts")).duckdns),
+  dns("gandi", async () => (await import("./dns/providers/gandi.ts")).gandi),
+  dns("godaddy", async () => (await import("./dns/providers/godaddy.ts")).godaddy),
+  dns("google-cloud-dns", async () => (await import("./dns/providers/googleCloudDns.ts")).googleCloudDns),
+  dns("hetzner", async () => (await import("./dns/providers/hetzner.ts")).hetzner),
+  dns("infomaniak", async () => (await import("./dns/providers/infomaniak.ts")).infomaniak),
+  dns("inwx", async () => (await import("./dns/providers/inwx.ts")).inwx),
+  dns("ionos", async () => (await import("./dns/providers/ionos.ts")).ionos),
+  dns("linode", async () => (await import("./dns/providers/linode.ts")).linode),
+  dns("namecheap", async () => (await import("./dns/providers/namecheap.ts")).namecheap),
+  dns("netcup", async () => (await import("./dns/providers/netcup.ts")).netcup),
+  dns("netlify", async () => (await import("./dns/providers/netlify.ts")).netlify),
+  dns("ns1", async () => (await import("./dns/providers/ns1.ts")).ns1),
+  dns("ovh", async () => (await import("./dns/providers/ovh.ts")).ovh),
+  dns("porkbun", async () => (await import("./dns/providers/porkbun.ts")).porkbun),
+  dns("powerdns", async () => (await import("./dns/providers/powerdns.ts")).powerdns),
+  dns("route53", async () => (await import("./dns/providers/route53.ts")).route53),
+  dns("scaleway", async () => (await import("./dns/providers/scaleway.ts")).scaleway),
+  dns("vultr", async () => (await import("./dns/providers/vultr.ts")).vultr),
+  dns("exec", async () => (await import("./dns/bridges/exec.ts")).exec),
+  dns("httpreq", async () => (await import("./dns/bridges/httpreq.ts")).httpreq),
+  dns("certbot-hooks", async () => (await import("./dns/bridges/certbotHooks.ts")).certbotHooks),
+  dns("acme.sh", async () => (await import("./dns/bridges/acmeSh.ts")).acmeSh),
 ];
 
 /** Every solver kind. */
-export const SOLVERS: readonly RegisteredPlugin<SolverDependencies, Solver>[] = [
-  definePlugin(http01),
-  definePlugin(tlsAlpn01),
-  definePlugin(webroot),
-  definePlugin(dnsPersist01),
-  ...DNS_KINDS.map(({ plugin }) => plugin),
+export const SOLVERS: readonly Kind<SolverPlugin>[] = [
+  kind("http-01", async () => (await import("./http01.ts")).http01),
+  kind("tls-alpn-01", async () => (await import("./tlsAlpn01.ts")).tlsAlpn01),
+  kind("webroot", async () => (await import("./webroot.ts")).webroot),
+  kind("dns-persist-01", async () => (await import("./dnsPersist01.ts")).dnsPersist01),
+  ...DNS_KINDS,
 ];

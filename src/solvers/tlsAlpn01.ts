@@ -2,17 +2,18 @@ import { z } from "zod";
 import { checkToken } from "../domain/challengeToken.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { Solver } from "../domain/issuer.ts";
+import { late } from "../domain/late.ts";
 import type { Plugin } from "../domain/plugin.ts";
 import { HOUR_MS, SECOND_MS } from "../domain/time.ts";
 import { tlsAlpnPlace } from "../domain/tlsAlpn.ts";
 import type { SolverDependencies } from "./http01.ts";
-import { examineTls } from "./httpReachability.ts";
 
 /** Longer than any CA validates. An answer that a crash left behind expires by itself. */
 const EXPIRES_AFTER_MS = HOUR_MS;
 const BUSY_MS = 5 * SECOND_MS;
 
 const options = z.strictObject({});
+const examineTls = late(async () => (await import("./httpReachability.ts")).examineTls);
 
 /**
  * Answers through renewd's own listener (RFC 8737): any process that runs one serves any worker's challenge. A name has

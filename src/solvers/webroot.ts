@@ -5,11 +5,13 @@ import { z } from "zod";
 import { checkToken } from "../domain/challengeToken.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { ChallengeResponse, Solver } from "../domain/issuer.ts";
+import { late } from "../domain/late.ts";
 import type { Plugin } from "../domain/plugin.ts";
-import { examineHttp } from "./httpReachability.ts";
 
 /** A key authorization is a token of at most 256 characters, a dot and a thumbprint of 43. */
 const ANSWER_BYTES_MAX = 1024;
+
+const examineHttp = late(async () => (await import("./httpReachability.ts")).examineHttp);
 
 const options = z.strictObject({
   directory: z

@@ -15,7 +15,10 @@ const dns: SolverPlugin = {
   create: () => ({ challengeType: "dns-01", present: async () => {}, cleanUp: async () => {} }),
 };
 
-export const KINDS: Registries = { ...REGISTRIES, solvers: [...REGISTRIES.solvers, dns] };
+export const KINDS: Registries = {
+  ...REGISTRIES,
+  solvers: [...REGISTRIES.solvers, { type: dns.type, load: async () => dns }],
+};
 
 /** A directory with a renewd.yaml, and whatever else a test puts there. */
 export interface ConfigFile extends AsyncDisposable {

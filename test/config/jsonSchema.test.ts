@@ -6,15 +6,15 @@ import { generatedDocs } from "../../scripts/generate-docs.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { describeProblems } from "../../src/config/read/problems.ts";
 import { configJsonSchema } from "../../src/config/schema/jsonSchema.ts";
-import { REGISTRIES } from "../../src/config/schema/registries.ts";
+import { CHANNELS, DEPLOYERS, SOLVERS } from "../support/plugins.ts";
 import { estate } from "./configFile.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const validate = new Ajv2020({ allErrors: true, strict: false, validateFormats: false }).compile(
-  configJsonSchema(REGISTRIES),
+  configJsonSchema({ solvers: SOLVERS, deployers: DEPLOYERS, channels: CHANNELS }),
 );
 
-test.each([...generatedDocs()])(
+test.each([...(await generatedDocs())])(
   "%s is what the schemas say; if not, run: node scripts/generate-docs.ts",
   async (path, content) => {
     expect(await readFile(new URL(path, ROOT), "utf8")).toBe(content);
@@ -47,9 +47,9 @@ describe("the example file", () => {
     const kinds = (section: Record<string, { type: string }>): string[] =>
       Object.values(section).map(({ type }) => type);
     // DNS providers are many and alike: docs/dns.md has one example of each.
-    const notDns = REGISTRIES.solvers.filter(({ challengeType }) => challengeType !== "dns-01").map(({ type }) => type);
+    const notDns = SOLVERS.filter(({ challengeType }) => challengeType !== "dns-01").map(({ type }) => type);
     expect(kinds(solvers)).toEqual(expect.arrayContaining([...notDns, "dns-server", "cloudflare"]));
-    expect(kinds(targets)).toEqual(expect.arrayContaining(REGISTRIES.deployers.map(({ type }) => type)));
+    expect(kinds(targets)).toEqual(expect.arrayContaining(DEPLOYERS.map(({ type }) => type)));
   });
 });
 

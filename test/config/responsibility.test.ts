@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { channelSchema, solverSchema, targetSchema } from "../../src/config/schema/named.ts";
-import { REGISTRIES } from "../../src/config/schema/registries.ts";
+import { CHANNELS, DEPLOYERS, SOLVERS } from "../support/plugins.ts";
 import { configFile } from "./configFile.ts";
 
 function file({ responsibility = "[]", defaults = "", own = "", target = "", channel = "" }): string {
@@ -76,9 +76,9 @@ test("a target's own owner is the system user of its files, which the deployer g
 });
 
 test.each([
-  ["target", targetSchema, REGISTRIES.deployers],
-  ["channel", channelSchema, REGISTRIES.channels],
-  ["solver", solverSchema, REGISTRIES.solvers],
+  ["target", targetSchema, DEPLOYERS],
+  ["channel", channelSchema, CHANNELS],
+  ["solver", solverSchema, SOLVERS],
 ] as const)("no %s has an option of the name of a key that all of them take", (_, { shape }, kinds) => {
   const common = Object.keys(shape).filter((key) => key !== "type");
   for (const { type, options } of kinds) {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { DEPLOYERS } from "../../src/deployers/index.ts";
 import { dependencies } from "../support/pairs/targetSecrets.ts";
+import { DEPLOYERS } from "../support/plugins.ts";
 
 const FILE = "/c/{certificate}.pem";
 const LOGIN = { username: "u", password: "env:P" };

@@ -2,7 +2,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { SOLVERS } from "../../src/solvers/index.ts";
 import { nodeListener } from "../../src/web/nodeListener.ts";
 import { startWebServer } from "../../src/web/server.ts";
 import { challengeOf } from "../conformance/dnsProvider.ts";
@@ -10,6 +9,7 @@ import { type Pebble, startPebble } from "../support/ca/pebble.ts";
 import { solverDependencies } from "../support/dns/dependencies.ts";
 import { freePort } from "../support/freePort.ts";
 import { type ClientRun, type OtherClients, otherClients } from "../support/otherClients.ts";
+import { SOLVERS } from "../support/plugins.ts";
 import { startBind } from "../support/servers/nameServers.ts";
 import { createWebEstate } from "../support/system/webEstate.ts";
 

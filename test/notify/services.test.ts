@@ -5,7 +5,7 @@ import { z } from "zod";
 import type { Notification } from "../../src/domain/notification.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { DAY_MS } from "../../src/domain/time.ts";
-import { CHANNELS } from "../../src/notify/index.ts";
+import { CHANNELS } from "../support/plugins.ts";
 import { type Receiver, startReceiver } from "../support/system/receiver.ts";
 import { RESPONSIBILITY } from "./responsibility.ts";
 

@@ -1,8 +1,9 @@
 import { expect, it } from "vitest";
 import { z } from "zod";
+import { REGISTRIES } from "../../src/config/schema/registries.ts";
 import { optionalPackage } from "../../src/solvers/dns/optionalPackage.ts";
-import { SOLVERS } from "../../src/solvers/index.ts";
 import { solverDependencies } from "../support/dns/dependencies.ts";
+import { SOLVERS } from "../support/plugins.ts";
 
 it("every solver kind has a name of its own, a description and options that make a JSON Schema", () => {
   expect(SOLVERS.map(({ type }) => type)).toEqual([...new Set(SOLVERS.map(({ type }) => type))]);
@@ -13,6 +14,11 @@ it("every solver kind has a name of its own, a description and options that make
       additionalProperties: false,
     });
   }
+});
+
+it("every kind is the one that its registry says it is", async () => {
+  for (const kinds of Object.values(REGISTRIES))
+    for (const { type, load } of kinds) expect((await load()).type).toBe(type);
 });
 
 it("a solver is made from options its own schema accepted", () => {

@@ -4,7 +4,7 @@ import type { ConfigProblem } from "../../config/read/problems.ts";
 import { toRenewalError } from "../../domain/errors.ts";
 import { inert } from "../../domain/text.ts";
 import { type Cli, perform } from "../command.ts";
-import { configJsonSchema, loadConfig, registries } from "../doors.ts";
+import { configJsonSchema, loadConfig, loadPlugins } from "../doors.ts";
 import { interruptible } from "../interruptible.ts";
 import type { Output } from "../output.ts";
 
@@ -85,7 +85,7 @@ function addSchema(config: Command, cli: Cli): void {
     );
   perform(command, cli, async ({ output }) => {
     // The schema is JSON either way; it has its own `$schema`, so that `--json` changes nothing.
-    output.document(await configJsonSchema(await registries()));
+    output.document(await configJsonSchema(await loadPlugins()));
     return "ok";
   });
 }

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import type { Registries } from "../../config/schema/registries.ts";
+import type { Plugins } from "../../config/schema/registries.ts";
 import { type Cli, perform } from "../command.ts";
-import { registries } from "../doors.ts";
+import { loadPlugins } from "../doors.ts";
 import { renderTable } from "../terminal/table.ts";
 import { addAcmeShScript } from "./acmeShScript.ts";
 
@@ -33,9 +33,9 @@ export function addChannels(program: Command, cli: Cli): void {
   );
 }
 
-function addKinds(command: Command, cli: Cli, registry: keyof Registries): void {
+function addKinds(command: Command, cli: Cli, registry: keyof Plugins): void {
   perform(command, cli, async ({ output }) => {
-    const kinds = (await registries())[registry].map(({ type, description }) => ({ type, description }));
+    const kinds = (await loadPlugins())[registry].map(({ type, description }) => ({ type, description }));
     const report: KindsReport = { version: 1, kinds };
     output.report(report, (_, screen) => {
       const columns = [{ title: "TYPE" }, { title: "WHAT IT DOES", widthMin: 20, wraps: true }];

@@ -1,11 +1,12 @@
 import { z } from "zod";
+import type { Kind } from "../../domain/plugin.ts";
 import type { ChannelConfig, PluginConfig, SolverConfig, TargetConfig } from "../config.ts";
 import type { Path } from "../read/positions.ts";
 import type { Problems } from "../read/problems.ts";
 import { suggestion } from "../read/suggestions.ts";
 import { fileSchema } from "../schema/file.ts";
 import { channelSchema, NAME, NAME_ADVICE, solverSchema, targetSchema } from "../schema/named.ts";
-import type { ChannelPlugin, DeployerPlugin, SolverPlugin } from "../schema/registries.ts";
+import type { Registries } from "../schema/registries.ts";
 import { type ResponsibilitySources, responsibilityOf } from "./responsibility.ts";
 import { check } from "./zodMessages.ts";
 
@@ -88,61 +89,60 @@ function rightParts<Shape extends z.ZodRawShape>(
 }
 
 /** What was written beside a plugin's own options, and those. */
-interface Written<Common> {
+interface Written<Plugin, Common> {
   readonly type: string;
-  readonly common: Common;
+  readonly common: (plugin: Plugin) => Common;
   readonly options: unknown;
 }
 
 /** As `entries`, each checked by the plugin its `type` names. */
-function pluginEntries<Kind extends { readonly type: string; readonly options: z.ZodType }, Common>(
+async function pluginEntries<Plugin extends { readonly type: string; readonly options: z.ZodType }, Common>(
   key: "solvers" | "targets" | "notifications",
-  plugins: readonly Kind[],
+  kinds: readonly Kind<Plugin>[],
   raw: Raw,
   problems: Problems,
-  split: (entry: unknown, path: Path) => Written<Common> | undefined,
-): Map<string, Entry<PluginConfig<Kind> & Common>> {
-  const found = new Map<string, Entry<PluginConfig<Kind> & Common>>();
-  const types = plugins.map((plugin) => plugin.type);
+  split: (entry: unknown, path: Path) => Written<Plugin, Common> | undefined,
+): Promise<Map<string, Entry<PluginConfig<Plugin> & Common>>> {
+  const found = new Map<string, Entry<PluginConfig<Plugin> & Common>>();
+  const types = kinds.map(({ type }) => type);
   for (const [name, entry] of named(key, raw, problems)) {
     const written = split(entry, [key, name]);
     if (!written) continue;
-    const plugin = plugins.find(({ type }) => type === written.type);
-    if (!plugin) {
+    const plugin = await kinds.find(({ type }) => type === written.type)?.load();
+    if (plugin === undefined) {
       problems.add([key, name, "type"], () => `no such kind of ${key.slice(0, -1)}${suggestion(written.type, types)}`);
       continue;
     }
     const options = check(plugin.options, written.options, [key, name], problems);
     if (options !== undefined)
-      found.set(name, { raw: entry, value: { name, type: written.type, options, plugin, ...written.common } });
+      found.set(name, { raw: entry, value: { name, type: written.type, options, plugin, ...written.common(plugin) } });
   }
   return found;
 }
 
 export function solverEntries(
-  plugins: readonly SolverPlugin[],
+  kinds: Registries["solvers"],
   raw: Raw,
   problems: Problems,
-): Map<string, Entry<SolverConfig>> {
-  return pluginEntries("solvers", plugins, raw, problems, (entry, path) => {
+): Promise<Map<string, Entry<SolverConfig>>> {
+  return pluginEntries("solvers", kinds, raw, problems, (entry, path) => {
     const { type, zones = [], ...options } = check(solverSchema, entry, path, problems) ?? {};
-    return type === undefined ? undefined : { type, common: { zones }, options };
+    return type === undefined ? undefined : { type, common: () => ({ zones }), options };
   });
 }
 
 export function targetEntries(
-  plugins: readonly DeployerPlugin[],
+  kinds: Registries["deployers"],
   raw: Raw,
   problems: Problems,
   sources: ResponsibilitySources,
-): Map<string, Entry<TargetConfig>> {
-  return pluginEntries("targets", plugins, raw, problems, (entry, path) => {
+): Promise<Map<string, Entry<TargetConfig>>> {
+  return pluginEntries("targets", kinds, raw, problems, (entry, path) => {
     const read = check(targetSchema, entry, path, problems);
     if (read === undefined) return undefined;
     const { type, agent, served, takes, team, criticality, runbook, ...options } = read;
     const { keyTypes, namesMax, profiles } = takes;
     const known = { ...(keyTypes && { keyTypes }), ...(namesMax && { namesMax }), ...(profiles && { profiles }) };
-    const plugin = plugins.find((each) => each.type === type);
     const written = { team, criticality, runbook };
     const responsibility = responsibilityOf(
       { kind: "targets", name: String(path.at(-1)), names: [] },
@@ -151,22 +151,22 @@ export function targetEntries(
     );
     return {
       type,
-      common: { agent, served: served ?? plugin?.served ?? true, takes: known, responsibility },
+      common: (plugin) => ({ agent, served: served ?? plugin.served ?? true, takes: known, responsibility }),
       options,
     };
   });
 }
 
 export function channelEntries(
-  plugins: readonly ChannelPlugin[],
+  kinds: Registries["channels"],
   raw: Raw,
   problems: Problems,
-): Map<string, Entry<ChannelConfig>> {
-  return pluginEntries("notifications", plugins, raw, problems, (entry, path) => {
+): Promise<Map<string, Entry<ChannelConfig>>> {
+  return pluginEntries("notifications", kinds, raw, problems, (entry, path) => {
     const read = check(channelSchema, entry, path, problems);
     if (read === undefined) return undefined;
     const { type, from, about, ...options } = read;
-    return { type, common: { from, about: about ?? null }, options };
+    return { type, common: () => ({ from, about: about ?? null }), options };
   });
 }
 

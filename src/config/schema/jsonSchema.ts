@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { fileSchema } from "./file.ts";
 import { channelSchema, solverSchema, targetSchema } from "./named.ts";
-import type { Registries } from "./registries.ts";
+import type { Plugins } from "./registries.ts";
 
 /** The part of JSON Schema (2020-12) that comes out of our schemas. */
 export interface JsonSchema {
@@ -18,7 +18,7 @@ export interface JsonSchema {
 }
 
 /** renewd.yaml for editors. Cross-references and files are beyond a schema: `renewd` itself checks them. */
-export function configJsonSchema({ solvers, deployers, channels }: Registries): JsonSchema {
+export function configJsonSchema({ solvers, deployers, channels }: Plugins): JsonSchema {
   const schema = jsonSchemaOf(fileSchema);
   for (const [key, plugins, common] of [
     ["solvers", solvers, SOLVER],

@@ -1,7 +1,6 @@
 import { expect, it } from "vitest";
 import { z } from "zod";
-import { DEPLOYERS } from "../../../src/deployers/index.ts";
-import { SOLVERS } from "../../../src/solvers/index.ts";
+import { DEPLOYERS, SOLVERS } from "../../support/plugins.ts";
 
 const password = "env:PASSWORD";
 const file = "/etc/ssl/{certificate}.pem";

@@ -1,9 +1,9 @@
 // The provider against PowerDNS itself: what its contract fake says is what the server does.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Secret } from "../../../src/domain/secret.ts";
-import { SOLVERS } from "../../../src/solvers/index.ts";
 import { challengeOf, describeDnsSolver } from "../../conformance/dnsProvider.ts";
 import { memoryDns, solverDependencies } from "../../support/dns/dependencies.ts";
+import { SOLVERS } from "../../support/plugins.ts";
 import { type PowerDns, startPowerDns } from "../../support/servers/powerdns.ts";
 
 const ZONE = "pdns.example";

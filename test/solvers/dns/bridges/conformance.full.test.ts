@@ -2,11 +2,11 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { SOLVERS } from "../../../../src/solvers/index.ts";
 import { describeDnsSolver } from "../../../conformance/dnsProvider.ts";
 import { solverDependencies } from "../../../support/dns/dependencies.ts";
 import { startApiFake } from "../../../support/fakes/api.ts";
 import { createAcmeShHome } from "../../../support/pairs/acmeShHome.ts";
+import { SOLVERS } from "../../../support/plugins.ts";
 
 /** `values NAME VALUE add|rm`: each is idempotent, and many may run at once. */
 const PROGRAM = `#!/bin/sh

@@ -1,6 +1,5 @@
 // Every provider with an HTTP API, behind the engine and in front of its contract fake.
 import { Secret } from "../../../../src/domain/secret.ts";
-import { SOLVERS } from "../../../../src/solvers/index.ts";
 import type { DnsSolverUnderTest } from "../../../conformance/dnsProvider.ts";
 import { type MemoryDns, solverDependencies } from "../../../support/dns/dependencies.ts";
 import type { ApiFake } from "../../../support/fakes/api.ts";
@@ -18,6 +17,7 @@ import { RRSET_DIALECTS } from "../../../support/fakes/dns/rrsetApis.ts";
 import { acmeDns, SIGNED_DIALECTS } from "../../../support/fakes/dns/signedApis.ts";
 import { add, type Dialect, startDnsFake, TOKEN, values, type World, ZONE } from "../../../support/fakes/dns/world.ts";
 import { namecheap } from "../../../support/fakes/dns/zoneApis.ts";
+import { SOLVERS } from "../../../support/plugins.ts";
 import { writtenFor } from "./underTest.ts";
 
 const DIALECTS: Readonly<Record<string, Dialect>> = {
