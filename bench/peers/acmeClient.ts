@@ -1,37 +1,38 @@
-// Orders certificates with acme-client's `auto()` and tuned polling, and does nothing else: arguments are the
-// directory, the port of its responder and the number of certificates.
-import { createServer } from "node:http";
-import { crypto } from "acme-client";
-import { stockClient } from "../stockClient.ts";
+// acme-client in a process of its own, with tuned polling; it orders and does nothing else.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Front } from "../front.ts";
+import { type Measured, measured, usageOf } from "../measure.ts";
 
-const [, , directoryUrl = "", port = "", count = ""] = process.argv;
-const IN_FLIGHT = 4;
-const answers = new Map<string, string>();
-const responder = createServer((request, response) => {
-  const answer = answers.get((request.url ?? "").split("/").at(-1) ?? "");
-  if (answer === undefined) response.writeHead(404).end();
-  else response.end(answer);
-}).listen(Number(port));
+const CHILD = join(import.meta.dirname, "acmeClient.child.ts");
 
-const client = await stockClient(directoryUrl);
-process.stdout.write("ready\n");
-await new Promise((resolve) => process.stdin.once("data", resolve));
-let next = 0;
-const worker = async (): Promise<void> => {
-  while (next < Number(count)) {
-    const name = `c${next++}.example.org`;
-    const [, csr] = await crypto.createCsr({ altNames: [name] }, await crypto.createPrivateEcdsaKey("P-256"));
-    await client.auto({
-      csr,
-      skipChallengeVerification: true,
-      challengePriority: ["http-01"],
-      challengeCreateFn: async (_authorization, challenge, keyAuthorization) =>
-        void answers.set(challenge.token, keyAuthorization),
-      challengeRemoveFn: async (_authorization, challenge) => void answers.delete(challenge.token),
-    });
+export async function acmeClient(front: Front, names: readonly string[], timeoutMs: number): Promise<Measured> {
+  const home = await mkdtemp(join(tmpdir(), "renewd-bench-acme-client-"));
+  const trust = join(home, "ca.pem");
+  await writeFile(trust, front.trustPem);
+  const child = spawn(process.execPath, [CHILD, front.directory, String(front.httpPort), ...names], {
+    env: { ...process.env, NODE_EXTRA_CA_CERTS: trust },
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const lines = createInterface({ input: child.stdout });
+  const said = () => once(lines, "line", { signal: AbortSignal.timeout(timeoutMs) });
+  try {
+    await said();
+    return await measured(
+      names.length,
+      { usage: () => usageOf(child.pid ?? 0), requests: () => front.requests() },
+      async () => {
+        child.stdin.write("go\n");
+        await said();
+      },
+    );
+  } finally {
+    const exited = once(child, "exit");
+    if (child.exitCode === null && child.kill("SIGKILL")) await exited;
+    await rm(home, { recursive: true, force: true });
   }
-};
-await Promise.all(Array.from({ length: IN_FLIGHT }, worker));
-process.stdout.write("done\n");
-responder.close();
-process.exit(0);
+}

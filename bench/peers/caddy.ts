@@ -4,20 +4,20 @@ import { once } from "node:events";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Pebble } from "../../test/support/ca/pebble.ts";
 import { until } from "../../test/support/until.ts";
+import type { Front } from "../front.ts";
 import { type Measured, measured, usageOf } from "../measure.ts";
 
 const ACCOUNTS = 10;
 
-export async function caddy(pebble: Pebble, names: readonly string[], timeoutMs: number): Promise<Measured> {
+export async function caddy(front: Front, names: readonly string[], timeoutMs: number): Promise<Measured> {
   const home = await mkdtemp(join(tmpdir(), "renewd-bench-caddy-"));
   const trust = join(home, "ca.pem");
-  await writeFile(trust, pebble.trustPem);
+  await writeFile(trust, front.trustPem);
   const issuer = (account: number) => ({
-    ...{ module: "acme", ca: pebble.directory, email: `ops${account}@example.org` },
+    ...{ module: "acme", ca: front.directory, email: `ops${account}@example.org` },
     trusted_roots_pem_files: [trust],
-    challenges: { http: { alternate_port: pebble.httpPort }, "tls-alpn": { disabled: true } },
+    challenges: { http: { alternate_port: front.httpPort }, "tls-alpn": { disabled: true } },
   });
   const policies = Array.from({ length: ACCOUNTS }, (_, account) => ({
     subjects: names.filter((_name, index) => index % ACCOUNTS === account),
@@ -35,7 +35,7 @@ export async function caddy(pebble: Pebble, names: readonly string[], timeoutMs:
   try {
     return await measured(
       names.length,
-      () => (child?.pid === undefined ? { cpuMs: 0, rssKb: 0 } : usageOf(child.pid)),
+      { usage: () => usageOf(child?.pid ?? 0), requests: () => front.requests() },
       async () => {
         child = spawn("caddy", ["run", "--config", file], { stdio: "ignore", env: { ...process.env, HOME: home } });
         await until(
