@@ -12,7 +12,7 @@ import { neverDone, overdueOnes } from "../../src/store/queries/claims.ts";
 import { toInspect } from "../../src/store/queries/deployments.ts";
 import { dueRenewals } from "../../src/store/queries/renewalLists.ts";
 import { type StoreBackend, storeConformance } from "../conformance/store.ts";
-import { certificate, NOW, renewal, version } from "../support/model/facts.ts";
+import { certificate, endpointStatus, NOW, renewal, version } from "../support/model/facts.ts";
 import { everyStatement, unusedReasons, watchedStore, wholeReads } from "./statements.ts";
 
 async function createBackend(directory: string): Promise<StoreBackend> {
@@ -245,13 +245,25 @@ describe("an SQLite file", () => {
     });
   });
 
-  test("with bytes in place of text is called altered, not a bug of renewd", async () => {
+  test("with bytes in place of text refuses the altered row to those who need it, and no other", async () => {
     const file = join(directory, "bytes.db");
     const store = await openStore({ kind: "sqlite", file }, vault, "test/1");
-    await store.versions.insert(version(), new Secret("key"));
+    for (const generation of [1, 2]) await store.versions.insert(version({ generation }), new Secret("key"));
+    await store.deployments.want("www", ["a", "b"], 2);
+    await store.observations.record(endpointStatus(), []);
     using database = new DatabaseSync(file);
-    database.exec("update versions set issuer = cast(issuer as blob)");
-    await expect(store.renewals.facts(renewal())).rejects.toMatchObject({ code: "store.altered" });
+    for (const column of ["issuer", "leaf_pem", "chain_pem", "seal"])
+      database.exec(`update versions set ${column} = x'ff' where generation = 1`);
+    database.exec("update deployments set receipt = x'ff' where target = 'a'");
+    database.exec("update endpoint_statuses set error_code = x'ff', seal = x'ff'");
+    const facts = await store.renewals.facts(renewal({ generation: 2 }));
+    expect(facts.version(2)).toEqual(version({ generation: 2 }));
+    expect(() => facts.before()).toThrow(expect.objectContaining({ code: "store.altered" }));
+    expect(facts.deployments).toMatchObject([
+      { target: "a", isAltered: true },
+      { target: "b", wantedGeneration: 2 },
+    ]);
+    expect(facts.endpoints).toEqual([]);
     await store.close();
   });
 });

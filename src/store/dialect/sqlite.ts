@@ -167,11 +167,6 @@ function sqliteFailure(thrown: unknown, file: string): RenewalError {
   if (thrown instanceof RenewalError) return thrown;
   const code = primaryCode(thrown);
   const message = thrown instanceof Error ? thrown.message : String(thrown);
-  // Rows that are read together come as JSON, and renewd stores none of their columns as bytes.
-  if (message.includes("JSON cannot hold BLOB"))
-    return new RenewalError("store.altered", `database ${file}: a row holds bytes where renewd wrote text`, {
-      cause: thrown,
-    });
   if (code !== null && OUR_MISTAKES.includes(code))
     return new RenewalError("internal.bug", `database ${file}: ${message}`, { cause: thrown });
   const system = thrown instanceof Error && "code" in thrown ? SYSTEM_CODES[String(thrown.code)] : undefined;

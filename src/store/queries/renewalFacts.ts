@@ -1,11 +1,13 @@
-import { jsonArrayFrom as jsonOfPostgresql } from "kysely/helpers/postgres";
-import { jsonArrayFrom as jsonOfSqlite } from "kysely/helpers/sqlite";
+import { type Expression, type RawBuilder, sql } from "kysely";
+import { jsonArrayFrom } from "kysely/helpers/postgres";
 import type { RenewalFacts } from "../../domain/store.ts";
 import { type Db, isPostgresql } from "../schema.ts";
 import type { Vault } from "../vault.ts";
 import { asDeployment, DEPLOYMENT_COLUMNS } from "./deployments.ts";
 import { intactStatuses, STATUS_COLUMNS } from "./observations.ts";
 import { toVersion, VERSION_COLUMNS } from "./versions.ts";
+
+const RECORD_COLUMNS = ["digest", "removedAt"] as const;
 
 /**
  * Every step of a renewal asks for these, some twice: one statement instead of five, and all of it of one instant. Each
@@ -18,13 +20,14 @@ export async function renewalFacts(
   certificate: string,
   generation: number,
 ): Promise<RenewalFacts> {
-  const rows = isPostgresql(db) ? jsonOfPostgresql : jsonOfSqlite;
+  const rows = isPostgresql(db) ? postgresqlJson : sqliteJson;
   const found = await db
     .selectNoFrom((select) => [
-      rows(select.selectFrom("certificates").select(["digest", "removedAt"]).where("name", "=", certificate)).as(
+      rows(RECORD_COLUMNS, select.selectFrom("certificates").select(RECORD_COLUMNS).where("name", "=", certificate)).as(
         "records",
       ),
       rows(
+        VERSION_COLUMNS,
         select
           .selectFrom("versions")
           .select(VERSION_COLUMNS)
@@ -46,6 +49,7 @@ export async function renewalFacts(
           .orderBy("generation", "desc"),
       ).as("versions"),
       rows(
+        DEPLOYMENT_COLUMNS,
         select
           .selectFrom("deployments")
           .select(DEPLOYMENT_COLUMNS)
@@ -53,6 +57,7 @@ export async function renewalFacts(
           .orderBy("target"),
       ).as("deployments"),
       rows(
+        STATUS_COLUMNS,
         select
           .selectFrom("endpointStatuses")
           .select(STATUS_COLUMNS)
@@ -75,4 +80,20 @@ export async function renewalFacts(
 /** Boundary: SQLite gives JSON as text, under the names of `schema.ts`; PostgreSQL's driver has parsed it. */
 function parsed<Row>(rows: readonly Row[]): readonly Row[] {
   return typeof rows === "string" ? JSON.parse(rows) : rows;
+}
+
+/**
+ * Rows as a JSON array. SQLite would refuse all rows for one that holds bytes, which renewd writes nowhere here: read as
+ * hexadecimal digits, they only break the seal of their own row.
+ */
+function sqliteJson<Row>(columns: readonly (keyof Row & string)[], query: Expression<Row>): RawBuilder<Row[]> {
+  const members = columns.flatMap((name) => {
+    const value = sql.ref(`row.${name}`);
+    return [sql.lit(name), sql`iif(typeof(${value}) = 'blob', hex(${value}), ${value})`];
+  });
+  return sql`(select coalesce(json_group_array(json_object(${sql.join(members)})), '[]') from ${query} as row)`;
+}
+
+function postgresqlJson<Row>(_: readonly (keyof Row & string)[], query: Expression<Row>): RawBuilder<Row[]> {
+  return sql`${jsonArrayFrom(query)}`;
 }
