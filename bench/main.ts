@@ -4,6 +4,7 @@ const BENCHES = {
   pipeline: "due to proved, against tools that only issue",
   single: "one certificate, due to proved",
   pages: "pages, lists and API with 10,000 certificates",
+  fleet: "a hundred thousand certificates: loading, lists, reload",
   soak: "thousands of renewals of the same certificates: what grows",
 } as const;
 

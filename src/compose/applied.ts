@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
 import type { Config } from "../config/config.ts";
-import type { AppliedConfiguration } from "../domain/heartbeat.ts";
+import type { AppliedConfiguration } from "../domain/applied.ts";
 import { workerName } from "../domain/workerName.ts";
+import { packageVersion } from "./packageVersion.ts";
+import type { ReloadableServices } from "./services.ts";
 
 /**
  * Over all that decides how certificates are renewed and who is notified: equal on machines that differ in paths and
@@ -22,16 +24,26 @@ export function configurationDigest(config: Config): string {
 }
 const DIGESTS = new WeakMap<Config, string>();
 
-/** What people are shown while the file cannot be read. Holds references to secrets, never a secret. */
-export function appliedConfiguration(config: Config, appliedAt: number): AppliedConfiguration {
+/** What people are shown while the file cannot be read, and of a large fleet. Holds references to secrets, never a secret. */
+export function appliedConfiguration(
+  config: Config,
+  { limits, reloads }: Pick<ReloadableServices, "limits" | "reloads">,
+  appliedAt: number,
+): AppliedConfiguration {
+  const targets = [...config.targets.keys()];
+  const limited = targets.map((target) => [target, limits(target)] as const);
   return {
     file: config.file,
     digest: configurationDigest(config),
+    sourceDigest: config.sourceDigest,
+    release: packageVersion,
     process: workerName(),
     appliedAt,
     observeMs: config.observation.everyMs,
-    certificates: config.certificates,
+    certificates: config.certificates.length,
     agentTargets: [...config.targets].filter(([, { agent }]) => agent).map(([name]) => name),
     budgets: [...config.issuers.values()].map(({ budget }) => budget),
+    limits: Object.fromEntries(limited.filter(([, each]) => Object.keys(each).length > 0)),
+    reloads: targets.filter(reloads),
   };
 }

@@ -12,7 +12,11 @@ export interface ReloadRecorder {
   ended(inForce: Config, problem: RenewalError | null): Promise<void>;
 }
 
-export function recordReloads({ config, context }: App, beats: Beats, roles: readonly Role[]): ReloadRecorder {
+export function recordReloads(
+  { config, context, services }: App,
+  beats: Beats,
+  roles: readonly Role[],
+): ReloadRecorder {
   const { store, clock, log } = context;
   const attempt = async (what: string, work: Promise<void>): Promise<void> => {
     await work.catch((thrown: unknown) => log.error({ err: toRenewalError(thrown) }, `${what} not recorded`));
@@ -20,7 +24,10 @@ export function recordReloads({ config, context }: App, beats: Beats, roles: rea
   const inForce = async (now: Config): Promise<void> => {
     beats.configured(now);
     if (roles.includes("planner"))
-      await attempt("applied configuration", store.health.apply(appliedConfiguration(now, clock.now())));
+      await attempt(
+        "applied configuration",
+        store.applied.record(appliedConfiguration(now, services, clock.now()), now.certificates),
+      );
   };
   const append = (type: "config.reloaded" | "config.refused", detail: EventDetail): Promise<void> =>
     attempt(

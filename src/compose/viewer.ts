@@ -2,26 +2,27 @@ import { statSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Config } from "../config/config.ts";
-import { findPlace, type Place } from "../config/place.ts";
+import { findPlace, type Place, readSource, type Source } from "../config/place.ts";
+import { type Known, nothingKnown } from "../config/read/known.ts";
 import { type ConfigProblem, describeProblems } from "../config/read/problems.ts";
+import type { AppliedConfiguration } from "../domain/applied.ts";
 import { type CaBudget, unlimited } from "../domain/budget.ts";
-import type { Certificate } from "../domain/certificate.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { TargetLimits } from "../domain/deployer.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
-import type { AppliedConfiguration } from "../domain/heartbeat.ts";
 import { isAnothersWhole, processUser } from "../domain/ownership.ts";
 import type { Store } from "../domain/store.ts";
 import { shownUser } from "../domain/userName.ts";
 import { workerName } from "../domain/workerName.ts";
-import { DEFAULT_SETTINGS } from "../renewal/rules/settings.ts";
+import { type ConfiguredFleet, loadedFleet } from "../reports/configured.ts";
 import type { Notice } from "../reports/notices.ts";
 import { openEmptyStore, openExistingVault, openStoreToRead, type Vault } from "../store/index.ts";
-
+import { appliedFleet, intactFleet } from "./appliedFleet.ts";
 import { systemClock } from "./clock.ts";
 import { dataDirectoryFault } from "./dataDirectory.ts";
 import { fullDisk } from "./disk.ts";
-import { configInvalid, loadWhole } from "./reader.ts";
+import { packageVersion } from "./packageVersion.ts";
+import { configInvalid, loadConfigOrExplain, loadWhole } from "./reader.ts";
 import { createServices } from "./services.ts";
 import { trustSystemAuthorities } from "./systemTrust.ts";
 
@@ -29,8 +30,8 @@ import { trustSystemAuthorities } from "./systemTrust.ts";
 export interface Viewer extends AsyncDisposable {
   readonly file: string;
   readonly store: Store;
-  /** Of the file; of the applied configuration while the file is wrong. */
-  readonly certificates: readonly Certificate[];
+  /** Of the file; of the applied configuration while the file is wrong, and of a large fleet while nothing differs. */
+  readonly fleet: ConfiguredFleet;
   readonly budget: (issuer: string) => CaBudget;
   readonly limits: (target: string) => TargetLimits;
   readonly reloads: (target: string) => boolean;
@@ -41,11 +42,64 @@ export interface Viewer extends AsyncDisposable {
   readonly found: readonly Notice[];
 }
 
-/** Throws `config.invalid` when not even the place of the database is known, and what the database throws. */
-export async function openViewer(configFile: string): Promise<Viewer> {
-  const loaded = await loadWhole(configFile, { secrets: "optional" });
+/** Of a smaller fleet the file is read: that takes no time, and finds what is missing beside it. */
+const LARGE_FLEET = 1_000;
+
+/**
+ * Throws `config.invalid` when not even the place of the database is known, and what the database throws. `largeFleet`: how
+ * many certificates the planner must have applied for them to be read from the database while no file has changed.
+ */
+export async function openViewer(configFile: string, largeFleet = LARGE_FLEET): Promise<Viewer> {
+  const known = nothingKnown();
+  const source = await readSource(configFile, known);
+  const opened = source === null ? null : await openPlace(source.place);
+  try {
+    const applied = source === null || opened === null ? null : await appliedFrom(source, opened.store);
+    if (opened !== null && applied !== null && applied.certificates >= largeFleet) {
+      const whole = async (): Promise<ConfiguredFleet> =>
+        loadedFleet((await loadConfigOrExplain(configFile, { secrets: "optional" })).certificates);
+      return appliedViewer(applied, appliedFleet(opened.store, applied, whole), opened.store, opened.found);
+    }
+    return await openWhole(configFile, opened, known);
+  } catch (thrown) {
+    await opened?.store.close();
+    throw thrown;
+  }
+}
+
+/** What the planner has applied, if it is what files and database say now; null: it is not. */
+async function appliedFrom({ place, digest }: Source, store: Store): Promise<AppliedConfiguration | null> {
+  const applied = await store.applied.read();
+  const isOfNow =
+    applied !== null &&
+    applied.release === packageVersion &&
+    applied.file === place.file &&
+    applied.sourceDigest === digest(await store.definitions.revision());
+  return isOfNow ? applied : null;
+}
+
+async function openWhole(configFile: string, known: Opened | null, before: Known): Promise<Viewer> {
+  const loaded = await loadWhole(configFile, { secrets: "optional", known: before });
   const place = loaded.ok ? loaded.config : await findPlace(configFile);
   if (place === null) throw configInvalid(loaded.ok ? [] : loaded.problems);
+  const { store, found } = known ?? (await openPlace(place));
+  try {
+    if (loaded.ok) return viewerOf(loaded.config, store, found);
+    const applied = await store.applied.read();
+    if (applied === null) throw configInvalid(loaded.problems);
+    return appliedViewer(applied, await intactFleet(store), store, [wrongFile(place.file, loaded.problems), ...found]);
+  } catch (thrown) {
+    await store.close();
+    throw thrown;
+  }
+}
+
+interface Opened {
+  readonly store: Store;
+  readonly found: readonly Notice[];
+}
+
+async function openPlace(place: Place): Promise<Opened> {
   const found: Notice[] = [];
   const store = await storeOf(place, found);
   try {
@@ -53,10 +107,7 @@ export async function openViewer(configFile: string): Promise<Viewer> {
     if (disk !== null) found.unshift(fullDiskNotice(disk));
     const exposed = await dataDirectoryFault(place.dataDir);
     if (exposed !== null) found.unshift(exposedNotice(exposed));
-    if (loaded.ok) return viewerOf(loaded.config, store, found);
-    const applied = await store.health.applied();
-    if (applied === null) throw configInvalid(loaded.problems);
-    return appliedViewer(applied, place, store, [wrongFile(place.file, loaded.problems), ...found]);
+    return { store, found };
   } catch (thrown) {
     await store.close();
     throw thrown;
@@ -68,7 +119,7 @@ function viewerOf(config: Config, store: Store, found: readonly Notice[]): Viewe
   return {
     file: config.file,
     store,
-    certificates: config.certificates,
+    fleet: loadedFleet(config.certificates),
     budget: services.budget,
     limits: services.limits,
     reloads: services.reloads,
@@ -81,18 +132,18 @@ function viewerOf(config: Config, store: Store, found: readonly Notice[]): Viewe
 }
 
 function appliedViewer(
-  { certificates, budgets, observeMs = DEFAULT_SETTINGS.observeMs, agentTargets }: AppliedConfiguration,
-  { file }: Place,
+  { file, budgets, observeMs, agentTargets, limits, reloads }: AppliedConfiguration,
+  fleet: ConfiguredFleet,
   store: Store,
   found: readonly Notice[],
 ): Viewer {
   return {
     file,
     store,
-    certificates,
+    fleet,
     budget: (name) => budgets.find(({ issuer }) => issuer === name) ?? unlimited(name),
-    limits: () => ({}),
-    reloads: () => false,
+    limits: (target) => limits[target] ?? {},
+    reloads: (target) => reloads.includes(target),
     observeMs,
     agentTargets,
     clock: systemClock,

@@ -81,6 +81,8 @@ export interface Config {
   readonly certificates: readonly Certificate[];
   /** Of the definitions in the database. */
   readonly storedRevision: number;
+  /** Over the files and that revision. */
+  readonly sourceDigest: string;
   /** What still works but should be written in another way. */
   readonly notes: readonly ConfigProblem[];
 }

@@ -28,6 +28,7 @@ import { includedDocuments, type MergedDocument, merged } from "./read/include.t
 import { type Known, keepOnly, nothingKnown, readKnown, reused } from "./read/known.ts";
 import { type ConfigProblem, Problems } from "./read/problems.ts";
 import { CONFIG_BYTES_MAX, readText } from "./read/readFile.ts";
+import { type SourceFile, sourceDigest, textDigest } from "./read/source.ts";
 import { alteredProblems, storedDocument } from "./read/stored.ts";
 import {
   resolveDiscovery,
@@ -113,7 +114,9 @@ export async function loadConfig(
   const document = merged(main, [...included.documents, ...added]);
   const others = [...document.problems, ...alteredProblems(stored)];
   const problems = new Problems(document.places);
-  const options = { registries, environment, secrets, known, isWhole: readStored !== "unread", stored, document };
+  const isWhole = readStored !== "unread";
+  const files = [{ path: "", digest: textDigest(text) }, ...included.files];
+  const options = { registries, environment, secrets, known, isWhole, stored, document, files };
   const config = await build(at, document.data as Raw, options, problems); // As above.
   if (config && !problems.any && others.length === 0) return { ok: true, config };
   return { ok: false, problems: [...others, ...problems.list()] };
@@ -124,12 +127,13 @@ type BuildOptions = Required<Pick<LoadOptions, "registries" | "environment" | "s
   readonly isWhole: boolean;
   readonly stored: Stored;
   readonly document: MergedDocument;
+  readonly files: readonly SourceFile[];
 };
 
 async function build(
   file: string,
   raw: Raw,
-  { registries, environment, secrets, known, isWhole, stored, document }: BuildOptions,
+  { registries, environment, secrets, known, isWhole, stored, document, files }: BuildOptions,
   problems: Problems,
 ): Promise<Config | undefined> {
   const resources = createResources(dirname(file), environment, problems, secrets);
@@ -265,6 +269,7 @@ async function build(
       return { ...draft, definedIn, issuerDirectories, ...digestsOf(draft, defined) };
     }),
     storedRevision: stored.revision,
+    sourceDigest: sourceDigest(files, stored.revision),
     notes: problems.notes(),
   };
 }

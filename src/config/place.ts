@@ -2,11 +2,14 @@ import { dirname, resolve } from "node:path";
 import { isMap, isNode, isScalar, parseDocument } from "yaml";
 import { type Raw, section } from "./check/sections.ts";
 import type { Config } from "./config.ts";
-import { aliasTooMany } from "./read/document.ts";
+import { aliasTooMany, parseYaml } from "./read/document.ts";
 import { type Environment, processEnvironment } from "./read/environment.ts";
 import { createResources, type SecretsNeeded } from "./read/files.ts";
+import { includedFiles } from "./read/include.ts";
+import { type Known, readKnown } from "./read/known.ts";
 import { Problems } from "./read/problems.ts";
 import { CONFIG_BYTES_MAX, readText } from "./read/readFile.ts";
+import { sourceDigest, textDigest } from "./read/source.ts";
 import { resolveMasterKey, resolveStore } from "./resolve.ts";
 
 /** Where an installation keeps what people ask about. */
@@ -21,6 +24,30 @@ export async function findPlace(name: string): Promise<Place | null> {
   const source = await readText(file, "the configuration file", CONFIG_BYTES_MAX);
   if ("problem" in source) return null;
   return placeOf(file, understood(source.text), processEnvironment, "optional");
+}
+
+/** What a configuration is read from. */
+export interface Source {
+  readonly place: Place;
+  /** As `sourceDigest` of a configuration that was loaded from the same. */
+  digest(revision: number): string;
+}
+
+/**
+ * Reads the files without checking them: of what they include nothing is parsed. null: a mistake was found all the same.
+ */
+export async function readSource(name: string, known: Known): Promise<Source | null> {
+  const file = resolve(name);
+  const source = await readText(file, "the configuration file", CONFIG_BYTES_MAX);
+  if ("problem" in source) return null;
+  const { text } = source;
+  const main = readKnown(known, { file: name, text }, () => parseYaml(name, text));
+  if ("problems" in main) return null;
+  const included = await includedFiles(main, { file: name, directory: dirname(file) });
+  const place = await placeOf(file, main.data as Raw, processEnvironment, "optional"); // parseYaml gives a mapping.
+  if (included === null || place === null) return null;
+  const files = [{ path: "", digest: textDigest(text) }, ...included];
+  return { place, digest: (revision) => sourceDigest(files, revision) };
 }
 
 /** Null: what the file says of it is wrong. `file` is absolute. */

@@ -1,5 +1,3 @@
-import type { CaBudget } from "./budget.ts";
-import type { Certificate } from "./certificate.ts";
 import type { Role } from "./role.ts";
 
 /** How often a process reports that it runs. */
@@ -48,21 +46,6 @@ export function isLive({ stoppedAt, beatAt }: Pick<Heartbeat, "stoppedAt" | "bea
   return stoppedAt === null && now - beatAt < SILENT_MS;
 }
 
-/** The configuration that the planner works by: what people are shown while the file cannot be read. */
-export interface AppliedConfiguration {
-  readonly file: string;
-  readonly digest: string;
-  /** The process that applied it. */
-  readonly process: string;
-  /** ms since epoch. */
-  readonly appliedAt: number;
-  readonly observeMs: number;
-  readonly certificates: readonly Certificate[];
-  /** Targets that only their own deployer deploys to. */
-  readonly agentTargets: readonly string[];
-  readonly budgets: readonly CaBudget[];
-}
-
 /** A person has seen a problem and decided that it need not be red. Instants are ms since epoch. */
 export interface Acknowledgement {
   /** Name of a certificate, or id of a finding about renewd itself. */
@@ -84,9 +67,6 @@ export interface HealthStore {
   beats(): Promise<Heartbeat[]>;
   /** Forgets processes that reported outside this time only. One that still runs reports again within `BEAT_MS`. */
   forgetBeats(outside: { readonly before: number; readonly after: number }): Promise<void>;
-  /** Written only if the digest or the file differs. */
-  apply(configuration: AppliedConfiguration): Promise<void>;
-  applied(): Promise<AppliedConfiguration | null>;
   acknowledge(acknowledgement: Acknowledgement): Promise<void>;
   /** False: there was none. */
   withdraw(subject: string): Promise<boolean>;

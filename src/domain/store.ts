@@ -1,4 +1,5 @@
 import type { AlertStore } from "./alert.ts";
+import type { AppliedStore } from "./applied.ts";
 import type { Ledger } from "./budget.ts";
 import type { Certificate, CertificateRecord } from "./certificate.ts";
 import type { DefinitionStore } from "./definition.ts";
@@ -65,6 +66,7 @@ export interface Store {
   readonly alerts: AlertStore;
   readonly retention: RetentionStore;
   readonly health: HealthStore;
+  readonly applied: AppliedStore;
   readonly totals: TotalsStore;
   readonly nameServerTotals: NameServerTotalsStore;
   readonly webAccess: WebAccessStore;

@@ -8,6 +8,7 @@ import { isWatchedOnly } from "../renewal/rules/served.ts";
 import { suggestionFor } from "../renewal/rules/suggestion.ts";
 import { differenceOf } from "../renewal/rules/vantages.ts";
 import { renewalWindow } from "../renewal/rules/window.ts";
+import type { ConfiguredFleet } from "./configured.ts";
 import { stoppedBy, unprovedEndpoints } from "./failures.ts";
 import { loadFleet, type Member, progressOf } from "./fleet.ts";
 import { iso } from "./instant.ts";
@@ -21,8 +22,17 @@ export interface CertificatesReport {
   readonly version: 2;
   readonly at: string;
   readonly certificates: readonly CertificateEntry[];
-  /** Those that left the configuration and are still served; empty where one certificate was asked for. */
+  /** Others come after this one: give it as `--after`. null: these are all that were asked for. */
+  readonly next: string | null;
+  /** Those that left the configuration and are still served; empty where not all certificates were asked for. */
   readonly unmanaged: readonly UnmanagedEntry[];
+}
+
+export interface CertificatesWish {
+  /** All that are configured, for what left them. Left out: not asked for. */
+  readonly unmanagedIn?: ConfiguredFleet | undefined;
+  /** As in the report; default: null. */
+  readonly next?: string | null;
 }
 
 /**
@@ -136,13 +146,12 @@ export interface AddressEntry {
   readonly mixedWith: readonly Share[];
 }
 
-/** `isWhole`: the certificates are all that are configured. */
 export async function certificatesReport(
   store: Store,
   certificates: readonly Certificate[],
   now: number,
   observeMs?: number,
-  { isWhole = false }: { readonly isWhole?: boolean } = {},
+  { unmanagedIn, next = null }: CertificatesWish = {},
 ): Promise<CertificatesReport> {
   const fleet = await loadFleet(store, certificates, now, { observeMs });
   const turn = takingTurns();
@@ -164,7 +173,8 @@ export async function certificatesReport(
     version: 2,
     at: iso(now),
     certificates: entries,
-    unmanaged: isWhole ? await unmanagedEntries(store, certificates, now) : [],
+    next,
+    unmanaged: unmanagedIn === undefined ? [] : await unmanagedEntries(store, unmanagedIn, now),
   };
 }
 

@@ -18,7 +18,9 @@ export interface PlanReport {
   /** Nothing is done as planned while none does. */
   readonly plannerRuns: boolean;
   readonly certificates: readonly PlanEntry[];
-  /** The CAs' limits that what is due now uses up. */
+  /** Others come after this one: give it as `--after`. null: these are all that were asked for. */
+  readonly next: string | null;
+  /** The CAs' limits that what is due of these certificates uses up. */
   readonly exhausted: readonly ExhaustedLimit[];
 }
 
@@ -49,6 +51,7 @@ export async function planReport(
   budgetOf?: BudgetOf,
   limitsOf: LimitsOf = () => ({}),
   reloads: (target: string) => boolean = () => false,
+  next: string | null = null,
 ): Promise<PlanReport> {
   const fleet = await loadFleet(store, certificates, now, { budgetOf });
   const neverRan = fleet.every(({ record }) => record === null);
@@ -68,7 +71,7 @@ export async function planReport(
   const beats = await store.health.beats();
   const plannerRuns = beats.some((beat) => beat.role === "planner" && isLive(beat, now));
   const exhausted = await exhaustedLimits(fleet, now);
-  return { version: 2, at: iso(now), plannerRuns, certificates: entries, exhausted };
+  return { version: 2, at: iso(now), plannerRuns, certificates: entries, next, exhausted };
 }
 
 /** What follows from the planner's decision. */

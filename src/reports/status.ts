@@ -7,6 +7,7 @@ import { isWatchedOnly } from "../renewal/rules/served.ts";
 import { DEFAULT_SETTINGS } from "../renewal/rules/settings.ts";
 import { actionsOf } from "./actions.ts";
 import { clockNotices } from "./clockNotices.ts";
+import { loadedFleet } from "./configured.ts";
 import { examineFleet } from "./examine.ts";
 import { failuresOf, nextDialOf, stoppedBy, unprovedEndpoints, waitsUntil } from "./failures.ts";
 import { type FleetOptions, loadFleet, nextLookAt } from "./fleet.ts";
@@ -170,7 +171,10 @@ export async function statusOf(
   await add(...failingParts(await store.events.list({ types: PART_EVENTS, limit: PART_EVENTS_MAX })));
   await add(...noticesOf(fleet, now));
   await add(...slowedWorkers(await store.events.list({ types: LOAD_EVENTS, limit: LOAD_EVENTS_MAX }), now));
-  await add(...leftTargets(await store.leftTargets.list()), ...(await unmanaged(store, certificates, now)));
+  await add(
+    ...leftTargets(await store.leftTargets.list()),
+    ...(await unmanaged(store, loadedFleet(certificates), now)),
+  );
   await add(...(await watchedNotices(store, now)));
   await add(...peerNotices(await store.peers.list(), now));
   await add(...silentChannels(await store.cursors.list()));

@@ -4,6 +4,7 @@ import type { EventStore, Store } from "../domain/store.ts";
 import type { Database } from "./database.ts";
 import { type AppendWith, accountStore } from "./queries/accounts.ts";
 import { alertStore } from "./queries/alerts.ts";
+import { appliedStore } from "./queries/applied.ts";
 import { bringForward } from "./queries/bringForward.ts";
 import { certificateStore } from "./queries/certificates.ts";
 import { challengeStore } from "./queries/challenges.ts";
@@ -133,6 +134,7 @@ function ports(
     alerts: alertStore(db, vault),
     cursors: cursorStore(db, vault),
     health: healthStore(db, vault),
+    applied: appliedStore(db, vault),
     totals: totalsStore(db, database.dialect),
     nameServerTotals: nameServerTotalsStore(db),
     webAccess: webAccessStore(db, vault),

@@ -10,7 +10,8 @@ import type { Vault } from "./vault.ts";
  * dialled, and a CA as never asked for its window; what people acknowledged is red again, a process counts as not
  * running, an alert or drill does not exist, a channel gets the newest events again, and a browser is not signed in; a
  * watched endpoint is not dialled, what an address served is not told, and a found certificate was never seen; a
- * configuration with the definition of a certificate is refused. `renewd audit verify` names every such row.
+ * configuration with the definition of a certificate is refused, and one that was applied is not shown. `renewd audit verify` names every such
+ * row.
  */
 export const SEALED = {
   challenges: { key: ["token"], columns: ["keyAuthorization", "expiresAt"] },
@@ -42,6 +43,8 @@ export const SEALED = {
   exercises: { key: ["id"], columns: ["startedAt", "finishedAt", "body"] },
   peers: { key: ["name"], columns: ["body"] },
   certificateDefinitions: { key: ["name"], columns: ["definition", "changedAt", "changedBy"] },
+  appliedConfigurations: { key: ["id"], columns: ["file", "digest", "body"] },
+  appliedCertificates: { key: ["name"], columns: ["digest", "body"] },
   horizon: { key: ["subject", "what"], columns: ["body"] },
   replacementMembers: { key: ["replacement", "certificate"], columns: ["generation", "wave"] },
   certificates: { key: ["name"], columns: ["pausedAt", "pausedUntil", "pausedReason"] },

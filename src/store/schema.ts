@@ -117,7 +117,9 @@ export interface Schema {
     problems: Json;
   } & Sealed;
   /** One row. */
-  appliedConfigurations: { id: number; file: string; digest: string; body: Json };
+  appliedConfigurations: { id: number; file: string; digest: string; body: Json } & Sealed;
+  /** `digest`: over `body`. */
+  appliedCertificates: { name: string; digest: string; body: Json } & Sealed;
   acknowledgements: Omit<Acknowledgement, "kinds"> & { kinds: Json } & Sealed;
   webGrants: Omit<WebGrant, "kind"> & { kind: string } & Sealed;
   webAnswers: WebAnswer;

@@ -2,10 +2,9 @@ import { existsSync } from "node:fs";
 import { readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { appliedConfiguration } from "../../src/compose/applied.ts";
-import { loadConfigOrExplain } from "../../src/compose/index.ts";
 import { openViewer } from "../../src/compose/viewer.ts";
 import { RenewalError, toRenewalError } from "../../src/domain/errors.ts";
+import { applyFile } from "../support/system/appliedConfiguration.ts";
 import { configText, createInstallation, type Installation } from "../support/system/installation.ts";
 
 let installation: Installation;
@@ -14,21 +13,16 @@ beforeEach(async () => {
 });
 afterEach(() => installation[Symbol.asyncDispose]());
 
-const applied = async (): Promise<void> => {
-  const config = await loadConfigOrExplain(installation.configFile);
-  await installation.store.health.apply(appliedConfiguration(config, Date.now()));
-};
-
 test.each([
   ["one that YAML cannot read", (text: string) => `${text}\n  - {`],
   ["an unknown key", (text: string) => text.replace('"certificates"', '"certificats"')],
 ])(
   "a mistake in the file (%s) hides nothing: the configuration in force is shown, and the mistake",
   async (_, spoil) => {
-    await applied();
+    await applyFile(installation);
     await writeFile(installation.configFile, spoil('version: 1\ndataDir: data\n"certificates": {}\n'));
     await using viewer = await openViewer(installation.configFile);
-    expect(viewer.certificates.map(({ name }) => name).sort()).toEqual(["api", "www"]);
+    expect((await viewer.fleet.all()).map(({ name }) => name).sort()).toEqual(["api", "www"]);
     expect(viewer.found).toMatchObject([{ id: "configuration/file", needsPerson: true }]);
   },
 );
@@ -68,7 +62,7 @@ test("secrets of Redis are not needed to look, and what is opened to look cannot
   await writeFile(installation.configFile, JSON.stringify(text));
   const before = await readdir(join(installation.directory, "data"));
   await using viewer = await openViewer(installation.configFile);
-  expect(viewer.certificates.map(({ name }) => name)).toEqual(["www"]);
+  expect((await viewer.fleet.all()).map(({ name }) => name)).toEqual(["www"]);
   await expect(viewer.store.certificates.update("www", { failures: 7 })).rejects.toBeInstanceOf(RenewalError);
   expect(await readdir(join(installation.directory, "data"))).toEqual(before);
 });

@@ -3,10 +3,9 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { appliedConfiguration } from "../../src/compose/applied.ts";
 import type { ProblemNote } from "../../src/compose/beats.ts";
 import { directoryMark } from "../../src/compose/directoryMark.ts";
-import { loadConfigOrExplain, openViewer } from "../../src/compose/index.ts";
+import { openViewer } from "../../src/compose/index.ts";
 import { sharedPort } from "../../src/compose/portWatch.ts";
 import { QUARANTINED } from "../../src/domain/certificate.ts";
 import { ERRORS } from "../../src/domain/errorTable.ts";
@@ -17,6 +16,7 @@ import { statusReport } from "../../src/reports/status.ts";
 import { openVault } from "../../src/store/index.ts";
 import { startHttp01Responder } from "../../src/web/http01.ts";
 import { certificate, DAY_MS, endpointStatus, heartbeat, NOW, renewal } from "../support/model/facts.ts";
+import { applyFile } from "../support/system/appliedConfiguration.ts";
 import { createEstate, ENDPOINT, type Estate } from "../support/system/estate.ts";
 import { configText, createInstallation, type Installation } from "../support/system/installation.ts";
 
@@ -212,8 +212,7 @@ const INSTALLATION: Readonly<Record<string, (installation: Installation) => Prom
     await rm(join(directory, "data"), { recursive: true });
   },
   "… is wrong, so renewd cannot start or reload: …; shown is the configuration in force": async (installation) => {
-    const config = await loadConfigOrExplain(installation.configFile);
-    await installation.store.health.apply(appliedConfiguration(config, NOW));
+    await applyFile(installation, NOW);
     await writeFile(installation.configFile, "version: 1\ndataDir: data\nisuers: {}\n");
   },
   "the master key … is missing although the database was sealed with it": ({ directory }) =>

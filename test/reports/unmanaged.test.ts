@@ -4,6 +4,7 @@ import { renderCertificates } from "../../src/cli/render/certificates.ts";
 import type { Store } from "../../src/domain/store.ts";
 import type { Leaf } from "../../src/domain/version.ts";
 import { certificatesReport } from "../../src/reports/certificates.ts";
+import { loadedFleet } from "../../src/reports/configured.ts";
 import { statusReport } from "../../src/reports/status.ts";
 import { modelCertificate, Workbench } from "../support/model/workbench.ts";
 
@@ -50,7 +51,7 @@ test("it is listed until it expires, red once nobody has time to lose, and gone 
     },
   ]);
   const certificates = await certificatesReport(bench.store, bench.certificates, bench.now, undefined, {
-    isWhole: true,
+    unmanagedIn: loadedFleet(bench.certificates),
   });
   expect(certificates.unmanaged).toMatchObject([
     { certificate: "old", servedAt: [`${endpoint.host}:${endpoint.port}`], serial: leaf.serial },

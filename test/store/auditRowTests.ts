@@ -6,7 +6,7 @@ import { openDatabase } from "../../src/store/database.ts";
 import { type AuditOptions, acceptStore, auditStore, type HistoryAudit } from "../../src/store/index.ts";
 import { SEALED, withSeal } from "../../src/store/rowSeal.ts";
 import type { StoreBench } from "../conformance/store.ts";
-import { certificate, heartbeat, NOW } from "../support/model/facts.ts";
+import { appliedConfiguration, certificate, heartbeat, NOW } from "../support/model/facts.ts";
 import { tamper } from "./auditTests.ts";
 import { record } from "./dnsTests.ts";
 import { fillStore } from "./filledStore.ts";
@@ -101,6 +101,7 @@ export function auditRowTests(bench: () => StoreBench, dialect: string): void {
       await store.cursors.claim("ops", NOW, { leaseMs: 1, retryMaxMs: 1 });
       await store.webAccess.add({ digest: "d", kind: "session", actor: "anna", createdAt: NOW, expiresAt: NOW + 9 });
       await store.alerts.lock();
+      await store.applied.record(appliedConfiguration({ certificates: 1 }), [certificate()]);
       await fillWatched(store);
       const { db } = await openDatabase(backend.options, vault);
       const alert = { id: "a", rule: "renewal", cause: "c", openedAt: NOW, resolvedAt: null, body: "{}" };

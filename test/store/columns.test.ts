@@ -72,7 +72,6 @@ const UNSEALED: Readonly<Record<string, readonly string[]>> = {
     "order_scopes scope renewal_id",
   ],
   "only has processes read the definitions again": ["certificate_definitions revision"],
-  "what status reads where the file itself cannot be read, and says so": ["applied_configurations id file digest body"],
   "what a repeated request is answered; it asks for nothing": ["web_answers key request status body at"],
   "which messages reached whom, for the pages; the messages themselves are events": [
     "alert_receipts channel seq alert at outcome error",

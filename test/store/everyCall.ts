@@ -312,12 +312,6 @@ function ofOthers({ alerts, cursors, health, webAccess }: Store) {
       beat: () => health.beat([heartbeat()]),
       beats: () => health.beats(),
       forgetBeats: () => health.forgetBeats({ before: NOW, after: NOW }),
-      apply: () =>
-        health.apply({
-          ...{ file: "f", digest: "d", process: "p", appliedAt: NOW, observeMs: 1, certificates: [] },
-          ...{ agentTargets: [], budgets: [] },
-        }),
-      applied: () => health.applied(),
       acknowledge: () =>
         health.acknowledge({ subject: "www", kinds: [], reason: "x", by: null, at: NOW, until: NOW + 1 }),
       acknowledgements: () => health.acknowledgements(NOW),

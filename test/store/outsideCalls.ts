@@ -3,7 +3,7 @@ import type { Peer } from "../../src/domain/peer.ts";
 import { NOBODY } from "../../src/domain/responsibility.ts";
 import type { Store } from "../../src/domain/store.ts";
 import type { WatchDefinition } from "../../src/domain/watched.ts";
-import { DAY_MS, NOW } from "../support/model/facts.ts";
+import { appliedConfiguration, certificate, DAY_MS, NOW } from "../support/model/facts.ts";
 
 /** One entry for every method there is, in the order of their call: the compiler asks for one when a method is added. */
 type Calls<Port> = { readonly [Method in keyof Port]: () => unknown };
@@ -52,10 +52,34 @@ const EXERCISE: Exercise = {
 
 /** What is outside renewd: found, watched and served, and what others ask renewd. */
 export function ofOutside(store: Store) {
-  const { definitions, drills, exercises, peers, horizon, inventory, watched, served, vantages, nameServerTotals } =
-    store;
+  const {
+    applied,
+    definitions,
+    drills,
+    exercises,
+    peers,
+    horizon,
+    inventory,
+    watched,
+    served,
+    vantages,
+    nameServerTotals,
+  } = store;
   return {
     drills: { save: () => drills.save(DRILL), list: () => drills.list(9), running: () => drills.running() },
+    applied: {
+      record: async () => {
+        await applied.record(appliedConfiguration(), [certificate(), certificate({ name: "api" })]);
+        await applied.record(appliedConfiguration({ sourceDigest: "2", certificates: 1 }), [
+          certificate({ digest: "2" }),
+        ]);
+      },
+      read: () => applied.read(),
+      certificates: async () => [
+        ...(await applied.certificates({ limit: 9 })),
+        ...(await applied.certificates({ names: ["www"], after: "a", limit: 9 })),
+      ],
+    },
     exercises: {
       save: () => exercises.save(EXERCISE),
       list: () => exercises.list(9),

@@ -1,8 +1,7 @@
 import type { Command } from "commander";
-import { labelTexts } from "../../domain/responsibility.ts";
-import type { CertificatesReport } from "../../reports/certificates.ts";
 import { type Cli, performAnywhere } from "../command.ts";
 import { refuseMistypedCommand } from "../mistypedCommand.ts";
+import { addPageOptions, type PageOptions, pageWish } from "../pageOptions.ts";
 import { renderCertificate, renderCertificates } from "../render/certificates.ts";
 import { addDefinitionCommands } from "./definitions.ts";
 
@@ -18,10 +17,12 @@ export function addCertificates(program: Command, cli: Cli): void {
     .option("--owner <owner>", "only those that this owner answers for")
     .option("--team <team>", "only those that this team answers for")
     .option("--label <key=value>", "only those with this label");
+  addPageOptions(command);
   refuseMistypedCommand(certificates, command);
   addDefinitionCommands(certificates, cli);
   performAnywhere<Wanted>(command, cli, async ({ args: [name], options, output, desk }) => {
-    const report = selected(await desk.certificates(name ?? null), options);
+    const { owner, team, label } = options;
+    const report = await desk.certificates({ name: name ?? null, ...pageWish(options), owner, team, label });
     output.report(report, (_, screen) => {
       const [entry] = report.certificates;
       return name === undefined || entry === undefined
@@ -32,20 +33,8 @@ export function addCertificates(program: Command, cli: Cli): void {
   });
 }
 
-interface Wanted {
+interface Wanted extends PageOptions {
   readonly owner?: string;
   readonly team?: string;
   readonly label?: string;
-}
-
-function selected(report: CertificatesReport, { owner, team, label }: Wanted): CertificatesReport {
-  if ([owner, team, label].every((each) => each === undefined)) return report;
-  const certificates = report.certificates.filter(
-    ({ responsibility }) =>
-      (owner === undefined || responsibility.owner === owner) &&
-      (team === undefined || responsibility.team === team) &&
-      (label === undefined || labelTexts(responsibility).includes(label)),
-  );
-  // Nobody answers for what left the configuration.
-  return { ...report, certificates, unmanaged: [] };
 }

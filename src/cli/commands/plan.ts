@@ -2,10 +2,11 @@ import type { Command } from "commander";
 import { RenewalError } from "../../domain/errors.ts";
 import { type Cli, type CommandCall, performAnywhere } from "../command.ts";
 import { comparePlans } from "../doors.ts";
+import { addPageOptions, type PageOptions, pageWish } from "../pageOptions.ts";
 import { renderPlan } from "../render/plan.ts";
 import { renderPlanAgainst, renderPlanMarkdown } from "../render/planAgainst.ts";
 
-interface Options {
+interface Options extends PageOptions {
   readonly against?: string;
   readonly markdown?: boolean;
 }
@@ -24,6 +25,7 @@ export function addPlan(program: Command, cli: Cli): void {
       "the configuration before the change; its relative paths count from the new one's directory",
     )
     .option("--markdown", "with --against: as a table for a pull request");
+  addPageOptions(command);
   performAnywhere<Options>(command, cli, async (call) => {
     const { args, options, output, desk } = call;
     const [name] = args;
@@ -31,7 +33,7 @@ export function addPlan(program: Command, cli: Cli): void {
       throw new RenewalError("request.invalid", "--against: compares two files of this machine, without --server");
     if (options.against !== undefined) return compare(call, options.against);
     if (options.markdown) throw new RenewalError("request.invalid", "--markdown: is for --against");
-    output.report(await desk.plan(name ?? null), renderPlan);
+    output.report(await desk.plan({ name: name ?? null, ...pageWish(options) }), renderPlan);
     return "ok";
   });
 }

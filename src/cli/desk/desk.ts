@@ -19,6 +19,7 @@ import type { AuditReport } from "../../reports/audit.ts";
 import type { CertificatesReport } from "../../reports/certificates.ts";
 import type { ChallengeEntry, ChallengesReport } from "../../reports/challenges.ts";
 import type { CheckReport } from "../../reports/check.ts";
+import type { ResponsibilityWish } from "../../reports/configured.ts";
 import type { DoctorReport } from "../../reports/doctor.ts";
 import type { DrillsReport } from "../../reports/drills.ts";
 import type { HistoryReport } from "../../reports/history.ts";
@@ -39,9 +40,8 @@ export interface Desk extends AsyncDisposable {
   /** Where it is, for messages; null: on this machine. */
   readonly server: string | null;
   status(): Promise<StatusReport>;
-  /** `name` null: all. */
-  certificates(name: string | null): Promise<CertificatesReport>;
-  plan(name: string | null): Promise<PlanReport>;
+  certificates(wish: ListWish): Promise<CertificatesReport>;
+  plan(wish: ListWish): Promise<PlanReport>;
   history(query: HistoryWish): Promise<HistoryReport>;
   /** `of`: a renewal's id, or its beginning, or a certificate's name. */
   show(of: string): Promise<ShowReport>;
@@ -99,6 +99,16 @@ export interface Desk extends AsyncDisposable {
   servedDiff(of: { readonly one: string; readonly other: string }): Promise<ServedDiffReport>;
   /** Where a renewal can be followed. */
   followed(): Promise<Followed>;
+}
+
+/** Which certificates are shown. */
+export interface ListWish extends ResponsibilityWish {
+  /** This one; null: all. */
+  readonly name: string | null;
+  /** Those whose names come after it; null: from the first. */
+  readonly after: string | null;
+  /** null: however many there are. */
+  readonly limit: number | null;
 }
 
 export interface InventoryWish {

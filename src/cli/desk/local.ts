@@ -18,10 +18,10 @@ import {
   type Viewer,
 } from "../../compose/index.ts";
 import { suggestion } from "../../config/read/suggestions.ts";
-import type { Certificate } from "../../domain/certificate.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { durationOption, pastOption } from "../../domain/writtenTime.ts";
 import { adoptableOf } from "../../reports/adoptFound.ts";
+import { answeredForBy, type ConfiguredFleet, type Paged } from "../../reports/configured.ts";
 import {
   acknowledge,
   acknowledgeAlert,
@@ -64,7 +64,7 @@ import {
 } from "../doors.ts";
 import { requestedBy } from "../requestedBy.ts";
 import { silentLog } from "../silentLog.ts";
-import type { Desk } from "./desk.ts";
+import type { Desk, ListWish } from "./desk.ts";
 
 /** The configuration and database of this machine. What a command does not ask for is not opened. */
 export function localDesk(configFile: string, note: (text: string) => void): Desk {
@@ -90,17 +90,20 @@ export function localDesk(configFile: string, note: (text: string) => void): Des
   return {
     server: null,
     status: () =>
-      view(({ store, certificates, budget: budgetOf, observeMs, agentTargets, found, clock }) =>
-        statusReport(store, certificates, clock.now(), { budgetOf, observeMs, agentTargets, found }),
+      view(async ({ store, fleet, budget: budgetOf, observeMs, agentTargets, found, clock }) =>
+        statusReport(store, await fleet.all(), clock.now(), { budgetOf, observeMs, agentTargets, found }),
       ),
-    certificates: (name) =>
-      view(({ store, certificates, clock, observeMs }) =>
-        certificatesReport(store, chosen(certificates, name), clock.now(), observeMs, { isWhole: name === null }),
-      ),
-    plan: (name) =>
-      view(({ store, certificates, clock, budget, limits, reloads }) =>
-        planReport(store, chosen(certificates, name), clock.now(), budget, limits, reloads),
-      ),
+    certificates: (wish) =>
+      view(async ({ store, fleet, clock, observeMs }) => {
+        const { certificates, next } = await chosen(fleet, wish);
+        const unmanagedIn = wish.name === null && answeredForBy(wish) === undefined ? fleet : undefined;
+        return certificatesReport(store, certificates, clock.now(), observeMs, { unmanagedIn, next });
+      }),
+    plan: (wish) =>
+      view(async ({ store, fleet, clock, budget, limits, reloads }) => {
+        const { certificates, next } = await chosen(fleet, wish);
+        return planReport(store, certificates, clock.now(), budget, limits, reloads, next);
+      }),
     history: (wish) =>
       view(async (opened) => {
         const now = opened.clock.now();
@@ -108,7 +111,7 @@ export function localDesk(configFile: string, note: (text: string) => void): Des
         if (wish.certificate !== null) await assertKnown(opened, wish.certificate);
         return historyReport(opened.store, { ...wish, since }, now);
       }),
-    show: (of) => view((opened) => showReport(opened.store, of, opened.certificates, opened.clock.now())),
+    show: (of) => view(async ({ store, fleet, clock }) => showReport(store, of, await fleet.all(), clock.now())),
     replacements: async (id) => {
       const { store, config, services, clock } = await app();
       return replacementReport({ store, config, services }, id ?? undefined, clock.now());
@@ -128,7 +131,7 @@ export function localDesk(configFile: string, note: (text: string) => void): Des
     cancelReplacement: (id, reason) => act((context) => cancelReplacement(context, id, decision(reason))),
     drill: (request, reason) => act((context) => drill(context, request, decision(reason))),
     horizon: (withinMs) => view(({ store, clock }) => horizonReport(store, withinMs, clock.now())),
-    week: () => view(({ store, certificates, clock }) => weekReport(store, certificates, clock.now(), clock.now())),
+    week: () => view(async ({ store, fleet, clock }) => weekReport(store, await fleet.all(), clock.now(), clock.now())),
     drills: (id) => view(({ store, clock }) => drillsReport(store, id, clock.now())),
     rehearse: (name, reason) => act((context) => rehearse(context, name, decision(reason))),
     dial: (name, signal) => act((context) => dial(context, name, signal)),
@@ -200,14 +203,19 @@ function contextOf(app: App, note: (text: string) => void): ActionContext {
   };
 }
 
-function chosen(certificates: readonly Certificate[], name: string | null): readonly Certificate[] {
-  return name === null ? certificates : [certificateNamed(certificates, name)];
+async function chosen(fleet: ConfiguredFleet, { name, after, limit, ...wish }: ListWish): Promise<Paged> {
+  if (name === null) return fleet.page({ after, limit: limit ?? fleet.count, fits: answeredForBy(wish) });
+  const certificates = await fleet.named([name]);
+  return {
+    certificates: certificates.length > 0 ? certificates : [certificateNamed(await fleet.all(), name)],
+    next: null,
+  };
 }
 
 /** A mistyped name must not look like a quiet past. */
-async function assertKnown({ store, certificates }: Viewer, name: string): Promise<void> {
-  const configured = certificates.map((certificate) => certificate.name);
-  if (configured.includes(name) || (await store.certificates.get(name)) !== null) return;
+async function assertKnown({ store, fleet }: Viewer, name: string): Promise<void> {
+  if ((await fleet.named([name])).length > 0 || (await store.certificates.get(name)) !== null) return;
+  const configured = (await fleet.all()).map((certificate) => certificate.name);
   throw new RenewalError(
     "request.invalid",
     `certificate "${name.slice(0, 80)}" is not known${suggestion(name, configured)}`,

@@ -21,7 +21,7 @@ import type { StatusReport } from "../../reports/status.ts";
 import type { WeekReport } from "../../reports/week.ts";
 import { alertsAt } from "./alerts.ts";
 import { type Connection, connect, type Server } from "./connection.ts";
-import type { Desk, Followed, FollowedRenewal } from "./desk.ts";
+import type { Desk, Followed, FollowedRenewal, ListWish } from "./desk.ts";
 import { document, type eventSchema, eventsSchema, search } from "./documents.ts";
 import { inquiriesAt } from "./inquiries.ts";
 import { inventoryAt } from "./inventory.ts";
@@ -38,9 +38,8 @@ export function remoteDesk(at: Server): Desk {
   return {
     server: at.server,
     status: () => server.get("/status", document<StatusReport>(2)),
-    certificates: (certificate) =>
-      server.get(`/documents/certificates${search({ certificate })}`, document<CertificatesReport>(2)),
-    plan: (certificate) => server.get(`/plan${search({ certificate })}`, document<PlanReport>(2)),
+    certificates: (wish) => server.get(`/documents/certificates${listed(wish)}`, document<CertificatesReport>(2)),
+    plan: (wish) => server.get(`/plan${listed(wish)}`, document<PlanReport>(2)),
     history: ({ certificate, since, failed, limit }) => {
       const query = search({ certificate, since, failed: failed ? "true" : null, limit: String(limit) });
       return server.get(`/documents/history${query}`, document<HistoryReport>(1));
@@ -88,6 +87,11 @@ export function remoteDesk(at: Server): Desk {
     followed: async () => followedAt(server),
     async [Symbol.asyncDispose]() {},
   };
+}
+
+function listed({ name, after, limit, owner, team, label }: ListWish): string {
+  const whose = { owner: owner ?? null, team: team ?? null, label: label ?? null };
+  return search({ certificate: name, after, limit: limit === null ? null : String(limit), ...whose });
 }
 
 const draft = z.object({ certificate: z.string(), generation: z.int(), serial: z.string() });

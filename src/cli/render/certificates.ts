@@ -47,7 +47,7 @@ const DEFINED_IN: Column = { title: "DEFINED IN", widthMin: 8, expendable: true,
 
 const LABEL_WIDTH = 12;
 
-export function renderCertificates({ certificates, unmanaged, at }: CertificatesReport, screen: Screen): string {
+export function renderCertificates({ certificates, next, unmanaged, at }: CertificatesReport, screen: Screen): string {
   const isSpread = new Set(certificates.map(({ definedIn }) => definedIn)).size > 1;
   const isNamed = certificates.some(({ responsibility }) => responsibilityLine(responsibility) !== null);
   const columns = [...COLUMNS, ...(isNamed ? [RESPONSIBLE] : []), ...(isSpread ? [DEFINED_IN] : [])];
@@ -57,12 +57,18 @@ export function renderCertificates({ certificates, unmanaged, at }: Certificates
     ...(isSpread ? [entry.definedIn ?? "-"] : []),
   ]);
   const table = rows.length === 0 ? ["no certificates are configured"] : renderTable(columns, rows, screen);
+  if (next !== null) table.push("", ...moreLines(next));
   if (unmanaged.length === 0) return table.join("\n");
   const left = unmanaged.map(({ certificate, servedAt, expiresAt }) =>
     inert(`  ${certificate}: ${servedAt.join(", ")}, expires ${fromNow(expiresAt, at)}`),
   );
   const title = paint(screen, "caution", "Left the configuration and still served, so nothing renews them:");
   return [...table, "", title, ...left].join("\n");
+}
+
+/** Below a page that is not the last. */
+export function moreLines(next: string): string[] {
+  return [inert(`There are more: add \`--after ${next}\`.`)];
 }
 
 function rowOf(entry: CertificateEntry, at: string): Cell[] {

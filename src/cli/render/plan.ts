@@ -3,6 +3,7 @@ import { fromNow } from "../../reports/instant.ts";
 import type { PlanEntry, PlanReport } from "../../reports/plan.ts";
 import type { Screen } from "../terminal/style.ts";
 import { type Cell, renderTable } from "../terminal/table.ts";
+import { moreLines } from "./certificates.ts";
 
 const HOLD = {
   inFlight: "in flight",
@@ -18,7 +19,7 @@ const HOLD = {
   unknown: "unknown",
 } as const;
 
-export function renderPlan({ certificates, exhausted, at, plannerRuns }: PlanReport, screen: Screen): string {
+export function renderPlan({ certificates, next, exhausted, at, plannerRuns }: PlanReport, screen: Screen): string {
   if (certificates.length === 0) return "no certificates are configured";
   const columns = [
     { title: "CERTIFICATE", widthMin: 14 },
@@ -43,6 +44,7 @@ export function renderPlan({ certificates, exhausted, at, plannerRuns }: PlanRep
     each.incompatible.map((what) => `${inert(each.certificate)}: ${inert(what)}`),
   );
   const parts = [renderTable(columns, rows, screen)];
+  if (next !== null) parts.push(moreLines(next));
   const reloads = [
     ...Map.groupBy(
       certificates.flatMap((each) => each.reloads),

@@ -11,10 +11,10 @@ import type { Patient } from "./patient.ts";
 export async function checkProcesses({ viewer, config, clock }: Patient): Promise<DoctorCheck[]> {
   if (!("store" in viewer))
     return [notChecked("processes", "processes", "they report to the database, which cannot be read")];
-  const { store, certificates, agentTargets, observeMs } = viewer;
+  const { store, agentTargets, observeMs } = viewer;
   const now = clock.now();
   const beats = await store.health.beats();
-  const fleet = await loadFleet(store, certificates, now, { budgetOf: viewer.budget, observeMs });
+  const fleet = await loadFleet(store, await viewer.fleet.all(), now, { budgetOf: viewer.budget, observeMs });
   const notices = healthNotices({ beats, fleet, agentTargets, waiting: [], now }).map(({ what, action, needsPerson }) =>
     (needsPerson ? failed : warning)("processes", "processes", what, action),
   );

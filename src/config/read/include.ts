@@ -4,7 +4,8 @@ import { type ParsedDocument, parseYaml } from "./document.ts";
 import { type Known, readKnown } from "./known.ts";
 import type { Positions } from "./positions.ts";
 import { type ConfigProblem, Problems } from "./problems.ts";
-import { CONFIG_BYTES_MAX, readText } from "./readFile.ts";
+import { CONFIG_BYTES_MAX, readBytes, readText } from "./readFile.ts";
+import { type SourceFile, textDigest } from "./source.ts";
 import { DATABASE } from "./stored.ts";
 import { quote } from "./suggestions.ts";
 
@@ -16,7 +17,7 @@ const PATTERN = /[*?[\]{}]/;
 type Data = Readonly<Record<string, unknown>>;
 
 export type Documents =
-  | { readonly documents: readonly ParsedDocument[] }
+  | { readonly documents: readonly ParsedDocument[]; readonly files: readonly SourceFile[] }
   | { readonly problems: readonly ConfigProblem[] };
 
 /** A configuration with the certificates of all its documents. */
@@ -33,13 +34,33 @@ export async function includedDocuments(
   { file, directory }: { readonly file: string; readonly directory: string },
   known: Pick<Known, "documents">,
 ): Promise<Documents> {
-  const data = asMapping(main.data) ?? {};
-  const patterns = Array.isArray(data.include) ? data.include.filter((each) => typeof each === "string") : [];
-  if (patterns.length === 0) return { documents: [] };
+  const patterns = patternsOf(main);
+  if (patterns.length === 0) return { documents: [], files: [] };
   const problems = new Problems(main.places);
   const paths = await pathsOf(patterns, { directory, main: resolve(directory, file) }, problems);
   if (problems.any) return { problems: problems.list() };
   return readAll(paths, { file, directory }, known);
+}
+
+/** The same files as they are now, none of them parsed. null: they cannot be read. */
+export async function includedFiles(
+  main: ParsedDocument,
+  { file, directory }: { readonly file: string; readonly directory: string },
+): Promise<readonly SourceFile[] | null> {
+  const problems = new Problems(main.places);
+  const paths = await pathsOf(patternsOf(main), { directory, main: resolve(directory, file) }, problems);
+  const files: SourceFile[] = [];
+  for (const path of paths) {
+    const found = await readBytes(resolve(directory, path), "the included file", CONFIG_BYTES_MAX);
+    if ("problem" in found) return null;
+    files.push({ path, digest: textDigest(found.bytes) });
+  }
+  return problems.any ? null : files;
+}
+
+function patternsOf(main: ParsedDocument): readonly string[] {
+  const { include } = asMapping(main.data) ?? {};
+  return Array.isArray(include) ? include.filter((each) => typeof each === "string") : [];
 }
 
 /** Relative to the directory, each once. */
@@ -66,6 +87,7 @@ async function readAll(
   known: Pick<Known, "documents">,
 ): Promise<Documents> {
   const documents: ParsedDocument[] = [];
+  const files: SourceFile[] = [];
   const problems: ConfigProblem[] = [];
   let characters = 0;
   for (const path of paths) {
@@ -83,11 +105,12 @@ async function readAll(
       break;
     }
     const { text } = source;
+    files.push({ path, digest: textDigest(text) });
     const document = readKnown(known, { file: shown, text }, () => parseYaml(shown, text, "certificates:"));
     if ("problems" in document) problems.push(...document.problems);
     else documents.push(document);
   }
-  return problems.length > 0 ? { problems } : { documents };
+  return problems.length > 0 ? { problems } : { documents, files };
 }
 
 /** `documents` hold certificates only; each name may be in one document. */

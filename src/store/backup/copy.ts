@@ -43,6 +43,7 @@ const TABLES = {
   alertStates: ["id"],
   heartbeats: ["process", "role"],
   appliedConfigurations: ["id"],
+  appliedCertificates: ["name"],
   acknowledgements: ["subject"],
   webGrants: ["digest"],
   webAnswers: ["key"],

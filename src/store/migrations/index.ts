@@ -42,6 +42,7 @@ import { horizon } from "./0042-horizon.ts";
 import { certificateDefinitions } from "./0043-certificate-definitions.ts";
 import { vantages } from "./0044-vantages.ts";
 import { peersAndExercises } from "./0045-peers-and-exercises.ts";
+import { appliedCertificates } from "./0048-applied-certificates.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Migration>> = {
@@ -84,6 +85,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Mi
   "0043-certificate-definitions": certificateDefinitions,
   "0044-vantages": vantages,
   "0045-peers-and-exercises": peersAndExercises,
+  "0048-applied-certificates": appliedCertificates,
 };
 
 /** How many migrations this release knows. */

@@ -1,10 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
-import { LIMIT_KINDS } from "../../domain/budget.ts";
-import type { Certificate } from "../../domain/certificate.ts";
 import {
   type Acknowledgement,
-  type AppliedConfiguration,
   type HealthStore,
   type Heartbeat,
   PROCESS_PROBLEMS,
@@ -12,7 +9,7 @@ import {
 } from "../../domain/heartbeat.ts";
 import { ROLES, type Role } from "../../domain/role.ts";
 import { isIntact, withSeal } from "../rowSeal.ts";
-import { atomically, type Db, type Schema } from "../schema.ts";
+import type { Db, Schema } from "../schema.ts";
 import type { Vault } from "../vault.ts";
 import { readEach } from "./eachRow.ts";
 import { namesJson, readJson } from "./json.ts";
@@ -23,29 +20,6 @@ const problemsJson: z.ZodType<readonly ProcessProblem[]> = z.array(
   z.object({ kind: z.enum(PROCESS_PROBLEMS), message: z.string(), action: z.string(), since: z.number() }),
 );
 const roleText = z.enum(ROLES);
-/** Only shown, and written by renewd alone: the members that every report reads. */
-const certificateJson = z.custom<Certificate>(
-  (value) =>
-    z.looseObject({ name: z.string(), digest: z.string(), endpoints: z.array(z.unknown()) }).safeParse(value).success,
-);
-const appliedJson: z.ZodType<AppliedConfiguration> = z.object({
-  file: z.string(),
-  digest: z.string(),
-  process: z.string(),
-  appliedAt: z.number(),
-  observeMs: z.number(),
-  certificates: z.array(certificateJson),
-  agentTargets: z.array(z.string()),
-  budgets: z.array(
-    z.object({
-      issuer: z.string(),
-      directory: z.string(),
-      limits: z.partialRecord(z.enum(LIMIT_KINDS), z.object({ max: z.number(), windowMs: z.number() })),
-      renewalsExempt: z.boolean(),
-    }),
-  ),
-});
-
 /** What somebody else wrote, or what is damaged, is left out: it must neither make status green nor stop it. */
 export function healthStore(db: Db, vault: Vault): HealthStore {
   return {
@@ -73,11 +47,6 @@ export function healthStore(db: Db, vault: Vault): HealthStore {
         .deleteFrom("heartbeats")
         .where((row) => row.or([row("beatAt", "<", before), row("beatAt", ">", after)]))
         .execute();
-    },
-    apply: (configuration) => atomically(db, (trx) => apply(trx, configuration)),
-    async applied() {
-      const row = await db.selectFrom("appliedConfigurations").select("body").where("id", "=", 1).executeTakeFirst();
-      return row === undefined ? null : readJson(appliedJson, row.body, "applied configuration");
     },
     async acknowledge({ kinds, ...acknowledgement }) {
       const row = withSeal(vault, "acknowledgements", { ...acknowledgement, kinds: JSON.stringify(kinds) });
@@ -138,22 +107,6 @@ async function beat(db: Db, vault: Vault, beats: readonly Heartbeat[]): Promise<
         seal: row.ref("excluded.seal"),
       })),
     )
-    .execute();
-}
-
-async function apply(trx: Db, configuration: AppliedConfiguration): Promise<void> {
-  const { file, digest } = configuration;
-  const known = await trx
-    .selectFrom("appliedConfigurations")
-    .select(["file", "digest"])
-    .where("id", "=", 1)
-    .executeTakeFirst();
-  if (known?.file === file && known.digest === digest) return;
-  const row = { id: 1, file, digest, body: JSON.stringify(configuration) };
-  await trx
-    .insertInto("appliedConfigurations")
-    .values(row)
-    .onConflict((conflict) => conflict.column("id").doUpdateSet(row))
     .execute();
 }
 

@@ -1,6 +1,7 @@
 import { html } from "hono/html";
 import { inertLines } from "../../domain/text.ts";
 import { adoptionSnippet } from "../../reports/adopt.ts";
+import { loadedFleet } from "../../reports/configured.ts";
 import { type EndpointRow, endpointList } from "../../reports/lists/endpointList.ts";
 import { pageOf, readQuery, writeQuery } from "../../reports/lists/list.ts";
 import { unmanagedEntries } from "../../reports/unmanaged.ts";
@@ -44,7 +45,11 @@ async function adoptable({ web, snapshot, now }: PageFacts): Promise<Html> {
   const { store } = web.renewal;
   const issuers = [...web.config().issuers.keys()];
   const items: Html[] = [];
-  for (const { certificate, servedAt, expiresAt } of await unmanagedEntries(store, web.estate().certificates, now)) {
+  for (const { certificate, servedAt, expiresAt } of await unmanagedEntries(
+    store,
+    loadedFleet(web.estate().certificates),
+    now,
+  )) {
     const version = await store.versions.latest(certificate).catch(() => null);
     if (version === null) continue;
     items.push(html`<li><b>${foreign(certificate)}</b> at ${foreign(servedAt.join(", "))}, expires

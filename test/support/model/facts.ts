@@ -1,4 +1,5 @@
 import type { Alert } from "../../../src/domain/alert.ts";
+import type { AppliedConfiguration } from "../../../src/domain/applied.ts";
 import type { Certificate, CertificateRecord } from "../../../src/domain/certificate.ts";
 import type { Deployment, EndpointStatus } from "../../../src/domain/deployment.ts";
 import { endpointKey } from "../../../src/domain/endpoint.ts";
@@ -250,5 +251,14 @@ export function sighting(certificate: Partial<FoundCertificate> = {}, place: Par
       },
       ...place,
     },
+  };
+}
+
+/** Of the certificates `www` and `api`. */
+export function appliedConfiguration(changes: Partial<AppliedConfiguration> = {}): AppliedConfiguration {
+  return {
+    ...{ file: "f", digest: "d", sourceDigest: "1", release: "1.0.0", process: "p", appliedAt: NOW, observeMs: 1 },
+    ...{ certificates: 2, agentTargets: [], budgets: [], limits: {}, reloads: [] },
+    ...changes,
   };
 }

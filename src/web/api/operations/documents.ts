@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { pastOption } from "../../../domain/writtenTime.ts";
 import { certificatesReport } from "../../../reports/certificates.ts";
+import { answeredForBy, loadedFleet, type ResponsibilityWish } from "../../../reports/configured.ts";
 import { historyReport } from "../../../reports/history.ts";
 import { planReport } from "../../../reports/plan.ts";
 import { showReport } from "../../../reports/renewal.ts";
@@ -11,17 +12,37 @@ import { operation } from "../operation.ts";
 import { assertCertificate, assertConfigured, orNotFound } from "./subjects.ts";
 
 const HISTORY_MAX = 1_000;
+const LIST_MAX = 10_000;
 
 const certificate = z.string().min(1).max(100).optional().describe("Only this one. Default: all.");
 
-function chosen(web: WebContext, name: string | undefined) {
-  const { certificates } = web.estate();
-  if (name === undefined) return certificates;
-  assertConfigured(web, name);
-  return certificates.filter((each) => each.name === name);
+const page = {
+  certificate,
+  after: z.string().min(1).max(100).optional().describe("Those whose names come after it: `next` of the page before."),
+  limit: z.int().min(1).max(LIST_MAX).optional().describe("Default: all."),
+  owner: z.string().min(1).max(200).optional(),
+  team: z.string().min(1).max(200).optional(),
+  label: z.string().min(1).max(300).optional().describe("`key=value`"),
+};
+interface Page extends ResponsibilityWish {
+  readonly certificate?: string | undefined;
+  readonly after?: string | undefined;
+  readonly limit?: number | undefined;
 }
 
-/** What `renewd --server` prints. They are whole: for machines with ten thousand certificates take the lists. */
+async function chosen(web: WebContext, { certificate: name, after, limit, ...wish }: Page) {
+  const { certificates } = web.estate();
+  const fleet = loadedFleet(certificates);
+  if (name === undefined) {
+    const fits = answeredForBy(wish);
+    const found = await fleet.page({ after: after ?? null, limit: limit ?? certificates.length, fits });
+    return { ...found, unmanagedIn: fits === undefined ? fleet : undefined };
+  }
+  assertConfigured(web, name);
+  return { certificates: await fleet.named([name]), next: null, unmanagedIn: undefined };
+}
+
+/** What `renewd --server` prints. Without `limit` they are whole: for machines with ten thousand certificates take the lists. */
 export const documentOperations = [
   operation({
     id: "getCertificatesDocument",
@@ -29,13 +50,12 @@ export const documentOperations = [
     path: "/documents/certificates",
     tag: "Documents",
     summary: "`renewd certificates --json`.",
-    query: z.strictObject({ certificate }),
+    query: z.strictObject(page),
     answer: { document: "CertificatesReport" },
-    run({ web, query }) {
+    async run({ web, query }) {
       const { store, clock } = web.renewal;
-      return certificatesReport(store, chosen(web, query.certificate), clock.now(), web.estate().observeMs, {
-        isWhole: query.certificate === undefined,
-      });
+      const { certificates, ...wish } = await chosen(web, query);
+      return certificatesReport(store, certificates, clock.now(), web.estate().observeMs, wish);
     },
   }),
   operation({
@@ -44,13 +64,13 @@ export const documentOperations = [
     path: "/plan",
     tag: "See",
     summary: "Why each certificate is due, or why not, and what holds it back: `renewd plan --json`.",
-    query: z.strictObject({ certificate }),
+    query: z.strictObject(page),
     answer: { document: "PlanReport" },
-    run({ web, query }) {
+    async run({ web, query }) {
       const { store, clock } = web.renewal;
       const { budget, limits, reloads } = web.estate();
-      const certificates = chosen(web, query.certificate);
-      return inTurn(web, () => planReport(store, certificates, clock.now(), budget, limits, reloads));
+      const { certificates, next } = await chosen(web, query);
+      return inTurn(web, () => planReport(store, certificates, clock.now(), budget, limits, reloads, next));
     },
   }),
   operation({

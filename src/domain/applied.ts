@@ -1,0 +1,47 @@
+import type { CaBudget } from "./budget.ts";
+import type { Certificate } from "./certificate.ts";
+import type { TargetLimits } from "./deployer.ts";
+
+/**
+ * The configuration that the planner works by, without its certificates: what people are shown while the file cannot be
+ * read, and of a large fleet while the file is as it was.
+ */
+export interface AppliedConfiguration {
+  readonly file: string;
+  readonly digest: string;
+  /** Over the files and the definitions in the database that it was loaded from. */
+  readonly sourceDigest: string;
+  /** Of renewd: another one may make something else of the same files. */
+  readonly release: string;
+  /** The process that applied it. */
+  readonly process: string;
+  /** ms since epoch. */
+  readonly appliedAt: number;
+  readonly observeMs: number;
+  /** How many it has. */
+  readonly certificates: number;
+  /** Targets that only their own deployer deploys to. */
+  readonly agentTargets: readonly string[];
+  readonly budgets: readonly CaBudget[];
+  /** By target, of those that have some. */
+  readonly limits: Readonly<Record<string, TargetLimits>>;
+  /** Targets whose servers are reloaded when a pair is deployed. */
+  readonly reloads: readonly string[];
+}
+
+export interface AppliedPage {
+  /** Only these; at most `NAMES_MAX`. Default: all. */
+  readonly names?: readonly string[];
+  /** Those whose names come after it. Default: from the first. */
+  readonly after?: string;
+  readonly limit: number;
+}
+
+export interface AppliedStore {
+  /** Writes what differs from the last one, in short transactions; `read` gives the new one once all of it is there. */
+  record(configuration: AppliedConfiguration, certificates: readonly Certificate[]): Promise<void>;
+  /** null: none was applied, or somebody else wrote it. */
+  read(): Promise<AppliedConfiguration | null>;
+  /** Certificates of the last one, sorted by name. `onAltered` is told of those that somebody else wrote, which are left out. */
+  certificates(page: AppliedPage, onAltered?: (name: string) => void): Promise<Certificate[]>;
+}

@@ -1,0 +1,66 @@
+import type { Certificate } from "../domain/certificate.ts";
+import { labelTexts } from "../domain/responsibility.ts";
+
+/** Which certificates a document is about. */
+export interface FleetPage {
+  /** Only those whose names come after it; null: from the first. */
+  readonly after: string | null;
+  readonly limit: number;
+  /** Only those that fit. Left out: all. */
+  readonly fits?: ((certificate: Certificate) => boolean) | undefined;
+}
+
+/** A page, sorted by name. */
+export interface Paged {
+  readonly certificates: readonly Certificate[];
+  /** The last one, if others come after it: `after` of the next page. null: there are none. */
+  readonly next: string | null;
+}
+
+/** `found` is one more than the page holds, if there are others. */
+export function pageOf(found: readonly Certificate[], limit: number): Paged {
+  const certificates = found.slice(0, limit);
+  return { certificates, next: found.length > limit ? (certificates.at(-1)?.name ?? null) : null };
+}
+
+/** The certificates of the configuration. Of a large fleet they are read as far as they are asked for. */
+export interface ConfiguredFleet {
+  readonly count: number;
+  all(): Promise<readonly Certificate[]>;
+  /** Those of these names that there are; at most `NAMES_MAX` names. */
+  named(names: readonly string[]): Promise<readonly Certificate[]>;
+  page(page: FleetPage): Promise<Paged>;
+}
+
+/** Whose certificates are wanted. */
+export interface ResponsibilityWish {
+  readonly owner?: string | undefined;
+  readonly team?: string | undefined;
+  /** `key=value` */
+  readonly label?: string | undefined;
+}
+
+/** undefined: everybody's. */
+export function answeredForBy({ owner, team, label }: ResponsibilityWish): FleetPage["fits"] {
+  if (owner === undefined && team === undefined && label === undefined) return undefined;
+  return ({ responsibility }) =>
+    (owner === undefined || responsibility.owner === owner) &&
+    (team === undefined || responsibility.team === team) &&
+    (label === undefined || labelTexts(responsibility).includes(label));
+}
+
+export function loadedFleet(certificates: readonly Certificate[]): ConfiguredFleet {
+  return {
+    count: certificates.length,
+    all: async () => certificates,
+    async named(names) {
+      const wanted = new Set(names);
+      return certificates.filter(({ name }) => wanted.has(name));
+    },
+    async page({ after, limit, fits = () => true }) {
+      const found = certificates.filter((each) => (after === null || each.name > after) && fits(each));
+      const sorted = found.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+      return pageOf(sorted, limit);
+    },
+  };
+}

@@ -1,0 +1,70 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { openViewer, type Viewer } from "../../src/compose/viewer.ts";
+import { applyFile } from "../support/system/appliedConfiguration.ts";
+import { configText, createInstallation, type Installation } from "../support/system/installation.ts";
+
+const NAMES = ["api", "mail", "shop", "www"];
+
+let installation: Installation;
+beforeEach(async () => {
+  installation = await createInstallation(configText([...NAMES].reverse()));
+  await applyFile(installation);
+});
+afterEach(() => installation[Symbol.asyncDispose]());
+
+const run = (sql: string): void => {
+  using database = new DatabaseSync(join(installation.directory, "data", "renewd.db"));
+  database.exec(sql);
+};
+const page = async ({ fleet }: Viewer, after: string | null, limit: number) => {
+  const { certificates, next } = await fleet.page({ after, limit });
+  return [certificates.map(({ name }) => name), next];
+};
+
+test("a page of a large fleet is read from what the planner has applied, as the file would give it", async () => {
+  await using whole = await openViewer(installation.configFile);
+  await using paged = await openViewer(installation.configFile, NAMES.length);
+  expect(paged.fleet.count).toBe(NAMES.length);
+  expect(await paged.fleet.all()).toEqual(
+    await whole.fleet.page({ after: null, limit: 9 }).then((all) => all.certificates),
+  );
+  expect(paged.budget("ca")).toEqual(whole.budget("ca"));
+  expect(paged.limits("lb")).toEqual(whole.limits("lb"));
+  for (const viewer of [whole, paged]) {
+    expect(await page(viewer, null, 3)).toEqual([["api", "mail", "shop"], "shop"]);
+    expect(await page(viewer, "shop", 3)).toEqual([["www"], null]);
+    expect(await page(viewer, null, 4)).toEqual([NAMES, null]);
+    expect((await viewer.fleet.named(["www", "gone"])).map(({ name }) => name)).toEqual(["www"]);
+    const fits = await viewer.fleet.page({ after: null, limit: 1, fits: ({ name }) => name > "m" });
+    expect(fits).toMatchObject({ certificates: [{ name: "mail" }], next: "mail" });
+  }
+});
+
+test("a file that says something else than the planner has applied is read itself", async () => {
+  await writeFile(installation.configFile, configText(["www", "new"]));
+  await using viewer = await openViewer(installation.configFile, 1);
+  expect(await page(viewer, null, 9)).toEqual([["new", "www"], null]);
+});
+
+test("so is one beside definitions in the database that the planner has not applied", async () => {
+  const definition = { names: ["db.test"], endpoints: ["db.test:443"] };
+  const terms = { seen: 0, at: Date.now(), by: null };
+  await installation.store.definitions.write([{ name: "db", definition }], terms);
+  await using viewer = await openViewer(installation.configFile, 1);
+  expect(await page(viewer, null, 9)).toEqual([["api", "db", ...NAMES.slice(1)], null]);
+});
+
+test.each([
+  ["altered", `update applied_certificates set body = replace(body, '"www"', '"xyz"')`],
+  ["removed", "delete from applied_certificates where name = 'mail'"],
+  ["added", "insert into applied_certificates select 'zzz', digest, body, seal from applied_certificates limit 1"],
+  ["of another configuration", "update applied_configurations set body = replace(body, 'ca', 'xx')"],
+])("rows that somebody else has %s are shown to nobody: the file is read", async (_, sql) => {
+  run(sql);
+  await using viewer = await openViewer(installation.configFile, 1);
+  expect(await page(viewer, null, 9)).toEqual([NAMES, null]);
+  expect((await viewer.fleet.named(["mail"])).map(({ name }) => name)).toEqual(["mail"]);
+});
