@@ -5,7 +5,7 @@ import type { Version } from "./version.ts";
 
 /** What is dialled. */
 export interface Dialled extends Endpoint {
-  /** A process of this machine. The observation says whether it held the other end of the connection. */
+  /** A process of this machine. The observation says whether it alone accepted there and held the other end. */
   readonly server?: number;
 }
 
@@ -22,6 +22,11 @@ export interface Probe {
    * where this cannot be told. Left out: it never can.
    */
   isSoleServer?(pid: number, at: { readonly address: string; readonly port: number }): Promise<boolean>;
+  /**
+   * Connections of this process of renewd to the address in the last ten seconds, for whatever server name, whose other
+   * end the process held; 0 after one whose other end it did not hold. Left out: this cannot be told.
+   */
+  attested?(pid: number, at: { readonly address: string; readonly port: number }): number;
 }
 
 /** What is behind what a probe of this process has seen: nothing of what was read back from the database. */

@@ -40,6 +40,15 @@ export async function socketsAt(port: number, table: Table): Promise<readonly So
   return text === null ? null : parseSockets(text, port);
 }
 
+/** Those whose own port it is, of all TCP sockets that there were. */
+export type TcpSockets = (port: number) => readonly SocketEntry[];
+
+/** null: as for one table. */
+export async function tcpSockets(): Promise<TcpSockets | null> {
+  const [four, six] = await Promise.all([readTable("/proc/net/tcp"), readTable("/proc/net/tcp6")]);
+  return four === null || six === null ? null : (port) => [...parseSockets(four, port), ...parseSockets(six, port)];
+}
+
 /** null: too long, or not readable. A kernel without IPv6 has an empty table of it. */
 async function readTable(path: string): Promise<string | null> {
   try {

@@ -1,10 +1,18 @@
-import { setTimeout as delay } from "node:timers/promises";
-import { canonical, ESTABLISHED, LISTENING, type SocketEntry, socketHolders, socketsAt, socketsOf } from "./sockets.ts";
+import { createAttestations } from "./attestations.ts";
+import { createPace, type Pace, type PaceClock, sharedReading } from "./sharedReading.ts";
+import {
+  canonical,
+  ESTABLISHED,
+  LISTENING,
+  type SocketEntry,
+  socketHolders,
+  socketsOf,
+  type TcpSockets,
+  tcpSockets,
+} from "./sockets.ts";
 
-/** Those who open connections together ask within this time, and share a reading. */
-const GATHER_MS = 5;
-/** Ports and processes; nothing is lost with one that is dropped but that two may read at once. */
-const KEPT_MAX = 1_000;
+/** Processes by inode. */
+type Holders = ReadonlyMap<number, readonly number[]>;
 
 export interface Place {
   readonly address: string;
@@ -23,7 +31,8 @@ export interface Ends {
 export interface Neighbours {
   /**
    * Whether the process accepts every connection to the place, and nobody else does. False where this cannot be told:
-   * elsewhere, and for a user that may not look into all processes.
+   * elsewhere, for a user that may not look into all processes, and for ten seconds after a connection to the place
+   * whose other end the process did not hold.
    */
   isSoleServer(pid: number, place: Place): Promise<boolean>;
   /**
@@ -31,39 +40,99 @@ export interface Neighbours {
    * proxy, which holds the other end itself, and no translation of addresses, after which that end has other ones.
    */
   holdsOtherEnd(pid: number, ends: Ends): Promise<boolean>;
+  /** Connections to the place in the last ten seconds whose other end the process held; 0 after one that it did not. */
+  attested(pid: number, place: Place): number;
 }
 
-export function createNeighbours(): Neighbours {
-  const holdersNow = shared(socketHolders);
-  const socketsNow = sharedBy(
-    (port: number, table: "tcp" | "tcp6") => `${table} ${port}`,
-    (port, table) => socketsAt(port, table),
-  );
-  // Of a server with a thousand connections a thousand links are read.
-  const heldNow = sharedBy(String, async (pid: number) => socketsOf(pid));
+/** What the kernel tells. */
+export interface Kernel {
+  tcpSockets(): Promise<TcpSockets | null>;
+  socketHolders(): Promise<Holders | null>;
+  socketsOf(pid: number): ReadonlySet<number> | null;
+}
+
+/** One reading of the tables, and what was looked up next for those who share it. */
+interface Look {
+  readonly sockets: TcpSockets | null;
+  /** Of a server with a thousand connections a thousand links are read. */
+  readonly own: (pid: number) => ReadonlySet<number> | null;
+  readonly holders: () => Promise<Holders | null>;
+  readonly verdicts: Map<string, Promise<boolean>>;
+}
+
+const THIS_MACHINE: Kernel = { tcpSockets, socketHolders, socketsOf };
+
+const THIS_PROCESS: PaceClock = {
+  now: () => performance.now(),
+  used: () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1_000;
+  },
+};
+
+export function createNeighbours(kernel: Kernel = THIS_MACHINE, clock: PaceClock = THIS_PROCESS): Neighbours {
+  const pace = createPace(clock);
+  const look = sharedReading(() => lookNow(kernel, pace), pace);
+  const attestations = createAttestations(clock.now);
+
+  async function judge(pid: number, { address, port }: Place, { sockets, own, holders }: Look): Promise<boolean> {
+    const at = sockets?.(port);
+    const held = own(pid);
+    // The process itself first: most often that is enough to say no.
+    if (at === undefined || held === null || !mayBeSole(at, address, held)) return false;
+    const seen = { sockets: at, address, holders: await holders() };
+    if (!isSole(pid, seen)) return false;
+    const unseen = heldUnseen(seen);
+    if (unseen.size === 0) return true;
+    const later = (await look()).sockets?.(port);
+    return later?.every(({ inode, state }) => state !== ESTABLISHED || !unseen.has(inode)) === true;
+  }
+
   return {
-    async isSoleServer(pid, { address, port }) {
-      const [four, six] = await Promise.all([socketsNow(port, "tcp"), socketsNow(port, "tcp6")]);
-      if (four === null || six === null) return false;
-      const sockets = [...four, ...six];
-      // The process itself first: most often that is enough to say no.
-      const own = socketsOf(pid);
-      if (own === null || !mayBeSole(sockets, address, own)) return false;
-      const seen = { sockets, address, holders: await holdersNow() };
-      if (!isSole(pid, seen)) return false;
-      const unseen = heldUnseen(seen);
-      if (unseen.size === 0) return true;
-      const later = await Promise.all([socketsNow(port, "tcp"), socketsNow(port, "tcp6")]);
-      return later.every((table) => table?.every(({ inode, state }) => state !== ESTABLISHED || !unseen.has(inode)));
+    async isSoleServer(pid, place) {
+      const shared = await look();
+      const key = keyOf(pid, place);
+      const verdict = shared.verdicts.get(key) ?? judge(pid, place, shared);
+      shared.verdicts.set(key, verdict);
+      return (await verdict) && !attestations.isSuspect(key);
     },
     async holdsOtherEnd(pid, ends) {
-      const find = async (table: "tcp" | "tcp6"): Promise<SocketEntry | null> =>
-        otherEndOf(ends, (await socketsNow(ends.remotePort, table)) ?? []);
-      const otherEnd = ends.remoteAddress.includes(":")
-        ? await find("tcp6")
-        : ((await find("tcp")) ?? (await find("tcp6")));
-      return otherEnd !== null && (await heldNow(pid))?.has(otherEnd.inode) === true;
+      const { sockets, own } = await look();
+      const held = own(pid);
+      if (sockets === null || held === null) return false;
+      const otherEnd = otherEndOf(ends, sockets(ends.remotePort));
+      const isHeld = otherEnd !== null && held.has(otherEnd.inode);
+      attestations.add(keyOf(pid, { address: ends.remoteAddress, port: ends.remotePort }), isHeld);
+      return isHeld;
     },
+    attested: (pid, place) => attestations.count(keyOf(pid, place)),
+  };
+}
+
+function keyOf(pid: number, { address, port }: Place): string {
+  return `${pid} ${canonical(address)} ${port}`;
+}
+
+async function lookNow(kernel: Kernel, pace: Pace): Promise<Look> {
+  const sockets = await kernel.tcpSockets();
+  let holders: Promise<Holders | null> | null = null;
+  return {
+    sockets: sockets && kept(sockets),
+    own: kept((pid: number) => kernel.socketsOf(pid)),
+    holders: () => (holders ??= pace.spend(() => kernel.socketHolders())),
+    verdicts: new Map(),
+  };
+}
+
+/** Each is looked up once. */
+function kept<Of, T extends object | null>(find: (of: Of) => T): (of: Of) => T {
+  const found = new Map<Of, T>();
+  return (of) => {
+    const known = found.get(of);
+    if (known !== undefined) return known;
+    const made = find(of);
+    found.set(of, made);
+    return made;
   };
 }
 
@@ -119,7 +188,7 @@ interface Seen {
   /** Those whose own port is that of the place. */
   readonly sockets: readonly SocketEntry[];
   /** By inode; null: not all of them may be seen. */
-  readonly holders: ReadonlyMap<number, readonly number[]> | null;
+  readonly holders: Holders | null;
 }
 
 /** null: none of this machine's sockets is the other end. */
@@ -130,38 +199,4 @@ export function otherEndOf(ends: Ends, sockets: readonly SocketEntry[]): SocketE
       state === ESTABLISHED && inode !== 0 && address === other && peer === own && peerPort === ends.localPort,
   );
   return found.length === 1 ? (found[0] ?? null) : null;
-}
-
-/** What is read for one is not shared with what is read for others. */
-function sharedBy<Of extends readonly unknown[], T>(
-  keyOf: (...of: Of) => string,
-  read: (...of: Of) => Promise<T>,
-): (...of: Of) => Promise<T> {
-  const readings = new Map<string, () => Promise<T>>();
-  return (...of) => {
-    const key = keyOf(...of);
-    const reading = readings.get(key) ?? shared(() => read(...of));
-    if (readings.size >= KEPT_MAX) readings.clear();
-    readings.set(key, reading);
-    return reading();
-  };
-}
-
-/** One reading at a time. Who asks meanwhile shares the next one, so that nobody gets what was read before they asked. */
-function shared<T>(read: () => Promise<T>): () => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  let next: Promise<T> | null = null;
-  return () => {
-    if (next !== null) return next;
-    const mine = last
-      .catch(() => undefined)
-      .then(() => delay(GATHER_MS))
-      .then(() => {
-        next = null;
-        return read();
-      });
-    next = mine;
-    last = mine;
-    return mine;
-  };
 }

@@ -30,6 +30,7 @@ export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOp
   const turn = createTurns();
   return {
     isSoleServer: neighbours.isSoleServer,
+    attested: neighbours.attested,
 
     async addresses(endpoint, signal) {
       const deadline = AbortSignal.timeout(timeoutMs);
@@ -71,7 +72,7 @@ export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOp
         problem,
       });
       try {
-        const request = { address, ...asked(endpoint, neighbours) };
+        const request = { address, ...asked(endpoint, address, neighbours) };
         const handshake = await serveWanted(request, wanted, AbortSignal.any([signal, deadline]));
         const served = describeServed(handshake.leaf);
         protocols.answered(endpoint, address);
@@ -100,9 +101,19 @@ export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOp
   };
 }
 
-function asked(endpoint: Dialled, { holdsOtherEnd }: Neighbours): Pick<HandshakeRequest, "endpoint" | "isServer"> {
-  const { server } = endpoint;
-  return { endpoint, ...(server !== undefined && { isServer: (ends) => holdsOtherEnd(server, ends) }) };
+function asked(
+  endpoint: Dialled,
+  address: string,
+  { holdsOtherEnd, isSoleServer }: Neighbours,
+): Pick<HandshakeRequest, "endpoint" | "isServer"> {
+  const { server, port } = endpoint;
+  if (server === undefined) return { endpoint };
+  // Asked together, one reading of the kernel's tables serves both.
+  const isServer: HandshakeRequest["isServer"] = async (ends) => {
+    const [isSole, isHeld] = await Promise.all([isSoleServer(server, { address, port }), holdsOtherEnd(server, ends)]);
+    return isSole && isHeld;
+  };
+  return { endpoint, isServer };
 }
 
 function lateness({ starttls }: Endpoint, limitMs: number, error: unknown): string {
