@@ -105,7 +105,10 @@ export interface Observation {
   /** What was agreed on, such as `TLSv1.3`; left out: no handshake completed. */
   readonly protocol?: string | undefined;
   readonly cipher?: string | undefined;
-  /** The process that was named held the other end. Left out: it did not, nobody can tell, or none was named. */
+  /**
+   * The process that was named alone accepted there, and held the other end. Left out: it did not, nobody can tell, or
+   * none was named.
+   */
   readonly byServer?: true;
   /** Of an endpoint that is only watched: answers that are missing since it changed. Left out: none. */
   readonly owed?: number;
@@ -134,6 +137,8 @@ export interface Evidence {
    * there. Left out: not known.
    */
   readonly server?: number | undefined;
+  /** Connections to the address whose other end it held in the ten seconds before it was proved, for all certificates. */
+  readonly attested?: number | undefined;
 }
 
 export interface ServedCertificate {

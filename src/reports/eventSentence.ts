@@ -102,6 +102,7 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
     `${detail("endpoint")} proved live on ${detail("addresses")} address${addresses === 1 ? "" : "es"}` +
     optional(detail, "connections", ", connections in a row: ") +
     optional(detail, "process", ", all with process ", ", which alone listens there") +
+    optional(detail, "attested", " and answered each of the last ", " connections to it") +
     optional(detail, "notDialled", "; cannot be dialled from here: "),
   "verify.vantagesDiffer": (detail) => `at ${detail("endpoint")} ${detail("difference")}`,
   "verify.stale": (detail) => `${detail("endpoint")} not proved: ${detail("message")}`,

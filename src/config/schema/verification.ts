@@ -11,7 +11,8 @@ export const verificationSchema = z.strictObject({
     .default(40)
     .describe(
       "Fresh connections in a row to each address that must get the new certificate before it is proved live. With 40, " +
-        "an address that serves the old pair on 1 of 8 connections, at random, is found in 99 of 100 cases.",
+        "an address that serves the old pair on 1 of 8 connections, at random, is found in 99 of 100 cases. Where the " +
+        "kernel shows that the target's own process alone answers, three of them, and the rest of any certificates.",
     ),
   spread: duration({ min: "1ms", max: "10m" })
     .prefault("10s")

@@ -5,8 +5,8 @@ import type { Evidence, Observation, ObservationProblem } from "../../domain/end
  * over time, none served another certificate. An endpoint of which 1 in 8 connections serves the old pair passes 40
  * connections with a chance of (7/8)^40 = 0.5 %. One that serves it for a part of the time is met in its old part if its
  * period is no longer than the spread. A target that swaps at once, as HAProxy's runtime API does, may do with less
- * time only where the kernel shows that its process held the other end of all N, and that it alone accepts there
- * (`Evidence.server`): else nobody knows what stands between it and the address.
+ * only where the kernel shows that its process alone answers (`missingAtOnce`): else nobody knows what stands between
+ * it and the address.
  */
 export interface ProofTerms {
   /** Fresh connections in a row that must serve the certificate. */
@@ -36,6 +36,7 @@ const GOOD = "";
  * (k + 1)². All rows together then have a chance of at most 1.65 times the first one: 0.8 %.
  */
 const GROWTH = 0.375;
+const HANDSHAKES_AT_ONCE = 3;
 
 export function noEvidence(generation: number): Evidence {
   return { generation, good: 0, goodSince: null, lastGoodAt: null, relapses: 0, lastWrongAt: null, recent: [] };
@@ -47,9 +48,20 @@ export function restartEvidence(known: Evidence | null, generation: number): Evi
   return { ...noEvidence(generation), relapses: known.relapses, lastWrongAt: known.lastWrongAt };
 }
 
+/**
+ * Connections that are missing until a row may prove an address where one process, which took the swap, answers.
+ * `attested`: connections to the address a moment ago whose other end it held, of whatever certificate: who answers is
+ * decided before any server name is sent, so they show together that nobody else does, as N of one would. What the
+ * process serves for this name takes a few.
+ */
+export function missingAtOnce({ good }: Evidence, { connections }: ProofTerms, attested: number): number {
+  const own = Math.min(HANDSHAKES_AT_ONCE, connections) - good;
+  return own > 0 ? own : Math.max(0, connections - attested);
+}
+
 /** The next good connection begins a new row. */
 export function endRow(evidence: Evidence): Evidence {
-  return { ...evidence, good: 0, goodSince: null, server: undefined };
+  return { ...evidence, good: 0, goodSince: null, server: undefined, attested: undefined };
 }
 
 /** `at`: when the connection was opened, ms since epoch. */
@@ -71,10 +83,10 @@ export function neededFor({ relapses }: Evidence, { connections, spreadMs }: Pro
 }
 
 export function isProved(evidence: Evidence, terms: ProofTerms): boolean {
-  const { good, goodSince, lastGoodAt, server } = evidence;
+  const { good, goodSince, lastGoodAt, server, attested = good } = evidence;
+  if (server !== undefined) return missingAtOnce(evidence, terms, Math.max(good, attested)) === 0;
   const needed = neededFor(evidence, terms);
-  const isSpread = (lastGoodAt ?? 0) - (goodSince ?? 0) >= needed.spreadMs;
-  return good >= needed.connections && (isSpread || server !== undefined);
+  return good >= needed.connections && (lastGoodAt ?? 0) - (goodSince ?? 0) >= needed.spreadMs;
 }
 
 /** Some connections get the certificate and others another one, in no order: neither before nor after a swap. */

@@ -157,16 +157,21 @@ function judge(
 export function provedDetail(
   observations: readonly Observation[],
   evidence: ReadonlyMap<string, Evidence>,
-): { addresses: number; connections: number; process?: number; notDialled?: readonly string[] } {
+): { addresses: number; connections: number; process?: number; attested?: number; notDialled?: readonly string[] } {
   const notDialled = observations.filter(isUndialable).map(({ address }) => address);
   const dialled = [...evidence].filter(([address]) => !notDialled.includes(address)).map(([, one]) => one);
   const [process, ...others] = new Set(dialled.map(({ server }) => server));
   return {
     addresses: dialled.length,
     connections: Math.min(...dialled.map(({ good }) => good)),
-    ...(process !== undefined && others.length === 0 && { process }),
+    ...(process !== undefined && others.length === 0 && { process, attested: fewestAttested(dialled) }),
     ...(notDialled.length > 0 && { notDialled }),
   };
+}
+
+/** A record without it was proved by its own row alone. */
+function fewestAttested(dialled: readonly Evidence[]): number {
+  return Math.min(...dialled.map(({ good, attested = good }) => attested));
 }
 
 function isUndialable({ problem }: Observation): boolean {

@@ -4,7 +4,16 @@ import type { Store } from "../../domain/store.ts";
 import { unitHash } from "../../domain/unitHash.ts";
 import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
-import { addOutcome, endRow, isProved, neededFor, type Outcome, type ProofTerms, problemOf } from "../rules/proof.ts";
+import {
+  addOutcome,
+  endRow,
+  isProved,
+  missingAtOnce,
+  neededFor,
+  type Outcome,
+  type ProofTerms,
+  problemOf,
+} from "../rules/proof.ts";
 
 /** Connections to one address at the same time. More would look like an attack to servers that limit connections. */
 const PARALLEL_MAX = 4;
@@ -84,18 +93,19 @@ export async function gatherEvidence(
   const { clock } = context;
   const { pause } = aim;
   let { evidence } = aim;
-  // Where one process answers, no time has to show that no other one does.
-  let server = await soleServer(context.probe, aim);
+  // Where one process answers, no time has to show that no other one does. A row of earlier looks was not all answered
+  // by it, and where another certificate was met, nothing is taken for granted.
+  const mayBeAtOnce = evidence.good === 0 && evidence.relapses === 0;
+  let server = mayBeAtOnce ? ((await aim.server?.()) ?? null) : null;
   let progress = NO_PROGRESS;
   let pauseMs = pause.firstMs;
   let problem: Observation | null = null;
   for (;;) {
     const startedAt = clock.monotonic();
-    const terms = server === null ? aim.terms : { ...aim.terms, spreadMs: 0 };
     const endpoint = server === null ? aim.endpoint : { ...aim.endpoint, server };
     const wanted = aim.connectionsMin - progress.answered;
-    const size = progress.isOnlyDropped ? 1 : groupSize(evidence, terms, wanted, server !== null);
-    const pace = { size, after: evidence, withinMs: gapMs(evidence, terms) };
+    const size = progress.isOnlyDropped ? 1 : groupSize(context.probe, { ...aim, evidence }, wanted, server);
+    const pace = { size, after: evidence, withinMs: server === null ? gapMs(evidence, aim.terms) : 0 };
     const group = await openGroup(context, { ...aim, endpoint }, pace, signal);
     for (const observation of group) {
       evidence = addOutcome(evidence, outcomeOf(observation, aim.nameOf), observation.at);
@@ -103,12 +113,13 @@ export async function gatherEvidence(
     }
     progress = progressAfter(progress, group, evidence);
     if (!group.every(({ problem, byServer }) => problem === null && byServer)) server = null;
-    // Asked again at the end: another process may have begun to listen meanwhile.
-    if (server !== null && isProved(evidence, terms)) {
-      if (await isSole(context.probe, aim, server)) evidence = { ...evidence, server };
+    const asked = progress.answered >= aim.connectionsMin;
+    if (server !== null && asked && missingHere(context.probe, { ...aim, evidence }, server) === 0) {
+      // Asked once more at the end: another process may have begun to listen meanwhile.
+      if (await isSole(context.probe, aim, server))
+        evidence = { ...evidence, server, attested: attestedAt(context.probe, aim, server) };
       else server = null;
     }
-    const asked = progress.answered >= aim.connectionsMin;
     const proved = asked && isProved(evidence, aim.terms) && aim.mayProve(progress);
     const last = group.at(-1);
     if (last !== undefined && (proved || progress.undialable >= UNDIALABLE_MAX || aim.stop(progress))) {
@@ -118,20 +129,24 @@ export async function gatherEvidence(
       return { observation, evidence: mayBeAnother(seen, progress) ? endRow(evidence) : evidence, proved };
     }
     if (progress.lastGroupGood) pauseMs = pause.firstMs;
-    const nextInMs = progress.lastGroupGood ? gapMs(evidence, server === null ? aim.terms : terms) : pauseMs;
+    const goodGapMs = server === null ? gapMs(evidence, aim.terms) : 0;
+    const nextInMs = progress.lastGroupGood ? goodGapMs : pauseMs;
     if (!progress.lastGroupGood) pauseMs = Math.min(pauseMs * 2, pause.maxMs);
     await clock.sleep(Math.max(0, startedAt + nextInMs - clock.monotonic()), signal);
   }
 }
 
-/** null: nobody knows that one process answers. A row of earlier looks was not all answered by it. */
-async function soleServer(probe: Probe, aim: Gathering): Promise<number | null> {
-  const server = aim.evidence.good > 0 || aim.server === undefined ? null : await aim.server();
-  return server !== null && (await isSole(probe, aim, server)) ? server : null;
-}
-
 async function isSole({ isSoleServer }: Probe, { address, endpoint }: Gathering, server: number): Promise<boolean> {
   return (await isSoleServer?.(server, { address, port: endpoint.port })) === true;
+}
+
+/** Of connections to the address in the last ten seconds, also of other certificates. */
+function attestedAt({ attested }: Probe, { address, endpoint }: Gathering, server: number): number {
+  return attested?.(server, { address, port: endpoint.port }) ?? 0;
+}
+
+function missingHere(probe: Probe, aim: Gathering, server: number): number {
+  return missingAtOnce(aim.evidence, aim.terms, attestedAt(probe, aim, server));
 }
 
 /**
@@ -147,10 +162,13 @@ function mayBeAnother({ problem }: Observation, { answered }: Progress): boolean
 }
 
 /** One connection while the address does not serve the certificate: asking faster would not help. */
-function groupSize(evidence: Evidence, terms: ProofTerms, wanted: number, isHere: boolean): number {
-  if (evidence.good === 0 && !isHere) return 1;
+function groupSize(probe: Probe, aim: Gathering, wanted: number, server: number | null): number {
+  const { evidence, terms } = aim;
+  if (server !== null)
+    return Math.max(1, Math.min(PARALLEL_HERE_MAX, Math.max(missingHere(probe, aim, server), wanted)));
+  if (evidence.good === 0) return 1;
   const missing = neededFor(evidence, terms).connections - evidence.good;
-  return Math.max(1, Math.min(isHere ? PARALLEL_HERE_MAX : PARALLEL_MAX, Math.max(missing, wanted)));
+  return Math.max(1, Math.min(PARALLEL_MAX, Math.max(missing, wanted)));
 }
 
 /** Spreads the groups that a row takes over the time that it must last. A row that is long enough takes no time. */

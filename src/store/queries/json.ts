@@ -60,6 +60,7 @@ export const evidenceJson: z.ZodType<Evidence> = z.object({
   lastWrongAt: z.number().nullable(),
   recent: z.array(z.string()),
   server: z.number().optional(),
+  attested: z.number().optional(),
 });
 
 /** `where` names the record for people. */

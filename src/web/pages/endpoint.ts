@@ -1,5 +1,5 @@
 import { html } from "hono/html";
-import { placeOfKey } from "../../domain/endpoint.ts";
+import { type Evidence, placeOfKey } from "../../domain/endpoint.ts";
 import type { ObservedAddress } from "../../domain/store.ts";
 import { DAY_MS } from "../../domain/time.ts";
 import type { Version } from "../../domain/version.ts";
@@ -113,7 +113,7 @@ function addresses(
             ? html`<span class="quiet">nothing</span>`
             : html`<code>${foreign(served.serial)}</code>
           <small>${version === undefined ? foreign(`of ${served.issuer}`) : `generation ${version.generation}`}${
-            good === null || good.good === 0 ? "" : `, ${good.good} ${plural(good.good, "connection")} in a row`
+            good === null || good.good === 0 ? "" : `, ${rowText(good)}`
           }</small>`
         }${problem === null ? NOTHING : html`<small class="bad-text">${foreign(problem.message)}</small>`}</td>
         <td data-label="Since">${relative(good?.goodSince ?? null, now, "not known")}</td>
@@ -126,6 +126,12 @@ function addresses(
         }</td>
         <td data-label="Seen">${relative(at, now)}</td></tr>`;
     })}</tbody></table></section>`;
+}
+
+function rowText({ good, server, attested }: Evidence): string {
+  const row = `${good} ${plural(good, "connection")} in a row`;
+  if (server === undefined) return row;
+  return `${row}; process ${server} alone answers there${attested === undefined ? "" : `, as ${attested} connections showed`}`;
 }
 
 function chainText(served: number, version: Version | undefined): Html {

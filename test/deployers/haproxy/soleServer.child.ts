@@ -55,12 +55,19 @@ const gather = async (made: Version, port: number, server = () => serverOf(made)
     },
     SIGNAL,
   );
-  return { proved, good: evidence.good, server: evidence.server ?? null, tookMs: performance.now() - startedAt };
+  return {
+    proved,
+    good: evidence.good,
+    server: evidence.server ?? null,
+    attested: evidence.attested,
+    tookMs: performance.now() - startedAt,
+  };
 };
 
 const first = await deployed(1);
 const pid = await serverOf(first);
 const alone = await gather(first, lb.port);
+const soonAfter = await gather(first, lb.port);
 const another = await serverOf(asVersion(await issue(2)));
 
 const balancer = stack.use(await startTcpProxy(lb.port));
@@ -105,7 +112,7 @@ process.setegid?.(0);
 
 console.log(
   JSON.stringify({
-    ...{ pid, alone, another, balanced, besideSibling, afterSibling, next, besideDraining, afterDraining },
+    ...{ pid, alone, soonAfter, another, balanced, besideSibling, afterSibling, next, besideDraining, afterDraining },
     ...{ inCaddy, elsewhere, unprivileged },
   }),
 );

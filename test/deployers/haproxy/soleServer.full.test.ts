@@ -13,7 +13,8 @@ it("waits for nothing where HAProxy alone answers, and as anywhere else with oth
   expect(pid).toEqual(expect.any(Number));
   expect(next).not.toBe(pid);
   expect(told).toMatchObject({
-    alone: { proved: true, good: 40, server: pid },
+    alone: { proved: true, good: 40, server: pid, attested: 40 },
+    soonAfter: { proved: true, good: 3, server: pid, attested: 43 },
     another: null,
     balanced: { proved: true, server: null },
     ...{ besideSibling: false, afterSibling: true },

@@ -5,6 +5,7 @@ import {
   endRow,
   isMixed,
   isProved,
+  missingAtOnce,
   neededFor,
   noEvidence,
   type Outcome,
@@ -68,6 +69,29 @@ describe("proof", () => {
     expect(restartEvidence(known, 7)).toMatchObject({ good: 0, relapses: 1, recent: [] });
     expect(restartEvidence(known, 8)).toEqual(noEvidence(8));
     expect(isProved(endRow(known), FULL)).toBe(false);
+  });
+});
+
+describe("where the kernel shows who answers", () => {
+  it("three handshakes are enough once so many connections of whatever certificate were answered by one process", () => {
+    const missing = (good: number, attested: number): number =>
+      missingAtOnce({ ...noEvidence(7), good }, FULL, attested);
+    expect([missing(0, 100), missing(2, 100), missing(3, 3), missing(3, 39), missing(3, 40)]).toEqual([3, 1, 37, 1, 0]);
+    expect(missingAtOnce({ ...noEvidence(7), good: 1 }, { ...FULL, connections: 1 }, 1), "as configured").toBe(0);
+  });
+
+  it("is proved by what was seen then, also by a row of a version that counted its own connections only", () => {
+    const row = connected("+".repeat(3));
+    expect(isProved(row, FULL)).toBe(false);
+    expect(isProved({ ...row, server: 4242, attested: 40 }, FULL)).toBe(true);
+    expect(isProved({ ...row, server: 4242, attested: 39 }, FULL)).toBe(false);
+    expect(isProved({ ...connected("+".repeat(40)), server: 4242 }, { ...FULL, spreadMs: 10_000 })).toBe(true);
+  });
+
+  it("is no longer known after another certificate", () => {
+    const proved = { ...connected("+".repeat(3)), server: 4242, attested: 40 };
+    const { server, attested, ...after } = connected("-+++", proved);
+    expect([server, attested, isProved(after, FULL)]).toEqual([undefined, undefined, false]);
   });
 });
 

@@ -23,6 +23,8 @@ interface Neighbours {
   /** Whether it held the other end of this connection. */
   readonly answers: (connection: number) => boolean;
   readonly isSole: () => boolean;
+  /** Connections of other certificates to the address a moment ago. Left out: none. */
+  readonly attested?: number;
 }
 
 type Answer = "new" | "old" | "none" | "dropped" | "silent" | "undialable";
@@ -38,6 +40,8 @@ class Address {
   /** Absent: nobody can tell who answers. */
   readonly #neighbours: Neighbours | undefined;
   #turn: Promise<unknown> = Promise.resolve();
+  /** Connections in a row, also of other certificates, whose other end the process held. */
+  #attested = 0;
 
   constructor(answer: (connection: number) => Answer, neighbours?: Neighbours) {
     this.#answer = answer;
@@ -59,9 +63,12 @@ class Address {
   readonly #probe: Probe = {
     addresses: async ({ host }) => [host],
     isSoleServer: async (pid) => pid === SERVER && this.#neighbours?.isSole() === true,
+    attested: () => this.#attested + (this.#neighbours?.attested ?? 0),
     observe: async ({ port, sni, server }, address) => {
       this.connections += 1;
-      const byServer = server === SERVER && this.#neighbours?.answers(this.connections) === true;
+      const isHeld = server === SERVER && this.#neighbours?.answers(this.connections) === true;
+      this.#attested = isHeld ? this.#attested + 1 : 0;
+      const byServer = isHeld && this.#neighbours?.isSole() === true;
       this.openedAt.push(this.now);
       const answer = this.#answer(this.connections);
       const problems = {
@@ -250,6 +257,27 @@ describe("an address at which the process that took the swap answers", () => {
     expect(address.connections).toBe(43);
   });
 
+  it("is proved by three where so many of other certificates were answered by it a moment ago", async () => {
+    const address = new Address(() => "new", { ...always, attested: 37 });
+    const evidence = { good: 3, server: SERVER, attested: 40 };
+    expect(await address.verify()).toMatchObject({ proved: true, evidence });
+    expect([address.connections, address.now]).toEqual([3, NOW]);
+    expect((await address.look()).proved).toBe(true);
+  });
+
+  it("takes the missing ones where others made a few", async () => {
+    const address = new Address(() => "new", { ...always, attested: 30 });
+    expect(await address.verify()).toMatchObject({ proved: true, evidence: { good: 10, attested: 40 } });
+  });
+
+  it("waits as anywhere else where another certificate was met before", async () => {
+    const address = new Address((connection) => (connection === 2 ? "old" : "new"), { ...always, attested: 40 });
+    expect((await address.verify()).evidence.server).toBeUndefined();
+    await address.verify();
+    const { relapses, server } = address.evidence ?? {};
+    expect({ relapses, server }).toEqual({ relapses: 1, server: undefined });
+  });
+
   it.each<[string, Neighbours]>([
     ["another one listens there too", { ...always, isSole: () => false }],
     ["a balancer takes the connections", { ...always, answers: () => false }],
@@ -263,9 +291,9 @@ describe("an address at which the process that took the swap answers", () => {
 
   it("waits where another one has begun to listen by the end", async () => {
     let asked = 0;
-    const address = new Address(() => "new", { ...always, isSole: () => ++asked === 1 });
+    const address = new Address(() => "new", { ...always, isSole: () => ++asked <= 40 });
     expect((await address.verify()).evidence.server).toBeUndefined();
-    expect(asked).toBe(2);
+    expect(asked).toBe(41);
     expect(address.now - NOW).toBeGreaterThanOrEqual(TERMS.spreadMs);
   });
 
