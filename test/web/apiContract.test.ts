@@ -227,6 +227,11 @@ test.each(LISTS.map((each) => [each.id, each] as const))("%s comes in pages that
   expect((await estate.ask(pathOf(each), { headers: { "if-none-match": etag } })).status).toBe(304);
 });
 
+test("a certificate says which file defines it", async () => {
+  const certificate = (await (await estate.ask("/api/v1/certificates/www")).json()) as object;
+  expect(certificate).toMatchObject({ definedIn: estate.installation.configFile });
+});
+
 test("the reference page names every operation and every error code", async () => {
   const page = await (await estate.ask("/api/v1/reference")).text();
   for (const { id } of operations) expect(page).toContain(`id="${id}"`);

@@ -30,6 +30,7 @@ export function certificateList(now: number): List<CertificateRow> {
       { key: "keyType", title: "Key", value: ({ keyType }) => keyType },
       { key: "serial", title: "Serial", value: ({ serial }) => serial },
       { key: "fingerprint", title: "Fingerprint", value: ({ fingerprint }) => fingerprint },
+      { key: "definedIn", title: "Defined in", value: ({ definedIn }) => definedIn },
       ...responsibilityColumns,
     ],
     facets: [

@@ -47,6 +47,8 @@ export interface CertificateRow {
   /** What keeps it from lifetimes of 47 days; empty: it is ready. */
   readonly unready: readonly string[];
   readonly responsibility: Responsibility;
+  /** The file, or `database`; null: an older release applied it. */
+  readonly definedIn: string | null;
 }
 
 export interface Generations {
@@ -101,6 +103,7 @@ export function certificateRow(
     fingerprint: version?.leaf.fingerprint ?? null,
     unready: unreadyFor47Days(examined),
     responsibility: certificate.responsibility,
+    definedIn: certificate.definedIn ?? null,
   };
 }
 

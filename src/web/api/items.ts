@@ -51,6 +51,7 @@ export function toCertificate(row: CertificateRow, record: CertificateRecord | n
     serial: row.serial,
     fingerprint: row.fingerprint,
     responsibility: toResponsibility(row.responsibility),
+    definedIn: row.definedIn,
   };
 }
 

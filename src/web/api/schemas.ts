@@ -54,6 +54,7 @@ export const certificateItem = z
     serial: z.string().nullable(),
     fingerprint: nullable(z.string(), "SHA-256 of the certificate."),
     responsibility,
+    definedIn: nullable(z.string(), "The file that defines it, or `database`; null: an older renewd applied it."),
   })
   .meta({ id: "Certificate" });
 
