@@ -107,6 +107,8 @@ export interface Certificate {
 export const QUARANTINED = "quarantined: ";
 /** Starts the reason of the pause that the first run sets where other tooling's certificate is in use. */
 export const FIRST_RUN = "first run: ";
+/** The reason of the pause while a certificate is broken on purpose. */
+export const EXERCISED = "broken on purpose, as an exercise, until somebody acknowledges";
 
 /** What the database remembers about a certificate apart from its versions. */
 export interface CertificateRecord {

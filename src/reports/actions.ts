@@ -1,3 +1,4 @@
+import { EXERCISED } from "../domain/certificate.ts";
 import { ERRORS, type ErrorCode, isErrorCode } from "../domain/errorTable.ts";
 import type { Failure } from "./failures.ts";
 import type { Member } from "./fleet.ts";
@@ -10,6 +11,9 @@ type Facts = Case & { readonly problems: readonly Problem[] };
 export function actionsOf(facts: Facts, complaints: readonly Failure[]): string[] {
   const { member, problems, decision, now } = facts;
   const { name } = member.certificate;
+  // Nothing of it is broken but what renewd broke.
+  if (isExercised(member, now))
+    return ["Acknowledge its alert (`renewd alerts`): it is an exercise, and renewd puts the certificate right then."];
   const actions = new Set(complaints.map((complaint) => filledIn(complaint, name)));
   const has = (kind: Problem["kind"]): boolean => problems.some((problem) => problem.kind === kind);
   if (has("paused") && isHeldAtFirstRun(member.record)) {
@@ -43,6 +47,10 @@ export function actionsOf(facts: Facts, complaints: readonly Failure[]): string[
   else if (decision?.due) actions.add("Nothing: the planner takes it up at its next tick.");
   else actions.add(`Ask for it by hand: \`renewd renew ${name} --wait\`.`);
   return [...actions];
+}
+
+function isExercised({ record }: Member, now: number): boolean {
+  return record?.pausedReason === EXERCISED && (record.pausedUntil ?? 0) > now;
 }
 
 /** Names in the place of the table's placeholders, so that the advice can be typed. */

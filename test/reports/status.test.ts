@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { renderStatus } from "../../src/cli/render/status.ts";
 import { displayWidth } from "../../src/cli/terminal/text.ts";
-import type { Certificate } from "../../src/domain/certificate.ts";
+import { type Certificate, EXERCISED } from "../../src/domain/certificate.ts";
 import { statusReport } from "../../src/reports/status.ts";
 import { certificate, DAY_MS, endpointStatus, NOW, renewal } from "../support/model/facts.ts";
 import { createEstate, ENDPOINT, type Estate } from "../support/system/estate.ts";
@@ -150,6 +150,9 @@ describe("what is wrong", () => {
       errors: [{ code: "verify.stale", message: "192.0.2.9: old" }],
     });
     expect(problem?.actions.join()).toContain("Reload or repair the server");
+    estate.patch(www, { pausedAt: NOW, pausedUntil: NOW + MINUTE_MS, pausedReason: EXERCISED });
+    const [exercised] = (await estate.report([www])).problems;
+    expect(exercised?.actions).toEqual([expect.stringContaining("it is an exercise")]);
   });
 
   test("a quarantined one is not tried until resumed", async () => {

@@ -25,6 +25,9 @@ export async function acknowledgeAlert(
     if (alert.resolvedAt !== null) throw invalidRequest(`alert ${id} is over`);
     if (acknowledgements !== null && acknowledgements !== alert.acknowledgements)
       throw invalidRequest(`this link was used already, or the alert was acknowledged in another way`);
+    // Sent twice, by a double click or a script, it is news once.
+    const { acknowledgement: known } = alert;
+    if (known !== null && known.by === by && known.reason === reason) return alert;
     const acknowledgement = { by, reason, at, via };
     const taken = { ...alert, acknowledgement, acknowledgements: alert.acknowledgements + 1 };
     await tx.alerts.save(taken);

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Alert } from "../../domain/alert.ts";
+import { EXERCISED } from "../../domain/certificate.ts";
 import { RenewalError, toRenewalError } from "../../domain/errors.ts";
 import type { Exercise } from "../../domain/exercise.ts";
 import type { Store } from "../../domain/store.ts";
@@ -16,7 +17,6 @@ import {
   isPutRight,
 } from "../rules/exercise.ts";
 
-const PAUSE_REASON = "broken on purpose, as an exercise, until somebody acknowledges";
 const RECEIPTS_MAX = 100;
 
 /**
@@ -70,11 +70,11 @@ export async function beginExercise(
     };
     await tx.exercises.save(begun);
     const until = exerciseBound(begun);
-    await tx.certificates.update(certificate.name, { pausedAt: now, pausedUntil: until, pausedReason: PAUSE_REASON });
+    await tx.certificates.update(certificate.name, { pausedAt: now, pausedUntil: until, pausedReason: EXERCISED });
     const of = { at: now, certificate: certificate.name, renewalId: null };
     const detail = { exercise: begun.id, by, ...(why !== null && { why }) };
     await tx.events.append({ ...of, type: "exercise.started", target, detail });
-    const paused = { reason: PAUSE_REASON, until, by };
+    const paused = { reason: EXERCISED, until, by };
     await tx.events.append({ ...of, type: "certificate.paused", target: null, detail: paused });
     return begun;
   });
@@ -182,7 +182,7 @@ async function putRight(context: Context, exercise: Exercise): Promise<void> {
     }
   }
   const record = await store.certificates.get(certificate);
-  if (record !== null && record.pausedAt !== null && record.pausedReason === PAUSE_REASON)
+  if (record !== null && record.pausedAt !== null && record.pausedReason === EXERCISED)
     await resume(store, certificate, clock.now(), { why: "the exercise is over" });
   const facts = await factsOf(store, services, certificate);
   if (facts === null || isExerciseOver(exercise, facts))

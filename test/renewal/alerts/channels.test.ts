@@ -66,10 +66,12 @@ it("an acknowledgement goes to people and to pagers that take one, not to servic
   await estate.after(0);
   const [{ id = "" } = {}] = await estate.bench.store.alerts.open();
   const of = { alert: id, acknowledgements: null, by: "alice", reason: "on it", at: estate.bench.now } as const;
-  await acknowledgeAlert(estate.context, { ...of, via: "terminal" });
+  const twice = [1, 2].map(() => acknowledgeAlert(estate.context, { ...of, via: "terminal" }));
+  await Promise.all(twice);
   await estate.after(0);
   const last = (name: string) => estate.sent.findLast(({ channel }) => channel === name)?.notification.event;
   expect(["ops", "pager", "monitor"].map(last)).toEqual(["alert.acknowledged", "alert.acknowledged", "alert.opened"]);
+  expect(estate.sent.filter(({ notification }) => notification.event === "alert.acknowledged")).toHaveLength(2);
 });
 
 it("a channel that forgets is sent open alerts again as it knew them, and none that is over", async () => {

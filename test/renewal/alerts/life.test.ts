@@ -143,7 +143,7 @@ describe("a storm", () => {
     const storm = { alertsMax: 2, windowMs: 10 * MINUTE_MS };
     await using estate = await AlertBench.open(
       names.map((name) => alertCertificate(name, { targets: [`t-${name}`] })),
-      { storm },
+      { storm, webUrl: "https://renewd.example.org" },
     );
     estate.channel("ops");
     await estate.after(0);
@@ -154,6 +154,8 @@ describe("a storm", () => {
       expect.stringContaining("opened c"),
       expect.stringMatching(/^digest renewd: 4 more alerts: .*\(.*\).*|^digest renewd: 4 more alerts: /),
     ]);
+    const [digest] = estate.sent.slice(-1);
+    expect(digest?.notification.action).toContain("See https://renewd.example.org/alerts or `renewd alerts`");
     await repaired(estate);
     await estate.after(0);
     await estate.after(HOUR_MS);

@@ -54,11 +54,15 @@ const AFTERWORDS: Readonly<Record<Kind, (alert: Alert, now: number) => string>> 
     ` [acknowledged by ${acknowledgement?.by ?? "somebody"}: ${acknowledgement?.reason ?? ""}]`,
 };
 
-/** One message instead of many. */
-export function digestOf(
-  alerts: readonly Alert[],
-  { channels, step }: { readonly channels: readonly string[]; readonly step: number },
-): AlertMessage {
+export interface Digest {
+  readonly channels: readonly string[];
+  readonly step: number;
+  /** null: people have no address of the pages. */
+  readonly webUrl: string | null;
+}
+
+/** One message instead of many. A link acknowledges one alert, so it has none of those but that of the page. */
+export function digestOf(alerts: readonly Alert[], { channels, step, webUrl }: Digest): AlertMessage {
   const severity = SEVERITIES.toReversed().find((each) => alerts.some((alert) => alert.severity === each)) ?? "warning";
   const shown = alerts.slice(0, NAMED_MAX).map((alert) => `${alert.id} ${headline(alert).slice(0, 100)}`);
   const rest = alerts.length > NAMED_MAX ? `; and ${alerts.length - NAMED_MAX} more` : "";
@@ -68,7 +72,9 @@ export function digestOf(
     detail: {
       ...{ severity, count: alerts.length, channels: [...channels], step, over: false },
       message: `renewd: ${alerts.length} more alerts${again}: ${shown.join("; ")}${rest}`,
-      action: "See `renewd alerts`: causes with most certificates and the shortest time left come first.",
+      action:
+        `See ${webUrl === null ? "" : `${webUrl}/alerts or `}\`renewd alerts\`, and acknowledge each there: causes with ` +
+        "most certificates and the shortest time left come first.",
       alerts: alerts.map(({ id }) => id),
     },
   };

@@ -116,8 +116,9 @@ export class Outbox {
 
   /** Sends the digest of what was held, and says when the last alert of digests is over. */
   endDigest(alerts: readonly Alert[]): readonly Alert[] {
+    const { webUrl } = this.#input.settings;
     for (const [step, digested] of this.#digested)
-      this.messages.push(digestOf(digested, { channels: channelsOf(digested), step }));
+      this.messages.push(digestOf(digested, { channels: channelsOf(digested), step, webUrl }));
     const before = this.#input.open.filter(({ digested }) => digested);
     const left = alerts.some(({ digested, resolvedAt }) => digested && resolvedAt === null);
     if (before.length > 0 && !left) this.messages.push(digestOver(channelsOf(before)));
