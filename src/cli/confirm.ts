@@ -1,4 +1,3 @@
-import { createInterface } from "node:readline/promises";
 import { RenewalError } from "../domain/errors.ts";
 
 /** `input` false: `--no-input` was given. */
@@ -20,6 +19,7 @@ export async function confirm(question: string, { yes, input }: Asking & { reado
 /** False where nobody can be asked. */
 export async function answersYes(question: string, asking: Asking): Promise<boolean> {
   if (!canAsk(asking)) return false;
+  const { createInterface } = await import("node:readline/promises");
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
     return (await terminal.question(`${question} Type yes: `)).trim() === "yes";

@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -113,6 +112,7 @@ async function inEditor(name: string, before: Definition, onDraft: (file: string
   await writeFile(file, await definitionText(before), { mode: 0o600 });
   onDraft(file);
   // As git and crontab do: the editor may be a command with arguments.
+  const { spawn } = await import("node:child_process");
   const child = spawn("/bin/sh", ["-c", `${editor} "$1"`, "sh", file], { stdio: "inherit" });
   const { promise, resolve, reject } = Promise.withResolvers<number | null>();
   child.once("exit", resolve).once("error", reject);

@@ -258,7 +258,6 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
     why: "So many at once and no more, where one slow piece of work must not hold up the others.",
   },
   nodemailer: { owners: ["src/notify"], why: "SMTP with STARTTLS, authentication and MIME; loaded when mail is sent." },
-  "string-width": { owners: ["src/cli/terminal"], why: "How many terminal cells a text takes (Unicode UAX #11)." },
   commander: { owners: ["src/cli"], why: "Command line parsing and help." },
   tldts: { owners: ["src/config"], why: "The public suffix list: CAs count certificates per registered domain." },
   croner: {

@@ -1,4 +1,5 @@
 import { stripVTControlCharacters } from "node:util";
+import stringWidth from "string-width";
 import { describe, expect, test } from "vitest";
 import { createOutput } from "../../src/cli/output.ts";
 import { renderCertificate } from "../../src/cli/render/certificates.ts";
@@ -66,6 +67,28 @@ describe("widths", () => {
   ])("%j takes %i columns", (text, width) => {
     expect(displayWidth(text)).toBe(width);
   });
+
+  test("every letter and sign is as wide as the usual package says", () => {
+    // Alone, these are no character; what is unassigned may become any.
+    const isAlone = (character: string) => !/[\p{C}\p{M}\p{Regional_Indicator}\p{Emoji_Modifier}]/u.test(character);
+    const wrong: string[] = [];
+    for (let first = 0; first < 0x40000; first += 0x40) {
+      const codes = Array.from({ length: 0x40 }, (_, index) => first + index);
+      const text = codes
+        .map((code) => String.fromCodePoint(code))
+        .filter(isAlone)
+        .join(" ");
+      if (displayWidth(text) !== stringWidth(text)) wrong.push(first.toString(16));
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  test.each(["👍🏽", "👩‍👩‍👧", "🇩🇪", "❤️", "1️⃣", "ñ", "각", "กำ", "क्षि", "ｶﾞ", "bücher.example – 日本語 🔒"])(
+    "%s is as wide as the usual package says",
+    (text) => {
+      expect(displayWidth(text)).toBe(stringWidth(text));
+    },
+  );
 
   test.each([
     ["abcdef", 4, "abc…"],

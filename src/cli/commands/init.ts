@@ -1,7 +1,6 @@
 import { open } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline/promises";
 import type { Command } from "commander";
 import { type MachineProposal, mistakesIn, proposeConfiguration } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
@@ -68,6 +67,7 @@ async function answersFrom(options: Options): Promise<Parameters<typeof proposeC
   if (!options.input) return { ...defaults, directory, dataDir };
   if (process.stdin.isTTY !== true)
     throw new RenewalError("request.invalid", "--no-input: is needed where nobody can be asked");
+  const { createInterface } = await import("node:readline/promises");
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
     const ask = async (question: string, fallback: string): Promise<string> =>

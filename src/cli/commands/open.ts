@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import type { Command } from "commander";
 import { openReader, signInLink } from "../../compose/index.ts";
 import { type Cli, perform } from "../command.ts";
@@ -29,7 +28,8 @@ export function addOpen(program: Command, cli: Cli): void {
   });
 }
 
-function opensInBrowser(url: string): Promise<boolean> {
+async function opensInBrowser(url: string): Promise<boolean> {
+  const { spawn } = await import("node:child_process");
   const program = process.platform === "darwin" ? "open" : "xdg-open";
   return new Promise((resolve) => {
     const child = spawn(program, [url], { stdio: "ignore", detached: true });
