@@ -1,9 +1,10 @@
 import { execFile } from "node:child_process";
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { tmpdir, userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ownCache } from "../../src/compose/compileCache.ts";
 import { freePort } from "../support/freePort.ts";
 import { startRenewd } from "../support/system/renewd.ts";
 
@@ -74,6 +75,17 @@ const config = (port: number) => ({
 });
 
 describe("the package, installed into an empty directory", () => {
+  it("takes the code that a command before it has compiled, where the user has a place for that", async () => {
+    const debug = { ...env, NODE_DEBUG_NATIVE: "COMPILE_CACHE" };
+    await renewd("--help");
+    const { stderr } = await run(join(directory, "node_modules/.bin/renewd"), ["--help"], {
+      env: debug,
+      cwd: directory,
+    });
+    const hasPlace = ownCache(process.getuid?.(), () => userInfo().homedir) !== null;
+    expect(stderr.includes("because cache was the same")).toBe(hasPlace);
+  });
+
   it("shows its help", async () => {
     const { stdout } = await renewd("--help");
     expect(stdout).toContain("Usage: renewd");
