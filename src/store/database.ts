@@ -1,8 +1,9 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { CamelCasePlugin, Kysely, type Dialect as KyselyDialect, sql } from "kysely";
+import { Kysely, type Dialect as KyselyDialect, sql } from "kysely";
 import { RenewalError } from "../domain/errors.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { Source, TransactionScope } from "./dialect/driver.ts";
+import { camelCaseRows } from "./dialect/names.ts";
 import { checkMasterKey, checkMasterKeyFits } from "./masterKeyCheck.ts";
 import { checkSchema, migrate, schemaVersion } from "./migrations/index.ts";
 import type { Db, Dialect, Schema } from "./schema.ts";
@@ -32,7 +33,7 @@ export interface Database {
 export async function openDatabase(options: StoreOptions, vault: Vault): Promise<Database> {
   const scope: TransactionScope = new AsyncLocalStorage();
   const { source, dialect } = await connect(options, scope);
-  const db = new Kysely<Schema>({ dialect, plugins: [new CamelCasePlugin()] });
+  const db = new Kysely<Schema>({ dialect, plugins: [camelCaseRows] });
   let versionBefore: number;
   try {
     versionBefore = await migrate(db, options.kind, vault);
@@ -67,7 +68,7 @@ export async function openDatabaseToRead(options: StoreOptions, vault: Vault | n
 export async function openDatabaseOfAnyRelease(options: StoreOptions): Promise<Database> {
   const scope: TransactionScope = new AsyncLocalStorage();
   const { source, dialect } = await connectToRead(options, scope);
-  const db = new Kysely<Schema>({ dialect, plugins: [new CamelCasePlugin()] });
+  const db = new Kysely<Schema>({ dialect, plugins: [camelCaseRows] });
   return { dialect: options.kind, where: source.where, db, scope, versionBefore: schemaVersion };
 }
 
@@ -113,7 +114,7 @@ export async function openEmptyDatabase(vault: Vault): Promise<Database> {
   const { memorySqliteSource, sqliteDialect } = await import("./dialect/sqlite.ts");
   const scope: TransactionScope = new AsyncLocalStorage();
   const source = memorySqliteSource();
-  const db = new Kysely<Schema>({ dialect: sqliteDialect(source, scope), plugins: [new CamelCasePlugin()] });
+  const db = new Kysely<Schema>({ dialect: sqliteDialect(source, scope), plugins: [camelCaseRows] });
   const versionBefore = await migrate(db, "sqlite", vault);
   return { dialect: "sqlite", where: source.where, db, scope, versionBefore };
 }

@@ -33,7 +33,7 @@ export interface Sealed {
 }
 
 /**
- * The tables as queries see them. Columns are snake_case in SQL and camelCase here (Kysely's CamelCasePlugin), so a
+ * The tables as queries see them. Columns are snake_case in SQL and camelCase here (`dialect/names.ts`), so a
  * row without JSON or sealed columns is the domain's record itself.
  */
 export interface Schema {

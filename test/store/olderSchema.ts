@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { DatabaseSync } from "node:sqlite";
-import { CamelCasePlugin, Kysely } from "kysely";
+import { Kysely } from "kysely";
+import { camelCaseRows } from "../../src/store/dialect/names.ts";
 import { sqliteDialect, sqliteSource } from "../../src/store/dialect/sqlite.ts";
 import { initial } from "../../src/store/migrations/0001-initial.ts";
 
@@ -9,7 +10,7 @@ import { initial } from "../../src/store/migrations/0001-initial.ts";
  */
 export async function backToFirstSchema(file: string, scratch: string): Promise<void> {
   const dialect = sqliteDialect(await sqliteSource(scratch), new AsyncLocalStorage());
-  const first = new Kysely<unknown>({ dialect, plugins: [new CamelCasePlugin()] });
+  const first = new Kysely<unknown>({ dialect, plugins: [camelCaseRows] });
   await initial("sqlite").up(first);
   await first.destroy();
   using database = new DatabaseSync(file);

@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { CamelCasePlugin, Kysely } from "kysely";
+import { Kysely } from "kysely";
 import type { Store } from "../../src/domain/store.ts";
 import { openDatabase } from "../../src/store/database.ts";
+import { camelCaseRows } from "../../src/store/dialect/names.ts";
 import { postgresDialect, postgresSource } from "../../src/store/dialect/postgresql.ts";
 import { sqliteDialect, sqliteSource } from "../../src/store/dialect/sqlite.ts";
 import type { StoreOptions, Vault } from "../../src/store/index.ts";
@@ -27,7 +28,7 @@ export async function watchedStore(
       : postgresDialect(postgresSource(options.url), scope);
   const sent: SentQuery[] = [];
   const log = ({ query }: { query: SentQuery }): void => void sent.push(query);
-  const db = new Kysely<Schema>({ dialect, plugins: [new CamelCasePlugin()], log });
+  const db = new Kysely<Schema>({ dialect, plugins: [camelCaseRows], log });
   const store = storeRepositories({ dialect: options.kind, where: "", db, scope, versionBefore: 0 }, vault, "test/1");
   return { store, sent };
 }

@@ -134,9 +134,8 @@ class WireConnection implements DatabaseConnection {
     const run = (): Promise<Answer> => this.step((wire) => wire.query(query.sql, parameters));
     const { rows, written } = await (this.inTransaction ? run() : repeatedOnConflict(run));
     // Boundary: Kysely derives R from `schema.ts`; migrations and their tests make the tables match it.
-    // The copy makes plain objects of node:sqlite's rows, which have no prototype.
-    const plain = rows.map((row) => ({ ...row })) as R[];
-    return written === null ? { rows: plain } : { rows: plain, numAffectedRows: BigInt(written) };
+    const typed = rows as R[];
+    return written === null ? { rows: typed } : { rows: typed, numAffectedRows: BigInt(written) };
   }
 
   // biome-ignore lint/correctness/useYield: the interface wants a generator; nothing here streams.

@@ -1,10 +1,4 @@
-import {
-  type Kysely,
-  type Dialect as KyselyDialect,
-  PostgresAdapter,
-  PostgresIntrospector,
-  PostgresQueryCompiler,
-} from "kysely";
+import { type Kysely, type Dialect as KyselyDialect, PostgresAdapter, PostgresIntrospector } from "kysely";
 import { DatabaseError, Pool, type PoolClient, TypeOverrides, types } from "pg";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Secret } from "../../domain/secret.ts";
@@ -16,6 +10,7 @@ import {
   type TransactionScope,
   type Wire,
 } from "./driver.ts";
+import { SnakeCasePostgres } from "./names.ts";
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const STATEMENT_TIMEOUT_MS = 30_000;
@@ -33,7 +28,7 @@ const CONFLICTS = ["40001", "40P01"];
 export function postgresDialect(source: Source, scope: TransactionScope): KyselyDialect {
   return {
     createDriver: () => new StoreDriver(source, scope),
-    createQueryCompiler: () => new PostgresQueryCompiler(),
+    createQueryCompiler: () => new SnakeCasePostgres(),
     createAdapter: () => new PostgresAdapter(),
     createIntrospector: (db: Kysely<unknown>) => new PostgresIntrospector(db),
   };

@@ -3,17 +3,12 @@ import { chmod, mkdir, open, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
-import {
-  type Kysely,
-  type Dialect as KyselyDialect,
-  SqliteAdapter,
-  SqliteIntrospector,
-  SqliteQueryCompiler,
-} from "kysely";
+import { type Kysely, type Dialect as KyselyDialect, SqliteAdapter, SqliteIntrospector } from "kysely";
 import { RenewalError } from "../../domain/errors.ts";
 import type { ErrorCode } from "../../domain/errorTable.ts";
 import { type Source, StoreDriver, type TransactionScope } from "./driver.ts";
 import { refuseExposed, refuseLinks } from "./exposed.ts";
+import { SnakeCaseSqlite } from "./names.ts";
 import { SharedCommit } from "./sharedCommit.ts";
 import { BUSY_TIMEOUT_MS, Connection, LoopTurn, primaryCode, SQLITE_BUSY, whileBusy } from "./sqliteConnection.ts";
 import { wholeTurn, wireOver } from "./sqliteWire.ts";
@@ -41,7 +36,7 @@ const SYSTEM_CODES: Readonly<Record<string, ErrorCode>> = {
 export function sqliteDialect(source: Source, scope: TransactionScope): KyselyDialect {
   return {
     createDriver: () => new StoreDriver(source, scope),
-    createQueryCompiler: () => new SqliteQueryCompiler(),
+    createQueryCompiler: () => new SnakeCaseSqlite(),
     createAdapter: () => new TransactionalSqliteAdapter(),
     createIntrospector: (db: Kysely<unknown>) => new SqliteIntrospector(db),
   };
