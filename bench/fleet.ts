@@ -135,7 +135,7 @@ function sections(more: object): string {
     solvers: { http: { type: "http-01" } },
     targets: {
       lb: { type: "haproxy", socket: "/run/haproxy/admin.sock", file: "/etc/haproxy/certs/{certificate}.pem" },
-      edge: { type: "directory", directory: "/srv/{certificate}" },
+      edge: { type: "files", directory: "/srv/tls", fullchain: "{certificate}.crt", privkey: "{certificate}.key" },
     },
     defaults: { issuer: "ca", solver: "http", targets: ["lb", "edge"] },
     ...more,

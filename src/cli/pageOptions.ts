@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import type { ListWish } from "./desk/desk.ts";
 
 const LIMIT_MAX = 10_000;
-const LIMIT_DEFAULT = 1_000;
+const LIMIT_DEFAULT = 500;
 
 export interface PageOptions {
   readonly after?: string;

@@ -11,6 +11,7 @@ import {
   type YAMLError,
 } from "yaml";
 import { addOutdented } from "./outdented.ts";
+import { readPlainYaml } from "./plainYaml.ts";
 import { keyText, type Path, type Positions, positionsIn } from "./positions.ts";
 import { type ConfigProblem, Problems } from "./problems.ts";
 
@@ -51,6 +52,13 @@ export function parseYaml(
   text: string,
   begin = "version: 1",
 ): ParsedDocument | { readonly problems: readonly ConfigProblem[] } {
+  const plain = readPlainYaml(text);
+  if (plain !== null) {
+    const places = placesWhenAsked(file, text);
+    const problems = new Problems(places);
+    addOutdented(plain, problems);
+    return problems.any ? { problems: problems.list() } : { data: plain, places };
+  }
   const tooMany = text.includes("*") ? aliasTooMany(text) : null;
   if (tooMany !== null) return { problems: [{ file, ...tooMany, message: TOO_MANY_ALIASES }] };
   const lines = new LineCounter();
