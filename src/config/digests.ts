@@ -13,7 +13,7 @@ export function digestsOf(
   return {
     digest: digestOf(definitions(draft, defined)),
     issueDigest: digestOf(whatIsIssued(draft, defined.issuers.get(draft.issuer)?.directory ?? "")),
-    targetDigests: targetDigests(draft, defined.targets),
+    targetDigests: targetsOf(draft.targets, defined.targets).digests,
   };
 }
 
@@ -70,7 +70,7 @@ function definitions(
     ...(otherSolvers.length > 0 && {
       otherSolvers: otherSolvers.map((name) => ({ name, definition: solvers.get(name)?.raw })),
     }),
-    targets: draft.targets.map((target) => withoutKeys(targets.get(target)?.raw, TARGET_RESPONSIBILITY_KEYS)),
+    targets: targetsOf(draft.targets, targets).definitions,
   };
 }
 
@@ -108,9 +108,23 @@ function whatIsIssued(
 /** What a target accepts, and who deploys to it, does not change what it holds. */
 const NOT_DEPLOYED: readonly string[] = ["takes", "agent", "served", ...TARGET_RESPONSIBILITY_KEYS];
 
-function targetDigests(draft: Draft, targets: ReadonlyMap<string, Entry<unknown>>): Record<string, string> {
-  const digests = draft.targets.map((target): [string, string] => {
-    return [target, digestOf(withoutKeys(targets.get(target)?.raw ?? NOTHING, NOT_DEPLOYED))];
-  });
-  return Object.fromEntries(digests);
+interface Targets {
+  readonly definitions: readonly unknown[];
+  readonly digests: Readonly<Record<string, string>>;
+}
+
+/** By the definitions and the list: very many certificates have the list of the defaults. */
+const TARGETS = new WeakMap<Definitions["targets"], WeakMap<readonly string[], Targets>>();
+
+function targetsOf(names: readonly string[], targets: Definitions["targets"]): Targets {
+  const ofThese = TARGETS.get(targets) ?? new WeakMap<readonly string[], Targets>();
+  TARGETS.set(targets, ofThese);
+  const known = ofThese.get(names) ?? {
+    definitions: shared(names.map((name) => withoutKeys(targets.get(name)?.raw, TARGET_RESPONSIBILITY_KEYS))),
+    digests: Object.fromEntries(
+      names.map((name) => [name, digestOf(withoutKeys(targets.get(name)?.raw ?? NOTHING, NOT_DEPLOYED))]),
+    ),
+  };
+  ofThese.set(names, known);
+  return known;
 }

@@ -1,7 +1,7 @@
 import { basename, dirname, resolve } from "node:path";
 import type { Certificate } from "../domain/certificate.ts";
 import type { StoredDefinitions } from "../domain/definition.ts";
-import { draftCertificates } from "./check/certificates.ts";
+import { type Draft, draftCertificates } from "./check/certificates.ts";
 import { checkExercise } from "./check/exercise.ts";
 import { checkOldNames } from "./check/oldNames.ts";
 import { checkReferences } from "./check/references.ts";
@@ -11,6 +11,7 @@ import {
   checkTopLevelKeys,
   type Entry,
   entries,
+  mappingOf,
   partialEntries,
   type Raw,
   section,
@@ -47,6 +48,7 @@ import { issuerSchema } from "./schema/issuer.ts";
 import { peerSchema } from "./schema/peers.ts";
 import { REGISTRIES, type Registries } from "./schema/registries.ts";
 import { watchSchema } from "./schema/watch.ts";
+import { contextDigest, inOrder, remember, unchanged } from "./unchanged.ts";
 
 export type LoadResult =
   | { readonly ok: true; readonly config: Config }
@@ -176,34 +178,34 @@ async function build(
   const notifications = await channelEntries(registries.channels, raw, problems);
   const vantages = section("vantages", raw, problems) ?? [];
   const vantage = section("vantage", raw, problems) ?? null;
-  const certificateEntries = partialEntries("certificates", certificateSchema, raw, problems, known.certificates);
-  const distrusted = new Set([...issuerEntries].filter(([, { value }]) => value.distrusted).map(([name]) => name));
-  const drafts = draftCertificates(
-    certificateEntries,
-    responsibility.defaults,
-    { distrusted, responsibility, vantages },
-    problems,
-  );
-  const peers = await resolvePeers(entries("peers", peerSchema, raw, problems), web ?? {}, resources, problems);
-  const watched = watchDefinitions(entries("watch", watchSchema, raw, problems), vantages, responsibility, problems);
-  checkReferences(raw, problems, isWhole);
-  const sacrificial = [...certificateEntries].filter(([, { value }]) => value.sacrificial === true);
-  checkExercise(
-    {
-      ...{ exercise: exercise?.certificate, canary: canary?.certificate },
-      sacrificial: new Set(sacrificial.map(([name]) => name)),
-    },
-    drafts,
-    problems,
-  );
-  const clients = web?.httpreq ?? {};
-  checkRules({ certificates: drafts, certificateEntries, issuers: issuerEntries, solvers, targets, clients }, problems);
-
   const issuers = new Map<string, IssuerConfig>();
   for (const [name, { value }] of issuerEntries) {
     const issuer = await resolveIssuer(name, value, resources);
     if (issuer) issuers.set(name, issuer);
   }
+  const defined = { issuers, issuerEntries, solvers, targets };
+  const context = contextDigest(raw, issuers);
+  const written = mappingOf(raw.certificates) ?? {};
+  const kept = unchanged(known, written, context, document.definedIn);
+  const certificateEntries = partialEntries("certificates", certificateSchema, raw, problems, kept);
+  const distrusted = new Set([...issuerEntries].filter(([, { value }]) => value.distrusted).map(([name]) => name));
+  const changed = draftCertificates(
+    certificateEntries,
+    responsibility.defaults,
+    { distrusted, responsibility, vantages },
+    problems,
+  );
+  const drafts = inOrder(written, kept, changed);
+  const peers = await resolvePeers(entries("peers", peerSchema, raw, problems), web ?? {}, resources, problems);
+  const watched = watchDefinitions(entries("watch", watchSchema, raw, problems), vantages, responsibility, problems);
+  checkReferences(raw, problems, isWhole, kept);
+  checkExercise({ exercise: exercise?.certificate, canary: canary?.certificate, written }, drafts, problems);
+  const clients = web?.httpreq ?? {};
+  checkRules(
+    { certificates: drafts, changed, certificateEntries, issuers: issuerEntries, solvers, targets, clients },
+    problems,
+  );
+
   if (
     !masterKey ||
     !store ||
@@ -224,7 +226,13 @@ async function build(
     !alerts
   )
     return undefined;
-  const defined = { issuers, issuerEntries, solvers, targets };
+  const complete = (draft: Draft): Certificate => {
+    const issuerDirectories = [draft.issuer, ...draft.fallbacks].map((name) => issuers.get(name)?.directory ?? "");
+    const definedIn = document.definedIn(draft.name);
+    return Object.assign(draft, { definedIn, issuerDirectories, ...digestsOf(draft, defined) });
+  };
+  const certificates = drafts.map((draft) => kept.get(draft.name) ?? complete(draft));
+  if (!problems.any) remember(known, context, certificateEntries, certificates);
   return {
     file,
     dataDir,
@@ -263,11 +271,7 @@ async function build(
     peers,
     report: report === undefined ? null : resolveReport(report),
     heartbeat: heartbeat === undefined ? null : { ...heartbeat, everyMs: heartbeat.every },
-    certificates: drafts.map((draft): Certificate => {
-      const issuerDirectories = [draft.issuer, ...draft.fallbacks].map((name) => issuers.get(name)?.directory ?? "");
-      const definedIn = document.definedIn(draft.name);
-      return { ...draft, definedIn, issuerDirectories, ...digestsOf(draft, defined) };
-    }),
+    certificates,
     storedRevision: stored.revision,
     sourceDigest: sourceDigest(files, stored.revision),
     notes: problems.notes(),

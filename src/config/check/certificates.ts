@@ -1,6 +1,8 @@
-import type { Certificate, Wave } from "../../domain/certificate.ts";
+import type { Certificate, RenewalPolicy, Wave } from "../../domain/certificate.ts";
 import { type Endpoint, endpointKey, HTTPS_PORT, STARTTLS_PORTS } from "../../domain/endpoint.ts";
 import { namesCover } from "../../domain/identifier.ts";
+import type { Maintenance } from "../../domain/maintenance.ts";
+import { shared } from "../read/digest.ts";
 import type { Problems } from "../read/problems.ts";
 import { quote } from "../read/suggestions.ts";
 import type { CertificateEntry, DefaultsEntry, EndpointEntry } from "../schema/certificate.ts";
@@ -36,6 +38,7 @@ export function draftCertificates(
   problems: Problems,
 ): Draft[] {
   const drafts: Draft[] = [];
+  const common = commonParts(defaults);
   for (const [name, { value: entry }] of entries) {
     const named = issuersOf(entry) ?? issuersOf(defaults) ?? [];
     const trusted = named.filter((each) => !distrusted.has(each));
@@ -48,9 +51,9 @@ export function draftCertificates(
     // That a distrusted issuer issued the latest version is the reason to replace it, as if it were not named.
     const [issuer, ...fallbacks] = allDistrusted ? named : trusted;
     const solver = entry.solver ?? defaults.solver;
-    const solvers = typeof solver === "string" ? [solver] : solver;
-    const waves = wavesOf(entry) ?? wavesOf(defaults) ?? [];
-    const targets = waves.length > 0 ? waves.flatMap((wave) => wave.targets) : (entry.targets ?? defaults.targets);
+    const solvers = typeof solver !== "string" ? solver : entry.solver === undefined ? common.solvers : [solver];
+    const waves = wavesOf(entry) ?? common.waves;
+    const targets = waves.length > 0 ? targetsIn(waves) : (entry.targets ?? defaults.targets);
     if (issuer === undefined || solvers === undefined || targets === undefined) continue;
     drafts.push({
       name,
@@ -67,14 +70,8 @@ export function draftCertificates(
       waves,
       onWaveFailure: entry.onWaveFailure ?? defaults.onWaveFailure ?? (waves.length > 0 ? "hold" : "fail"),
       endpoints: completeEndpoints(entry, vantages, ["certificates", name, "endpoints"], problems),
-      policy: {
-        renewAtFractionLeft: entry.renewal?.atFractionLeft ?? defaults.renewal?.atFractionLeft ?? null,
-        jitterFraction: entry.renewal?.jitter ?? defaults.renewal?.jitter ?? DEFAULT_JITTER,
-      },
-      maintenance: {
-        windows: entry.maintenance?.windows ?? defaults.maintenance?.windows ?? [],
-        freezes: entry.maintenance?.freezes ?? defaults.maintenance?.freezes ?? [],
-      },
+      policy: entry.renewal === undefined ? common.policy : policyOf(entry, defaults),
+      maintenance: entry.maintenance === undefined ? common.maintenance : maintenanceOf(entry, defaults),
       profile: entry.profile ?? defaults.profile ?? null,
       preferredChain: entry.preferredChain ?? defaults.preferredChain ?? null,
       reuseKey: entry.reuseKey ?? defaults.reuseKey ?? false,
@@ -88,6 +85,39 @@ export function draftCertificates(
     });
   }
   return drafts;
+}
+
+/** What is the same object in every certificate that says nothing of it: there may be very many. */
+function commonParts(defaults: DefaultsEntry) {
+  const { solver } = defaults;
+  return {
+    policy: shared(policyOf({}, defaults)),
+    maintenance: maintenanceOf({}, defaults),
+    solvers: typeof solver === "string" ? [solver] : [],
+    waves: wavesOf(defaults) ?? [],
+  };
+}
+
+function policyOf({ renewal }: Pick<DefaultsEntry, "renewal">, defaults: DefaultsEntry): RenewalPolicy {
+  return {
+    renewAtFractionLeft: renewal?.atFractionLeft ?? defaults.renewal?.atFractionLeft ?? null,
+    jitterFraction: renewal?.jitter ?? defaults.renewal?.jitter ?? DEFAULT_JITTER,
+  };
+}
+
+function maintenanceOf({ maintenance }: Pick<DefaultsEntry, "maintenance">, defaults: DefaultsEntry): Maintenance {
+  return {
+    windows: maintenance?.windows ?? defaults.maintenance?.windows ?? [],
+    freezes: maintenance?.freezes ?? defaults.maintenance?.freezes ?? [],
+  };
+}
+
+const TARGETS = new WeakMap<readonly Wave[], readonly string[]>();
+
+function targetsIn(waves: readonly Wave[]): readonly string[] {
+  const known = TARGETS.get(waves) ?? waves.flatMap((wave) => wave.targets);
+  TARGETS.set(waves, known);
+  return known;
 }
 
 /** undefined: says nothing of waves. An entry's plain `targets` replace the defaults' waves. */

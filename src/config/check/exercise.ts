@@ -2,18 +2,19 @@ import type { Endpoint } from "../../domain/endpoint.ts";
 import type { Problems } from "../read/problems.ts";
 import { quote } from "../read/suggestions.ts";
 import type { Draft } from "./certificates.ts";
+import { mappingOf, type Raw } from "./sections.ts";
 
 interface Asked {
   /** The certificate that exercises break; undefined: none. */
   readonly exercise: string | undefined;
   readonly canary: string | undefined;
-  /** Certificates that say `sacrificial: true` themselves. */
-  readonly sacrificial: ReadonlySet<string>;
+  /** Certificates as written: one of them may say `sacrificial: true` itself. */
+  readonly written: Raw;
 }
 
 /** Only a certificate that is marked for it, and that shares nothing with another, is ever broken on purpose. */
 export function checkExercise(
-  { exercise, canary, sacrificial }: Asked,
+  { exercise, canary, written }: Asked,
   drafts: readonly Draft[],
   problems: Problems,
 ): void {
@@ -21,7 +22,7 @@ export function checkExercise(
   // Names of certificates that there are not are told with the other references.
   if (draft === undefined) return;
   const refuse = (why: string): void => problems.add(["exercise", "certificate"], `${quote(draft.name)} ${why}`);
-  if (!sacrificial.has(draft.name))
+  if (mappingOf(written[draft.name])?.sacrificial !== true)
     refuse("would be broken on purpose: if nothing depends on it, say so with `sacrificial: true` on the certificate");
   if (draft.name === canary) refuse("is the canary, which must work: name another");
   if (draft.mode !== "renew") refuse("is only observed, so renewd could not put it right");

@@ -11,9 +11,14 @@ type Defined = Readonly<Record<Reference, ReadonlySet<string>>>;
 /**
  * Checks every name that points to another section. Works on the file as written, so that a certificate or target that
  * is wrong in some other way neither hides a mistyped reference nor makes a right one look wrong. `isWhole`: every
- * certificate is known.
+ * certificate is there. Those that are `known` to be right are left out.
  */
-export function checkReferences(raw: Raw, problems: Problems, isWhole: boolean): void {
+export function checkReferences(
+  raw: Raw,
+  problems: Problems,
+  isWhole: boolean,
+  known: ReadonlyMap<string, unknown>,
+): void {
   const namesIn = (section: string): ReadonlySet<string> => new Set(Object.keys(mapping(raw[section])));
   const defined: Defined = { issuer: namesIn("issuers"), solver: namesIn("solvers"), targets: namesIn("targets") };
   const defaults = mapping(raw.defaults);
@@ -21,12 +26,13 @@ export function checkReferences(raw: Raw, problems: Problems, isWhole: boolean):
   checkAlerts(raw, problems);
   if (isWhole) checkSpecial(raw, problems);
   checkDiscovery(raw, problems);
-  checkVantages(raw, problems);
+  checkVantages(raw, problems, known);
   for (const [client, written] of Object.entries(mapping(mapping(raw.web).httpreq))) {
     const { solver } = mapping(written);
     if (typeof solver === "string") checkOne("solver", solver, ["web", "httpreq", client, "solver"], defined, problems);
   }
   for (const [name, written] of Object.entries(mapping(raw.certificates))) {
+    if (known.has(name)) continue;
     const path = ["certificates", name];
     const certificate = mapping(written);
     checkNames(certificate, path, defined, problems);
@@ -64,13 +70,14 @@ function checkAlerts(raw: Raw, problems: Problems): void {
 
 /** The canary, and what exercises break. */
 function checkSpecial(raw: Raw, problems: Problems): void {
-  const certificates = Object.keys(mapping(raw.certificates));
+  const certificates = mapping(raw.certificates);
   for (const section of ["canary", "exercise"] as const) {
     const { certificate } = mapping(raw[section]);
-    if (typeof certificate !== "string" || certificates.includes(certificate)) continue;
+    if (typeof certificate !== "string" || Object.hasOwn(certificates, certificate)) continue;
     problems.add(
       [section, "certificate"],
-      () => `${quote(certificate)} is not defined under \`certificates\`${suggestion(certificate, certificates)}`,
+      () =>
+        `${quote(certificate)} is not defined under \`certificates\`${suggestion(certificate, Object.keys(certificates))}`,
     );
   }
 }
@@ -90,7 +97,7 @@ function checkReport(raw: Raw, channels: readonly string[], problems: Problems):
 }
 
 /** Of this file's processes, of endpoints and of what is watched. */
-function checkVantages(raw: Raw, problems: Problems): void {
+function checkVantages(raw: Raw, problems: Problems, known: ReadonlyMap<string, unknown>): void {
   const vantages = texts(raw.vantages).filter((each) => each !== undefined);
   const check = (name: string | undefined, path: Path): void => {
     if (name !== undefined && !vantages.includes(name))
@@ -98,6 +105,7 @@ function checkVantages(raw: Raw, problems: Problems): void {
   };
   if (typeof raw.vantage === "string") check(raw.vantage, ["vantage"]);
   for (const [name, written] of Object.entries(mapping(raw.certificates))) {
+    if (known.has(name)) continue;
     const { endpoints } = mapping(written);
     for (const [i, endpoint] of (Array.isArray(endpoints) ? endpoints : []).entries())
       for (const [j, each] of texts(mapping(endpoint).vantages).entries())

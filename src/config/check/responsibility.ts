@@ -23,7 +23,9 @@ export function responsibilityOf(
   own: WrittenResponsibility,
   { rules, defaults }: ResponsibilitySources,
 ): Responsibility {
-  const sources = [own, ...rules.filter((rule) => isAbout(rule, subject)), defaults];
+  const about = rules.filter((rule) => isAbout(rule, subject));
+  if (about.length === 0 && !isSomethingSaid(own) && !isSomethingSaid(defaults)) return NOBODY;
+  const sources = [own, ...about, defaults];
   const first = <Key extends keyof WrittenResponsibility>(key: Key): WrittenResponsibility[Key] =>
     sources.find((source) => source[key] !== undefined)?.[key];
   return {
@@ -33,6 +35,11 @@ export function responsibilityOf(
     criticality: first("criticality") ?? NOBODY.criticality,
     runbook: first("runbook") ?? NOBODY.runbook,
   };
+}
+
+/** Very many certificates say nothing. */
+function isSomethingSaid({ owner, team, labels, criticality, runbook }: WrittenResponsibility): boolean {
+  return [owner, team, labels, criticality, runbook].some((each) => each !== undefined);
 }
 
 function isAbout({ certificates = [], names = [], targets = [] }: ResponsibilityRule, subject: Subject): boolean {

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import type { z } from "zod";
 import { RenewalError } from "../../domain/errors.ts";
 import type { HttpreqClient } from "../../domain/httpreqClient.ts";
 import type { Identifier } from "../../domain/identifier.ts";
@@ -14,7 +14,9 @@ import type { Entry } from "./sections.ts";
 
 export interface CheckedSections {
   readonly certificates: readonly Draft[];
-  /** As written. */
+  /** Those of them that nobody has checked before. */
+  readonly changed: readonly Draft[];
+  /** Of these, as written. */
   readonly certificateEntries: ReadonlyMap<string, Entry<unknown>>;
   readonly issuers: ReadonlyMap<string, Entry<z.output<typeof issuerSchema>>>;
   readonly solvers: ReadonlyMap<string, Entry<SolverConfig>>;
@@ -24,8 +26,6 @@ export interface CheckedSections {
 }
 
 type Rule = (sections: CheckedSections, problems: Problems) => void;
-
-const noEndpoints = z.object({ endpoints: z.array(z.unknown()).max(0).optional() });
 
 /** What no single entry can know of itself. */
 const RULES: readonly Rule[] = [
@@ -43,8 +43,9 @@ export function checkRules(sections: CheckedSections, problems: Problems): void 
   for (const rule of RULES) rule(sections, problems);
 }
 
-function namesAreDistinct({ certificates }: CheckedSections, problems: Problems): void {
-  for (const { name, identifiers } of certificates) {
+function namesAreDistinct({ changed }: CheckedSections, problems: Problems): void {
+  for (const { name, identifiers } of changed) {
+    if (identifiers.length < 2) continue;
     const seen = new Set<string>();
     for (const [i, { value }] of identifiers.entries()) {
       if (seen.has(value))
@@ -55,8 +56,8 @@ function namesAreDistinct({ certificates }: CheckedSections, problems: Problems)
 }
 
 /** A fallback must be able to certify all names as well. */
-function namesFitIssuers({ certificates, issuers }: CheckedSections, problems: Problems): void {
-  for (const { name, identifiers, issuer, fallbacks } of certificates) {
+function namesFitIssuers({ changed, issuers }: CheckedSections, problems: Problems): void {
+  for (const { name, identifiers, issuer, fallbacks } of changed) {
     for (const each of [issuer, ...fallbacks]) {
       const definition = issuers.get(each)?.value;
       const max = definition && (definition.namesMax ?? namesMaxOf(definition.directory));
@@ -71,19 +72,25 @@ function namesFitIssuers({ certificates, issuers }: CheckedSections, problems: P
 }
 
 function servedTargetsHaveEndpoints(
-  { certificates, certificateEntries, targets }: CheckedSections,
+  { changed, certificateEntries, targets }: CheckedSections,
   problems: Problems,
 ): void {
-  for (const { name, targets: names } of certificates) {
+  for (const { name, targets: names } of changed) {
     const served = names.find((target) => targets.get(target)?.value.served);
     // Endpoints that are wrong are reported already.
-    if (served === undefined || !noEndpoints.safeParse(certificateEntries.get(name)?.raw).success) continue;
+    if (served === undefined || !namesNoEndpoint(certificateEntries.get(name)?.raw)) continue;
     problems.add(
       ["certificates", name, "endpoints"],
       "needs at least one endpoint: renewd calls a renewal succeeded only after a handshake with what clients meet " +
         `(if no client meets target ${quote(served)}, set \`targets.${served}.served: false\`)`,
     );
   }
+}
+
+function namesNoEndpoint(written: unknown): boolean {
+  if (typeof written !== "object" || written === null || Array.isArray(written)) return false;
+  const endpoints: unknown = "endpoints" in written ? written.endpoints : undefined;
+  return endpoints === undefined || (Array.isArray(endpoints) && endpoints.length === 0);
 }
 
 /** Two certificates that ask one CA for the same thing renew twice as often, into its duplicate limit. */
@@ -105,8 +112,8 @@ function certificatesAreDistinct({ certificates }: CheckedSections, problems: Pr
 }
 
 /** Each name needs a solver that can answer for it. */
-function solversFitNames({ certificates, solvers }: CheckedSections, problems: Problems): void {
-  for (const { name, identifiers, solvers: listed } of certificates) {
+function solversFitNames({ changed, solvers }: CheckedSections, problems: Problems): void {
+  for (const { name, identifiers, solvers: listed } of changed) {
     const known = listed.flatMap((solver) => {
       const { plugin, zones = [] } = solvers.get(solver)?.value ?? {};
       return plugin?.challengeType === undefined ? [] : [{ solver, zones, challengeType: plugin.challengeType }];
@@ -161,8 +168,8 @@ function whyUnsolved({ type, value }: Identifier, known: readonly KnownSolver[])
 }
 
 /** A request of one's own fixes key and names. */
-function ownRequestsAreFixed({ certificates }: CheckedSections, problems: Problems): void {
-  for (const { name, csr, reuseKey, dropDeadNames } of certificates) {
+function ownRequestsAreFixed({ changed }: CheckedSections, problems: Problems): void {
+  for (const { name, csr, reuseKey, dropDeadNames } of changed) {
     if (csr === null) continue;
     const exclude = (option: string, fixed: string): void =>
       problems.add(

@@ -54,22 +54,20 @@ export function entries<Schema extends z.ZodType>(
 }
 
 /**
- * As `entries`, but of a wrong entry what is right is kept, so that the rules still find what is wrong with that. `known`:
- * what this schema made of right entries before.
+ * As `entries`, but of a wrong entry what is right is kept, so that the rules still find what is wrong with that. Without
+ * those that are `known`.
  */
 export function partialEntries<Shape extends z.ZodRawShape>(
   key: string,
   schema: z.ZodObject<Shape>,
   raw: Raw,
   problems: Problems,
-  known: WeakMap<object, object>,
+  known: ReadonlyMap<string, unknown>,
 ): Map<string, Entry<Partial<z.output<z.ZodObject<Shape>>>>> {
   const found = new Map<string, Entry<Partial<z.output<z.ZodObject<Shape>>>>>();
   for (const [name, entry] of named(key, raw, problems)) {
-    const before = typeof entry === "object" && entry !== null ? known.get(entry) : undefined;
-    // What is known came out of this schema.
-    const value = (before as z.output<z.ZodObject<Shape>> | undefined) ?? check(schema, entry, [key, name], problems);
-    if (value !== undefined && typeof entry === "object" && entry !== null) known.set(entry, value);
+    if (known.has(name)) continue;
+    const value = check(schema, entry, [key, name], problems);
     found.set(name, { raw: entry, value: value ?? rightParts(schema, entry) });
   }
   return found;
@@ -170,9 +168,15 @@ export function channelEntries(
   });
 }
 
+const sectionSchema = z.record(z.string(), z.unknown()).default({});
+
+/** As it is, which a schema would copy. null: it is none. */
+export function mappingOf(value: unknown): Raw | null {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Raw) : null;
+}
+
 function named(key: string, raw: Raw, problems: Problems): [string, unknown][] {
-  const section = check(z.record(z.string(), z.unknown()).default({}), raw[key], [key], problems);
-  const pairs = Object.entries(section ?? {});
+  const pairs = Object.entries(mappingOf(raw[key]) ?? check(sectionSchema, raw[key], [key], problems) ?? {});
   for (const [name] of pairs) if (!NAME.test(name)) problems.add([key, name], NAME_ADVICE, "key");
   return pairs;
 }

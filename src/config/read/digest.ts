@@ -1,10 +1,8 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 /** SHA-256 in hex over the value's JSON with sorted keys: the order of lines in the file changes nothing. */
 export function digestOf(value: unknown): string {
-  return createHash("sha256")
-    .update(canonicalJson(value) ?? "")
-    .digest("hex");
+  return hash("sha256", canonicalJson(value) ?? "", "hex");
 }
 
 /**
@@ -13,23 +11,24 @@ export function digestOf(value: unknown): string {
  */
 function canonicalJson(value: unknown): string | undefined {
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map((each) => canonicalJson(each) ?? "null").join(",")}]`;
   const known = KNOWN.get(value);
   if (known !== undefined) return known;
+  if (Array.isArray(value)) return `[${value.map((each) => canonicalJson(each) ?? "null").join(",")}]`;
   // Boundary: any object's members are unknown.
   const members = value as Readonly<Record<string, unknown>>;
-  const parts: string[] = [];
+  let all = "";
   for (const key of sortedKeys(members)) {
     const text = canonicalJson(members[key]);
-    if (text !== undefined) parts.push(`${JSON.stringify(key)}:${text}`);
+    if (text !== undefined) all += `${all === "" ? "" : ","}${JSON.stringify(key)}:${text}`;
   }
-  return `{${parts.join(",")}}`;
+  return `{${all}}`;
 }
 
 /** JavaScript puts keys that are numbers first, in any order they were added. */
 function sortedKeys(members: object): string[] {
   const keys = Object.keys(members).sort();
-  if (!keys.some((key) => /^\d+$/.test(key))) return keys;
+  // A colon follows the digits.
+  if (!keys.some((key) => key < ":" && /^\d+$/.test(key))) return keys;
   return Object.keys(Object.fromEntries(keys.map((key) => [key, null])));
 }
 

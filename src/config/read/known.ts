@@ -1,3 +1,4 @@
+import type { Certificate } from "../../domain/certificate.ts";
 import type { Definition } from "./definitions.ts";
 import type { ParsedDocument } from "./document.ts";
 
@@ -7,8 +8,14 @@ export interface Known {
   readonly documents: Map<string, { readonly text: string; readonly document: ParsedDocument }>;
   /** Of the database, by name. */
   readonly stored: Map<string, { readonly text: string; readonly definition: Definition }>;
-  /** By the certificate as written: what its schema made of it. */
-  readonly certificates: WeakMap<object, object>;
+  /** By the certificate as written: what became of it where every check had passed. */
+  readonly certificates: WeakMap<object, KnownCertificate>;
+}
+
+export interface KnownCertificate {
+  /** Digest of all else that decides what a certificate is: as long as it is the same, so is the certificate. */
+  readonly context: string;
+  readonly certificate: Certificate;
 }
 
 export function nothingKnown(): Known {

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 /** One file of a configuration. */
 export interface SourceFile {
@@ -8,7 +8,7 @@ export interface SourceFile {
 }
 
 export function textDigest(text: string | Uint8Array): string {
-  return createHash("sha256").update(text).digest("hex");
+  return hash("sha256", text, "hex");
 }
 
 /** Of everything a configuration says: its files, and the revision of the definitions in the database. */
