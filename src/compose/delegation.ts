@@ -105,16 +105,16 @@ async function stateOf(
   lookup: Lookup,
   { name, type, value }: Wanted,
   signal: AbortSignal,
-): Promise<Pick<DelegationRecord, "state" | "found">> {
+): Promise<Pick<DelegationRecord, "state" | "found" | "problem">> {
   try {
     const found = await valuesOf(lookup, name, type, signal);
-    if (found.includes(value)) return { state: "right", found: null };
-    if (found.length === 0) return { state: "missing", found: null };
-    return { state: "wrong", found: sanitize(found.join(", "), 200) };
+    if (found.includes(value)) return { state: "right", found: null, problem: null };
+    if (found.length === 0) return { state: "missing", found: null, problem: null };
+    return { state: "wrong", found: sanitize(found.join(", "), 200), problem: null };
   } catch (error) {
     signal.throwIfAborted();
-    if (error instanceof RenewalError && error.code === "dns.unreachable") return { state: "unknown", found: null };
-    throw error;
+    if (!(error instanceof RenewalError) || error.code !== "dns.unreachable") throw error;
+    return { state: "unknown", found: null, problem: sanitize(error.message, 200) };
   }
 }
 

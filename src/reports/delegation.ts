@@ -3,10 +3,12 @@ export interface DelegationRecord {
   readonly name: string;
   readonly type: "CNAME" | "NS" | "A" | "AAAA";
   readonly value: string;
-  /** `unknown`: no resolver answered. */
+  /** `unknown`: no resolver gave a usable answer. */
   readonly state: "right" | "missing" | "wrong" | "unknown";
   /** For `wrong`: what is there instead. */
   readonly found: string | null;
+  /** For `unknown`: why. */
+  readonly problem: string | null;
 }
 
 /** `renewd challenges delegate --json`. */

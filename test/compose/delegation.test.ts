@@ -30,13 +30,13 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true }));
 
 /** A resolver that knows these records and no others. */
-async function resolverWith(records: readonly Answer[]) {
+async function resolverWith(records: readonly Answer[], rcode = 0) {
   const socket = createSocket("udp4");
   socket.on("message", (message: Buffer, { port, address }: RemoteInfo) => {
     const { id, questions = [] } = decode(message);
     const [question] = questions;
     const answers = records.filter(({ name, type }) => name === question?.name && type === question?.type);
-    socket.send(encode({ id: id ?? 0, type: "response", flags: 0x180, questions, answers }), port, address);
+    socket.send(encode({ id: id ?? 0, type: "response", flags: 0x180 | rcode, questions, answers }), port, address);
   });
   socket.bind(0, "127.0.0.1");
   await once(socket, "listening");
@@ -55,7 +55,14 @@ it("shows the CNAME of each name and the NS and address records of each zone, an
   ]);
   const report = await delegationReport(file, "www", signal(), resolver.lookup);
   expect(report.aliases).toEqual([
-    { name: "_acme-challenge.www.example.org", type: "CNAME", value: ALIAS, state: "right", found: null },
+    {
+      name: "_acme-challenge.www.example.org",
+      type: "CNAME",
+      value: ALIAS,
+      state: "right",
+      found: null,
+      problem: null,
+    },
   ]);
   expect(report.delegation.map(({ name, type, value, state, found }) => [name, type, value, state, found])).toEqual([
     ["acme.example.org", "NS", "ns1.acme.example.org", "right", null],
@@ -67,6 +74,15 @@ it("shows the CNAME of each name and the NS and address records of each zone, an
   ]);
   const text = renderDelegation(report, { width: 60, colours: false });
   expect(text).toContain(`_acme-challenge.www.example.org.  CNAME  ${ALIAS}.`);
+});
+
+it("says what resolvers answered where that is of no use, as before the first run", async () => {
+  using resolver = await resolverWith([], 2);
+  const report = await delegationReport(file, "www", signal(), resolver.lookup);
+  expect(report.delegation[0]).toMatchObject({ state: "unknown", problem: expect.stringContaining("SERVFAIL") });
+  const text = renderDelegation(report, { width: 200, colours: false });
+  expect(text).toMatch(/NS of acme\.example\.org: 127\.0\.0\.1\S* answered SERVFAIL/);
+  expect(text).toContain("until it runs");
 });
 
 it("says that nothing was checked where no resolver answers", async () => {

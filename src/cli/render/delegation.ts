@@ -6,7 +6,7 @@ const STATE = {
   right: "right",
   missing: "missing",
   wrong: "wrong",
-  unknown: "not checked: no resolver answered",
+  unknown: "not checked",
 } as const;
 
 export function renderDelegation({ solver, aliases, delegation }: DelegationReport, screen: Screen): string {
@@ -14,6 +14,7 @@ export function renderDelegation({ solver, aliases, delegation }: DelegationRepo
     ...(aliases.length === 0 ? [] : [`For the zone of the names (solver ${solver}):`, ...tableOf(aliases, screen), ""]),
     "For the parent of the delegated zone, with the addresses as glue:",
     ...tableOf(delegation, screen),
+    ...whyUnchecked([...aliases, ...delegation]),
   ];
   return parts.join("\n");
 }
@@ -28,6 +29,13 @@ function tableOf(records: readonly DelegationRecord[], screen: Screen): string[]
     stateCell(state, found),
   ]);
   return renderTable(columns, rows, screen);
+}
+
+function whyUnchecked(records: readonly DelegationRecord[]): string[] {
+  const why = new Set(records.flatMap(({ problem }) => problem ?? []));
+  if (why.size === 0) return [];
+  const start = "A delegated zone is answered by renewd itself: until it runs, resolvers cannot look up its records.";
+  return ["", "Not checked:", ...[...why].map((each) => `- ${each}`), start];
 }
 
 function stateCell(state: DelegationRecord["state"], found: string | null): Cell {
