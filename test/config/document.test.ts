@@ -2,7 +2,9 @@ import { describe, expect, test } from "vitest";
 import { loadConfig } from "../../src/config/load.ts";
 import { findPlace } from "../../src/config/place.ts";
 import { parseYaml } from "../../src/config/read/document.ts";
+import { SECTIONS } from "../../src/config/read/indentation.ts";
 import { describeProblems } from "../../src/config/read/problems.ts";
+import { fileSchema } from "../../src/config/schema/file.ts";
 import { configFile } from "./configFile.ts";
 
 describe("a file that is no configuration", () => {
@@ -108,14 +110,61 @@ describe("a file that is no configuration", () => {
     expect(found).toEqual([expect.stringMatching(new RegExp(`^\\d:${column} .*${message}`))]);
   });
 
-  test("lines that are not indented below a name are one mistake, not one each", async () => {
-    await using file = await configFile(
-      "version: 1\ntargets:\n  web:\n  type: files\n  bundle: /x.pem\ncertificates:\n  www:\n  names: [www.example.org]\n",
-    );
-    expect(await file.problems()).toEqual([
+  test.each([
+    [
+      "of all below a name",
+      "targets:\n  web:\n  type: files\n  bundle: /x.pem\ncertificates:\n  www:\n  names: [www.example.org]",
       "3:3 targets.web: is empty, and type, bundle below it are not part of it: indent those lines further than the name",
       "7:3 certificates.www: is empty, and names below it is not part of it: indent that line further than the name",
-    ]);
+    ],
+    [
+      "of all below a section",
+      "issuers:\nle:\n  directory: x\ncertificates:\n  www: { names: [a.example.org], issuer: le }",
+      "2:1 issuers: is empty, and le below it is not part of it: indent that line further than the name",
+    ],
+    ["of a section that is none then", "log:\nlevel: info", "2:1 log: is empty, and level below it"],
+    [
+      "of a member that is a section",
+      "solvers:\nweb:\n  type: http-01",
+      "2:1 solvers: must be keys and values, but is empty: indent its members",
+    ],
+    [
+      "of one line, to its member's name",
+      "issuers:\n  le:\n    directory: x\n  termsOfServiceAgreed: true",
+      "5:3 issuers.termsOfServiceAgreed: must be keys and values as the other members are; if it is part of le above",
+    ],
+    [
+      "of one line, to the first column",
+      "targets:\n  lb:\n    type: files\nbundle: x.pem",
+      "5:1 bundle: unknown key in the first column: if it is part of targets.lb above, indent the line further than `lb`",
+    ],
+    [
+      "of a section, to the right",
+      "issuers:\n  le: { directory: x }\n  solvers:\n    web: { type: http-01 }",
+      "4:3 issuers.solvers: is a section of its own: begin its line in the first column",
+    ],
+    [
+      "of a section below settings",
+      "log:\n  level: info\n  targets:\n    lb: { type: files }",
+      "4:3 log.targets: is a section of its own",
+    ],
+    [
+      "of a name, to the right",
+      "certificates:\n  www:\n    names: [a]\n    issuer: le\n    api:\n    names: [b]\n    issuer: le",
+      "6:5 certificates.www.api: is empty, and what is below it is defined twice, first in line 4: check the indentation",
+    ],
+  ])("a wrong indentation %s is one mistake, not one for each line", async (_, text, ...expected) => {
+    await using file = await configFile(`version: 1\n${text}\n`);
+    expect(await file.problems()).toEqual(expected.map((each) => expect.stringContaining(each)));
+  });
+
+  test("a target may be called as a section is", async () => {
+    const text = "version: 1\ninclude: [x.yaml]\ntargets: { certificates: { type: files, bundle: a.pem } }\n";
+    expect(parseYaml("renewd.yaml", text)).toHaveProperty("data");
+  });
+
+  test("the sections whose indentation is judged are those of the file", () => {
+    expect(SECTIONS).toEqual(Object.keys(fileSchema.shape));
   });
 
   test("one wrong indentation is one message", async () => {

@@ -7,10 +7,11 @@ import {
   Lexer,
   LineCounter,
   type Node,
+  type Pair,
   parseDocument,
   type YAMLError,
 } from "yaml";
-import { addOutdented } from "./outdented.ts";
+import { addMisindented } from "./indentation.ts";
 import { readPlainYaml } from "./plainYaml.ts";
 import { keyText, type Path, type Positions, positionsIn } from "./positions.ts";
 import { type ConfigProblem, Problems } from "./problems.ts";
@@ -56,7 +57,7 @@ export function parseYaml(
   if (plain !== null) {
     const places = placesWhenAsked(file, text);
     const problems = new Problems(places);
-    addOutdented(plain, problems);
+    addMisindented(plain, problems);
     return problems.any ? { problems: problems.list() } : { data: plain, places };
   }
   const tooMany = text.includes("*") ? aliasTooMany(text) : null;
@@ -72,7 +73,7 @@ export function parseYaml(
   else if (!isMap(document.contents)) problems.add([], `the file must hold keys and values: begin with \`${begin}\``);
   checkNode(document.contents, [], { lineOf: lineIn(lines), problems, anchors: new Set() });
   const data = problems.any ? null : toData(document, problems);
-  if (!problems.any) addOutdented(data, problems);
+  if (!problems.any) addMisindented(data, problems);
   return problems.any ? { problems: problems.list() } : { data, places: placesWhenAsked(file, text) };
 }
 
@@ -161,6 +162,7 @@ function checkNode(node: Node | null, path: Path, walk: Walk): void {
   }
   if (!isMap(node)) return;
   const seen = new Map<string, Node>();
+  let empty: Pair | null = null;
   for (const pair of node.items) {
     const key = keyText(pair);
     if (key === null || !isScalar(pair.key)) {
@@ -169,6 +171,12 @@ function checkNode(node: Node | null, path: Path, walk: Walk): void {
     }
     if (key === "__proto__") problems.add([...path, key], "this key is not allowed", "key");
     const first = seen.get(key);
+    if (first !== undefined && empty !== null && isScalar(empty.key)) {
+      // One mistake, and not one for each line below it.
+      const why = `is empty, and what is below it is defined twice, first in line ${lineOf(first)}: check the indentation`;
+      problems.addAtNode(empty.key, [...path, keyText(empty) ?? ""], why);
+      return;
+    }
     if (first !== undefined)
       problems.addAtNode(
         pair.key,
@@ -176,8 +184,13 @@ function checkNode(node: Node | null, path: Path, walk: Walk): void {
         `defined twice, first in line ${lineOf(first)}: rename or remove one`,
       );
     else seen.set(key, pair.key);
+    if (isEmpty(pair)) empty = pair;
     checkNode(pair.value as Node | null, [...path, key], walk); // A node, as composed.
   }
+}
+
+function isEmpty({ value }: Pair): boolean {
+  return value === null || (isScalar(value) && value.value === null);
 }
 
 function toData(document: Document.Parsed, problems: Problems): unknown {
