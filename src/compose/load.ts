@@ -7,7 +7,6 @@ import { firstConcurrency, isRecovered, isTooBusy, type Load, nextConcurrency } 
 
 const SAMPLE_MS = 2_000;
 const STEADY_MS = 5 * MINUTE_MS;
-const LOOP_RESOLUTION_MS = 10;
 
 /** A worker whose number of jobs at a time can be changed. */
 export interface AdjustableWorker {
@@ -74,13 +73,15 @@ export function watchLoad({
   sampleMs = SAMPLE_MS,
   steadyMs = STEADY_MS,
 }: LoadOptions): LoadWatch {
-  const loop = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
+  // Each look at the loop wakes an idle process. What counts is a fortieth of the lease (renewal/rules/concurrency.ts).
+  const resolution = Math.max(1, Math.floor(leaseMs / 90));
+  const loop = monitorEventLoopDelay({ resolution });
   loop.enable();
   const workers = new Map<AdjustableWorker, State>();
   let leaseMarginMs: number | null = null;
 
   const adjust = (): void => {
-    const load = { leaseMs, leaseMarginMs, loopDelayMs: Math.max(0, loop.max / 1e6 - LOOP_RESOLUTION_MS) };
+    const load = { leaseMs, leaseMarginMs, loopDelayMs: Math.max(0, loop.max / 1e6 - resolution) };
     loop.reset();
     leaseMarginMs = null;
     for (const [worker, state] of workers) {

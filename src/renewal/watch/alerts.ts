@@ -80,7 +80,9 @@ async function look(context: Context, signal: AbortSignal): Promise<Found> {
   const last = newest?.seq ?? 0;
   // Behind a history that was put back, and before the first run, everything is judged again.
   const from = state.seq === null ? last : Math.min(state.seq, last);
-  const events = await store.events.list({ types: JUDGED_EVENTS, afterSeq: from, limit: EVENTS_MAX });
+  // Mostly nothing has happened since the last look, and to ask for forty types of events is much of what a look costs.
+  const query = { types: JUDGED_EVENTS, afterSeq: from, limit: EVENTS_MAX };
+  const events = last > from ? await store.events.list(query) : [];
   const to = events.length === EVENTS_MAX ? (events.at(-1)?.seq ?? last) : Math.max(last, events.at(-1)?.seq ?? 0);
   const open = await store.alerts.open();
   // With a clock 40 days ahead every certificate looks expired; what is due then is judged later.
