@@ -120,6 +120,7 @@ function takeCertificate(plain: Socket, request: HandshakeRequest, signal: Abort
       return reject(signal.reason);
     }
     const socket = connect({ ...connectionOptions(request), socket: plain });
+    let isAgreed = false;
     let leaf: X509Certificate | undefined;
     // Read once: the first call removes the chain from OpenSSL's session. `keylog` comes only after the server has
     // proved that it holds the private key.
@@ -141,7 +142,8 @@ function takeCertificate(plain: Socket, request: HandshakeRequest, signal: Abort
     socket.once("close", () => {
       signal.removeEventListener("abort", aborted);
       plain.destroy();
-      reject(new ClosedError("connection closed"));
+      // An error costs a stack trace, and most are closed because all is done.
+      if (!isAgreed) reject(new ClosedError("connection closed"));
     });
     socket.on("error", failed);
     socket.on("keylog", capture);
@@ -150,6 +152,7 @@ function takeCertificate(plain: Socket, request: HandshakeRequest, signal: Abort
       if (!leaf) return reject(new Error("no certificate"));
       const agreed = { leaf, protocol: socket.getProtocol(), cipher: socket.getCipher().standardName };
       const end = (byServer: boolean): void => {
+        isAgreed = true;
         resolve({ ...agreed, byServer });
         // Send close_notify, so that the server logs no error. The timeout keeps a silent peer from holding the socket.
         socket.setTimeout(CLOSE_TIMEOUT_MS, () => socket.destroy());

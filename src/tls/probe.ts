@@ -1,4 +1,5 @@
 import type { X509Certificate } from "node:crypto";
+import { deadlineAfter } from "../domain/abort.ts";
 import type { Endpoint, Observation, ObservationProblem, ServedCertificate } from "../domain/endpoint.ts";
 import { RenewalError } from "../domain/errors.ts";
 import { namesCover } from "../domain/identifier.ts";
@@ -33,12 +34,12 @@ export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOp
     attested: neighbours.attested,
 
     async addresses(endpoint, signal) {
-      const deadline = AbortSignal.timeout(timeoutMs);
+      using deadline = deadlineAfter(timeoutMs, signal);
       try {
-        return await addressesOf(endpoint.host, resolve, AbortSignal.any([signal, deadline]));
+        return await addressesOf(endpoint.host, resolve, deadline.signal);
       } catch (error) {
         signal.throwIfAborted();
-        if (!deadline.aborted) throw error;
+        if (!deadline.isOver()) throw error;
         throw new RenewalError(
           "verify.unreachable",
           `${endpoint.host}: no answer from the name server within ${timeoutMs} ms`,
@@ -54,7 +55,7 @@ export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOp
       const at = now();
       const started = performance.now();
       const limitMs = endpoint.handshakeTimeoutMs ?? timeoutMs;
-      const deadline = AbortSignal.timeout(limitMs);
+      using deadline = deadlineAfter(limitMs, signal);
       const observed = (
         served: ServedCertificate | null,
         problem: ObservationProblem | null,
@@ -73,7 +74,7 @@ export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOp
       });
       try {
         const request = { address, ...asked(endpoint, address, neighbours) };
-        const handshake = await serveWanted(request, wanted, AbortSignal.any([signal, deadline]));
+        const handshake = await serveWanted(request, wanted, deadline.signal);
         const served = describeServed(handshake.leaf);
         protocols.answered(endpoint, address);
         return observed(
@@ -90,7 +91,7 @@ export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOp
       } catch (error) {
         // renewd is shutting down. That says nothing about the peer.
         signal.throwIfAborted();
-        if (deadline.aborted)
+        if (deadline.isOver())
           return observed(null, { code: "verify.timeout", message: lateness(endpoint, limitMs, error) });
         const code = codeOf(error);
         const hint = code === "verify.dropped" ? await protocols.find(endpoint, address, signal) : null;

@@ -1,5 +1,6 @@
+import { getEventListeners, once } from "node:events";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { raceAbort } from "../../src/domain/abort.ts";
+import { deadlineAfter, raceAbort } from "../../src/domain/abort.ts";
 
 const never = (): Promise<never> => new Promise(() => {});
 
@@ -65,5 +66,33 @@ describe("a race against an abort signal", () => {
     reject(new Error("too late"));
     await turn();
     expect(unhandled).toEqual([]);
+  });
+});
+
+describe("a deadline", () => {
+  it("aborts when time is up, and says that it was time", async () => {
+    using deadline = deadlineAfter(1, new AbortController().signal);
+    // The timer alone keeps no process running.
+    const waiting = setTimeout(() => {}, 60_000);
+    await once(deadline.signal, "abort");
+    clearTimeout(waiting);
+    expect([deadline.isOver(), String(deadline.signal.reason)]).toEqual([true, "Error: not done within 1 ms"]);
+  });
+
+  it("aborts with the outer signal, also with one that was aborted before, and then time is not up", () => {
+    const outer = new AbortController();
+    using deadline = deadlineAfter(60_000, outer.signal);
+    outer.abort(new Error("stopped"));
+    using late = deadlineAfter(60_000, outer.signal);
+    for (const { signal, isOver } of [deadline, late])
+      expect([String(signal.reason), isOver()]).toEqual(["Error: stopped", false]);
+  });
+
+  it("leaves nothing behind", () => {
+    const { signal } = new AbortController();
+    const deadlines = Array.from({ length: 100 }, () => deadlineAfter(60_000, signal));
+    expect(getEventListeners(signal, "abort")).toHaveLength(100);
+    for (const deadline of deadlines) deadline[Symbol.dispose]();
+    expect(getEventListeners(signal, "abort")).toHaveLength(0);
   });
 });

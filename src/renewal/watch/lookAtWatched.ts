@@ -37,13 +37,13 @@ export async function lookAtWatched(context: Context, signal: AbortSignal): Prom
   await context.clockGuard.check(signal);
   const limit = pLimit(SOCKETS_MAX);
   const writer = new LookWriter(context);
-  const running = new Set<Promise<void>>();
+  const running = new Running();
   const from = context.vantage === undefined ? {} : { vantage: context.vantage };
   let looked = 0;
   while (!signal.aborted) {
     const now = clock.now();
     const due = await store.watched.claim({ now, nextAt: now + CLAIM_MS, limit: AHEAD_MAX, ...from });
-    if (due.length === 0 && running.size === 0) break;
+    if (due.length === 0 && running.count === 0) break;
     const asking = askingFor(context, due.length);
     for (const watched of due) {
       const task = lookAt(context, watched, { limit, asking }, signal)
@@ -52,15 +52,36 @@ export async function lookAtWatched(context: Context, signal: AbortSignal): Prom
           // One failure must not stop the others. It is due again when its claim ends.
           if (!signal.aborted) context.log.warn({ watched: watched.key, err: toRenewalError(thrown) }, "not looked at");
         });
-      const done = task.finally(() => running.delete(done));
-      running.add(done);
+      running.add(task);
     }
     looked += due.length;
-    while (running.size > (due.length === 0 ? 0 : AHEAD_MAX / 2)) await Promise.race(running);
+    await running.fallTo(due.length === 0 ? 0 : AHEAD_MAX / 2);
   }
-  await Promise.all(running);
+  await running.fallTo(0);
   await writer.flush();
   return looked;
+}
+
+/** Looks under way. `Promise.race` over all of them would leave a reaction at each for every one that ends. */
+class Running {
+  count = 0;
+  #ended: () => void = () => {};
+
+  /** `task` never rejects. */
+  add(task: Promise<void>): void {
+    this.count += 1;
+    void task.then(() => {
+      this.count -= 1;
+      this.#ended();
+    });
+  }
+
+  async fallTo(most: number): Promise<void> {
+    while (this.count > most)
+      await new Promise<void>((resolve) => {
+        this.#ended = resolve;
+      });
+  }
 }
 
 /** Writes results in pages, one page at a time. */
