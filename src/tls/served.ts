@@ -11,6 +11,10 @@ const NAME_LENGTH_MAX = 255;
 /** The certificates themselves, as long as somebody has what describes them. */
 const BEHIND = new WeakMap<ServedCertificate, X509Certificate>();
 
+/** What one server sends again and again is read once. By the fingerprints of all that was sent. */
+const READ = new Map<string, ServedCertificate>();
+const READ_MAX = 200;
+
 /** The leaf of what `describeServed` described; null: it was read from the database. */
 export function leafBehind(served: ServedCertificate): X509Certificate | null {
   return BEHIND.get(served) ?? null;
@@ -18,16 +22,22 @@ export function leafBehind(served: ServedCertificate): X509Certificate | null {
 
 /** `leaf` is the result of `getPeerX509Certificate()`. Its issuers are the rest of the certificate message. */
 export function describeServed(leaf: X509Certificate): ServedCertificate {
+  const [fingerprint = "", ...chain] = [leaf, ...restInWireOrder(leaf)].map(fingerprintOf);
+  const key = [fingerprint, ...chain].join(" ");
+  const known = READ.get(key);
+  if (known !== undefined) return known;
   const served = {
-    fingerprint: fingerprintOf(leaf),
+    fingerprint,
     serial: leaf.serialNumber.toUpperCase(),
     subjectAltNames: namesIn(leaf),
     issuer: nameLine(leaf.issuer),
     notBefore: leaf.validFromDate.getTime(),
     notAfter: leaf.validToDate.getTime(),
-    chain: restInWireOrder(leaf).map(fingerprintOf),
+    chain,
   };
   BEHIND.set(served, leaf);
+  if (READ.size >= READ_MAX) READ.clear();
+  READ.set(key, served);
   return served;
 }
 

@@ -45,10 +45,10 @@ export function pathOf(leaf: X509Certificate, sent: readonly X509Certificate[], 
   const follow = (child: X509Certificate, above: readonly X509Certificate[]): void => {
     steps += 1;
     if (steps > STEPS_MAX || above.length > DEPTH_MAX) return;
-    const isIssued = above.length === 0 ? isIssuedBy : isCaIssuedBy;
+    const isIssued = above.length === 0 ? isLeafIssuedBy : isCaIssuedBy;
     const root = (roots.get(child.issuer ?? "") ?? []).find((each) => isIssued(child, each));
     if (root !== undefined) consider("trusted", isSame(root, child) ? above : [...above, root]);
-    if (isIssuedBy(child, child)) {
+    if (isIssued(child, child)) {
       if (root === undefined) consider(above.length === 0 ? "selfSigned" : "untrusted", above);
       return;
     }
@@ -64,6 +64,8 @@ export function pathOf(leaf: X509Certificate, sent: readonly X509Certificate[], 
 
 const KNOWN_MAX = 1_000;
 const KNOWN = new Map<string, boolean>();
+/** Of one leaf. */
+const ISSUERS_MAX = 20;
 
 /** The few CAs of a fleet sign each other in the same way every time, and a signature takes long to check. */
 function isCaIssuedBy(child: X509Certificate, parent: X509Certificate): boolean {
@@ -73,6 +75,18 @@ function isCaIssuedBy(child: X509Certificate, parent: X509Certificate): boolean 
   if (KNOWN.size >= KNOWN_MAX) KNOWN.clear();
   const found = isIssuedBy(child, parent);
   KNOWN.set(key, found);
+  return found;
+}
+
+const LEAVES = new WeakMap<X509Certificate, Map<string, boolean>>();
+
+/** Of as many leaves as there are somebody keeps those that are judged again. */
+function isLeafIssuedBy(leaf: X509Certificate, parent: X509Certificate): boolean {
+  const known = LEAVES.get(leaf) ?? new Map<string, boolean>();
+  LEAVES.set(leaf, known);
+  const key = parent.fingerprint256;
+  const found = known.get(key) ?? isIssuedBy(leaf, parent);
+  if (known.size < ISSUERS_MAX) known.set(key, found);
   return found;
 }
 

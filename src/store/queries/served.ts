@@ -147,13 +147,13 @@ async function addSeen(trx: Db, page: readonly ServedSighting[], fresh: Readonly
         .onConflict((conflict) => conflict.doNothing()),
   );
   const seen = sightings.flatMap(({ certificates }) => certificates ?? []);
-  const certificates = new Map(
-    seen.map(({ fingerprint, der, keyDigest }) => [
-      fingerprint,
-      { fingerprint, der: Buffer.from(der).toString("base64"), keyDigest },
-    ]),
-  );
-  await insertPages([...certificates.values()], (part) =>
+  // What is behind a fingerprint is worked out when it is asked for.
+  const distinct = [...new Map(seen.map((each) => [each.fingerprint, each])).values()];
+  const certificates = distinct.map(({ fingerprint, der, keyDigest }) => ({
+    ...{ fingerprint, keyDigest },
+    der: Buffer.from(der).toString("base64"),
+  }));
+  await insertPages(certificates, (part) =>
     trx
       .insertInto("servedCertificates")
       .values(part)

@@ -28,5 +28,7 @@ export function shortName(distinguishedName: string | undefined): string {
 
 /** Bits of an RSA modulus; null: another kind of key. */
 export function rsaBits(certificate: X509Certificate): number | null {
-  return publicKeyOf(certificate)?.asymmetricKeyDetails?.modulusLength ?? null;
+  const key = publicKeyOf(certificate);
+  // The details of other kinds take as long as the rest of the judgement.
+  return key?.asymmetricKeyType?.startsWith("rsa") ? (key.asymmetricKeyDetails?.modulusLength ?? null) : null;
 }

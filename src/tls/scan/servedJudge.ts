@@ -10,7 +10,9 @@ export function createServedJudge(roots: () => Roots): ServedJudge {
   return {
     certificates(served) {
       const leaf = leafBehind(served);
-      return leaf === null ? null : [leaf, ...restInWireOrder(leaf)].map(seenOf);
+      if (leaf === null) return null;
+      const fingerprints = [served.fingerprint, ...served.chain];
+      return [leaf, ...restInWireOrder(leaf)].map((each, index) => seenOf(each, fingerprints[index]));
     },
     findings(served, serverName, now) {
       const leaf = leafBehind(served);
@@ -20,9 +22,9 @@ export function createServedJudge(roots: () => Roots): ServedJudge {
 }
 
 /** Most are known already, and nobody asks for more than their fingerprint. */
-function seenOf(certificate: X509Certificate): SeenCertificate {
+function seenOf(certificate: X509Certificate, fingerprint = fingerprintOf(certificate)): SeenCertificate {
   return {
-    fingerprint: fingerprintOf(certificate),
+    fingerprint,
     get der() {
       return certificate.raw;
     },
