@@ -66,12 +66,16 @@ function definitions(
       })),
     }),
     trust: issuers.get(draft.issuer)?.trustPem ?? null,
-    solver: solvers.get(solver)?.raw,
+    solver: sharedRaw(solvers.get(solver)?.raw),
     ...(otherSolvers.length > 0 && {
       otherSolvers: otherSolvers.map((name) => ({ name, definition: solvers.get(name)?.raw })),
     }),
     targets: targetsOf(draft.targets, targets).definitions,
   };
+}
+
+function sharedRaw(raw: unknown): unknown {
+  return typeof raw === "object" && raw !== null ? shared(raw) : raw;
 }
 
 const PATHS = ["trust"];

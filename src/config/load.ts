@@ -187,10 +187,9 @@ async function build(
   const context = contextDigest(raw, issuers);
   const written = mappingOf(raw.certificates) ?? {};
   const kept = unchanged(known, written, context, document.definedIn);
-  const certificateEntries = partialEntries("certificates", certificateSchema, raw, problems, kept);
   const distrusted = new Set([...issuerEntries].filter(([, { value }]) => value.distrusted).map(([name]) => name));
   const changed = draftCertificates(
-    certificateEntries,
+    partialEntries("certificates", certificateSchema, raw, problems, kept),
     responsibility.defaults,
     { distrusted, responsibility, vantages },
     problems,
@@ -201,10 +200,7 @@ async function build(
   checkReferences(raw, problems, isWhole, kept);
   checkExercise({ exercise: exercise?.certificate, canary: canary?.certificate, written }, drafts, problems);
   const clients = web?.httpreq ?? {};
-  checkRules(
-    { certificates: drafts, changed, certificateEntries, issuers: issuerEntries, solvers, targets, clients },
-    problems,
-  );
+  checkRules({ certificates: drafts, changed, written, issuers: issuerEntries, solvers, targets, clients }, problems);
 
   if (
     !masterKey ||
@@ -226,13 +222,20 @@ async function build(
     !alerts
   )
     return undefined;
+  const directoriesOf = directoriesIn(issuers);
   const complete = (draft: Draft): Certificate => {
-    const issuerDirectories = [draft.issuer, ...draft.fallbacks].map((name) => issuers.get(name)?.directory ?? "");
+    const issuerDirectories = directoriesOf(draft);
     const definedIn = document.definedIn(draft.name);
     return Object.assign(draft, { definedIn, issuerDirectories, ...digestsOf(draft, defined) });
   };
   const certificates = drafts.map((draft) => kept.get(draft.name) ?? complete(draft));
-  if (!problems.any) remember(known, context, certificateEntries, certificates);
+  if (!problems.any)
+    remember(
+      known,
+      context,
+      written,
+      certificates.filter(({ name }) => !kept.has(name)),
+    );
   return {
     file,
     dataDir,
@@ -275,6 +278,17 @@ async function build(
     storedRevision: stored.revision,
     sourceDigest: sourceDigest(files, stored.revision),
     notes: problems.notes(),
+  };
+}
+
+/** The same list for the same issuers. */
+function directoriesIn(issuers: ReadonlyMap<string, IssuerConfig>): (draft: Draft) => readonly string[] {
+  const known = new Map<string, readonly string[]>();
+  return ({ issuer, fallbacks }) => {
+    const named = [issuer, ...fallbacks];
+    const found = known.get(named.join(" ")) ?? named.map((name) => issuers.get(name)?.directory ?? "");
+    known.set(named.join(" "), found);
+    return found;
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Certificate } from "../domain/certificate.ts";
 import type { Draft } from "./check/certificates.ts";
-import type { Entry, Raw } from "./check/sections.ts";
+import type { Raw } from "./check/sections.ts";
 import type { IssuerConfig } from "./config.ts";
 import { digestOf } from "./read/digest.ts";
 import type { Known } from "./read/known.ts";
@@ -46,11 +46,12 @@ export function inOrder(
 export function remember(
   { certificates: known }: Pick<Known, "certificates">,
   context: string,
-  entries: ReadonlyMap<string, Entry<unknown>>,
+  written: Raw,
   certificates: readonly Certificate[],
 ): void {
   for (const certificate of certificates) {
-    const raw = entries.get(certificate.name)?.raw;
-    if (typeof raw === "object" && raw !== null && !certificate.allDistrusted) known.set(raw, { context, certificate });
+    const each = written[certificate.name];
+    if (typeof each === "object" && each !== null && !certificate.allDistrusted)
+      known.set(each, { context, certificate });
   }
 }

@@ -8,7 +8,6 @@ import { quote } from "../read/suggestions.ts";
 import type { CertificateEntry, DefaultsEntry, EndpointEntry } from "../schema/certificate.ts";
 import { registeredDomains } from "./registeredDomain.ts";
 import { type ResponsibilitySources, responsibilityOf } from "./responsibility.ts";
-import type { Entry } from "./sections.ts";
 
 /** A certificate completed by the defaults; its digests come last. */
 export type Draft = Omit<Certificate, "digest" | "issueDigest" | "targetDigests" | "issuerDirectories" | "definedIn">;
@@ -32,24 +31,21 @@ export interface DraftSources {
  * them.
  */
 export function draftCertificates(
-  entries: ReadonlyMap<string, Entry<WrittenCertificate>>,
+  entries: Iterable<readonly [name: string, written: WrittenCertificate]>,
   defaults: DefaultsEntry,
   { distrusted, responsibility, vantages }: DraftSources,
   problems: Problems,
 ): Draft[] {
   const drafts: Draft[] = [];
-  const common = commonParts(defaults);
-  for (const [name, { value: entry }] of entries) {
-    const named = issuersOf(entry) ?? issuersOf(defaults) ?? [];
-    const trusted = named.filter((each) => !distrusted.has(each));
-    const allDistrusted = named.length > 0 && trusted.length === 0;
+  const trustedOf = (named: readonly string[] | undefined) => named && issuersToAsk(named, distrusted);
+  const common = { ...commonParts(defaults), issuers: issuersToAsk(issuersOf(defaults) ?? [], distrusted) };
+  for (const [name, entry] of entries) {
+    const { named, allDistrusted, issuer, fallbacks } = trustedOf(issuersOf(entry)) ?? common.issuers;
     if (allDistrusted)
       problems.note(
         ["certificates", name],
         `has only issuers that are distrusted (${named.map(quote).join(", ")}), so nothing renews it: name another`,
       );
-    // That a distrusted issuer issued the latest version is the reason to replace it, as if it were not named.
-    const [issuer, ...fallbacks] = allDistrusted ? named : trusted;
     const solver = entry.solver ?? defaults.solver;
     const solvers = typeof solver !== "string" ? solver : entry.solver === undefined ? common.solvers : [solver];
     const waves = wavesOf(entry) ?? common.waves;
@@ -87,13 +83,22 @@ export function draftCertificates(
   return drafts;
 }
 
+/** That a distrusted issuer issued the latest version is the reason to replace it, as if it were not named. */
+function issuersToAsk(named: readonly string[], distrusted: ReadonlySet<string>) {
+  const trusted = named.filter((each) => !distrusted.has(each));
+  const allDistrusted = named.length > 0 && trusted.length === 0;
+  const [issuer, ...fallbacks] = allDistrusted ? named : trusted;
+  return { named, allDistrusted, issuer, fallbacks };
+}
+
 /** What is the same object in every certificate that says nothing of it: there may be very many. */
 function commonParts(defaults: DefaultsEntry) {
-  const { solver } = defaults;
+  const { solver, targets } = defaults;
+  if (targets !== undefined) shared(targets);
   return {
     policy: shared(policyOf({}, defaults)),
     maintenance: maintenanceOf({}, defaults),
-    solvers: typeof solver === "string" ? [solver] : [],
+    solvers: shared(typeof solver === "string" ? [solver] : (solver ?? [])),
     waves: wavesOf(defaults) ?? [],
   };
 }

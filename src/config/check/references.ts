@@ -108,8 +108,9 @@ function checkVantages(raw: Raw, problems: Problems, known: ReadonlyMap<string, 
     if (known.has(name)) continue;
     const { endpoints } = mapping(written);
     for (const [i, endpoint] of (Array.isArray(endpoints) ? endpoints : []).entries())
-      for (const [j, each] of texts(mapping(endpoint).vantages).entries())
-        check(each, ["certificates", name, "endpoints", i, "vantages", j]);
+      if (typeof endpoint === "object")
+        for (const [j, each] of texts(mapping(endpoint).vantages).entries())
+          check(each, ["certificates", name, "endpoints", i, "vantages", j]);
   }
   for (const [name, written] of Object.entries(mapping(raw.watch)))
     for (const [j, each] of texts(mapping(written).vantages).entries()) check(each, ["watch", name, "vantages", j]);

@@ -10,14 +10,14 @@ import type { issuerSchema } from "../schema/issuer.ts";
 import { namesMaxOf } from "../schema/limits.ts";
 import type { DeployerPlugin } from "../schema/registries.ts";
 import type { Draft } from "./certificates.ts";
-import type { Entry } from "./sections.ts";
+import { type Entry, mappingOf, type Raw } from "./sections.ts";
 
 export interface CheckedSections {
   readonly certificates: readonly Draft[];
   /** Those of them that nobody has checked before. */
   readonly changed: readonly Draft[];
-  /** Of these, as written. */
-  readonly certificateEntries: ReadonlyMap<string, Entry<unknown>>;
+  /** All of them as written. */
+  readonly written: Raw;
   readonly issuers: ReadonlyMap<string, Entry<z.output<typeof issuerSchema>>>;
   readonly solvers: ReadonlyMap<string, Entry<SolverConfig>>;
   readonly targets: ReadonlyMap<string, Entry<TargetConfig>>;
@@ -71,14 +71,11 @@ function namesFitIssuers({ changed, issuers }: CheckedSections, problems: Proble
   }
 }
 
-function servedTargetsHaveEndpoints(
-  { changed, certificateEntries, targets }: CheckedSections,
-  problems: Problems,
-): void {
+function servedTargetsHaveEndpoints({ changed, written, targets }: CheckedSections, problems: Problems): void {
   for (const { name, targets: names } of changed) {
     const served = names.find((target) => targets.get(target)?.value.served);
     // Endpoints that are wrong are reported already.
-    if (served === undefined || !namesNoEndpoint(certificateEntries.get(name)?.raw)) continue;
+    if (served === undefined || !namesNoEndpoint(written[name])) continue;
     problems.add(
       ["certificates", name, "endpoints"],
       "needs at least one endpoint: renewd calls a renewal succeeded only after a handshake with what clients meet " +
@@ -88,8 +85,9 @@ function servedTargetsHaveEndpoints(
 }
 
 function namesNoEndpoint(written: unknown): boolean {
-  if (typeof written !== "object" || written === null || Array.isArray(written)) return false;
-  const endpoints: unknown = "endpoints" in written ? written.endpoints : undefined;
+  const certificate = mappingOf(written);
+  if (certificate === null) return false;
+  const { endpoints } = certificate;
   return endpoints === undefined || (Array.isArray(endpoints) && endpoints.length === 0);
 }
 
@@ -190,9 +188,10 @@ function targetsAreNotShared({ certificates, targets }: CheckedSections, problem
       const found = targets.get(target);
       if (!found) continue;
       const add = (message: string): void => problems.add(["certificates", certificate], message, "key");
+      const here = { certificate, target };
       for (const thing of new Set(occupied(found.value, certificate, add))) {
         const owner = owners.get(thing);
-        if (!owner) owners.set(thing, { certificate, target });
+        if (!owner) owners.set(thing, here);
         else {
           const other =
             owner.certificate === certificate ? "the same certificate" : `certificates.${owner.certificate}`;

@@ -55,22 +55,18 @@ export function entries<Schema extends z.ZodType>(
 
 /**
  * As `entries`, but of a wrong entry what is right is kept, so that the rules still find what is wrong with that. Without
- * those that are `known`.
+ * those that are `known`. One at a time: of very many there are never all at once.
  */
-export function partialEntries<Shape extends z.ZodRawShape>(
+export function* partialEntries<Shape extends z.ZodRawShape>(
   key: string,
   schema: z.ZodObject<Shape>,
   raw: Raw,
   problems: Problems,
   known: ReadonlyMap<string, unknown>,
-): Map<string, Entry<Partial<z.output<z.ZodObject<Shape>>>>> {
-  const found = new Map<string, Entry<Partial<z.output<z.ZodObject<Shape>>>>>();
+): Generator<readonly [name: string, value: Partial<z.output<z.ZodObject<Shape>>>]> {
   for (const [name, entry] of named(key, raw, problems)) {
-    if (known.has(name)) continue;
-    const value = check(schema, entry, [key, name], problems);
-    found.set(name, { raw: entry, value: value ?? rightParts(schema, entry) });
+    if (!known.has(name)) yield [name, check(schema, entry, [key, name], problems) ?? rightParts(schema, entry)];
   }
-  return found;
 }
 
 function rightParts<Shape extends z.ZodRawShape>(

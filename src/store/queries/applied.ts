@@ -15,10 +15,8 @@ const HEAD = 1;
 const ROWS_MAX = 500;
 
 /** Only shown, and written by renewd alone: the members that every report reads. */
-const certificateJson = z.custom<Certificate>(
-  (value) =>
-    z.looseObject({ name: z.string(), digest: z.string(), endpoints: z.array(z.unknown()) }).safeParse(value).success,
-);
+const membersJson = z.looseObject({ name: z.string(), digest: z.string(), endpoints: z.array(z.unknown()) });
+const certificateJson = z.custom<Certificate>((value) => membersJson.safeParse(value).success);
 const limitsJson = z.object({
   keyTypes: z.array(z.enum(KEY_TYPES)).exactOptional(),
   namesMax: z.number().exactOptional(),

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { z } from "zod";
 import type { DefinitionStore, DefinitionWrite, StoredDefinition, StoredDefinitions } from "../../domain/definition.ts";
+import { RenewalError } from "../../domain/errors.ts";
 import { isIntact, withSeal } from "../rowSeal.ts";
 import { atomically, type Db, isPostgresql, type Schema } from "../schema.ts";
 import type { Vault } from "../vault.ts";
@@ -11,7 +12,13 @@ type Row = Schema["certificateDefinitions"];
 /** SQLite takes 32,766 parameters in one statement. */
 const ROWS_MAX = 1_000;
 
-const definitionJson = z.record(z.string(), z.unknown());
+/** A concurrent writer has to come first as often as this. */
+const ATTEMPTS_MAX = 5;
+
+/** A schema of the record would copy each. */
+const definitionJson = z.custom<StoredDefinition["definition"]>(
+  (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+);
 
 export function definitionStore(db: Db, vault: Vault): DefinitionStore {
   return {
@@ -36,23 +43,40 @@ export function definitionStore(db: Db, vault: Vault): DefinitionStore {
 
 /** `vault` blind: no seal is checked. */
 export async function listDefinitions(db: Db, vault: Vault): Promise<StoredDefinitions> {
-  const rows = await db.selectFrom("certificateDefinitions").selectAll().orderBy("name").execute();
-  const definitions: StoredDefinition[] = [];
-  const altered: string[] = [];
-  let revision = 0;
+  for (let attempt = 1; ; attempt++) {
+    const revision = await revisionOf(db);
+    const found = { revision, definitions: [] as StoredDefinition[], altered: [] as string[] };
+    for await (const rows of pages(db)) readRows(vault, rows, found);
+    // Nothing was written between two pages.
+    if ((await revisionOf(db)) === revision) return found;
+    if (attempt === ATTEMPTS_MAX)
+      throw new RenewalError("store.conflict", "others keep changing definitions while they are read; try again");
+  }
+}
+
+/** Of very many rows there are never all at once. */
+async function* pages(db: Db): AsyncGenerator<readonly Row[]> {
+  const query = db.selectFrom("certificateDefinitions").selectAll().orderBy("name").limit(ROWS_MAX);
+  for (let rows = await query.execute(); rows.length > 0; ) {
+    yield rows;
+    if (rows.length < ROWS_MAX) return;
+    rows = await query.where("name", ">", rows.at(-1)?.name ?? "").execute();
+  }
+}
+
+function readRows(
+  vault: Vault,
+  rows: readonly Row[],
+  found: { readonly definitions: StoredDefinition[]; readonly altered: string[] },
+): void {
   for (const row of rows) {
     const { name, definition, changedAt, changedBy } = row;
-    revision = Math.max(revision, row.revision);
-    if (!isIntact(vault, "certificateDefinitions", row)) altered.push(name);
-    else if (definition !== null)
-      definitions.push({
-        name,
-        definition: readJson(definitionJson, definition, `definition of ${name}`),
-        changedAt,
-        changedBy,
-      });
+    if (!isIntact(vault, "certificateDefinitions", row)) found.altered.push(name);
+    else if (definition !== null) {
+      const read = readJson(definitionJson, definition, `definition of ${name}`);
+      found.definitions.push({ name, definition: read, changedAt, changedBy });
+    }
   }
-  return { revision, definitions, altered };
 }
 
 async function revisionOf(db: Db): Promise<number> {
