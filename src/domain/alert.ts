@@ -33,6 +33,7 @@ export const ALERT_RULES = [
   "instantCorrected",
   "targetDrifted",
   "processFault",
+  "processLost",
   "discovered",
 ] as const;
 export type AlertRule = (typeof ALERT_RULES)[number];

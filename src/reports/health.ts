@@ -1,7 +1,8 @@
 import { type Heartbeat, isLive } from "../domain/heartbeat.ts";
 import { CLOCK_SKEW_MAX_MS } from "../domain/lease.ts";
 import { RENEWAL_ROLES, type Role } from "../domain/role.ts";
-import { DAY_MS, formatAgo, formatDuration } from "../domain/time.ts";
+import { formatAgo, formatDuration } from "../domain/time.ts";
+import { lostProcesses } from "../renewal/rules/lostProcesses.ts";
 import { silentVantages, vantageAdvice } from "../renewal/rules/vantages.ts";
 import { missingNeeds, type Need, type NeedFacts, serves } from "./needs.ts";
 import type { Notice } from "./notices.ts";
@@ -232,23 +233,10 @@ function otherConfigurations({ beats, now }: HealthFacts): Notice[] {
 
 /** A process died while others of its role run. A newer one on the same machine takes its place. */
 function silentProcesses({ beats, now }: HealthFacts): Notice[] {
-  const isReplaced = (dead: Heartbeat): boolean =>
-    beats.some((each) => each.role === dead.role && each.host === dead.host && each.startedAt > dead.beatAt);
-  const dead = beats.filter(
-    (beat) =>
-      beat.stoppedAt === null &&
-      !isLive(beat, now) &&
-      now - beat.beatAt < DAY_MS &&
-      beats.some((each) => each.role === beat.role && isLive(each, now)) &&
-      !isReplaced(beat),
-  );
-  return [...Map.groupBy(dead, ({ process }) => process)].map(([process, rows]) => ({
+  return lostProcesses(beats, now).map(({ process, roles, lastAt }) => ({
     id: `process/${process}`,
     kind: "process",
-    what: `${process} (${listed(
-      rows.map(({ role }) => role),
-      "and",
-    )}) last reported ${formatAgo(now - Math.max(...rows.map(({ beatAt }) => beatAt)))}; others of its kind run`,
+    what: `${process} (${listed(roles, "and")}) last reported ${formatAgo(now - lastAt)}; others of its kind run`,
     action: "Start it again, or nothing if the machine was taken out of service.",
     needsPerson: false,
     certificates: [],

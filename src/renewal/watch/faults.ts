@@ -8,6 +8,7 @@ import type { Context } from "../context.ts";
 import { type CertificateFacts, type Fault, faultOf, NOWHERE } from "../rules/alerts/faults.ts";
 import { unansweredFault } from "../rules/exercise.ts";
 import { horizonFault } from "../rules/horizon.ts";
+import { lostProcessFaults } from "../rules/lostProcesses.ts";
 import { peerFault } from "../rules/peers.ts";
 import { isWatchedOnly, servedInUse } from "../rules/served.ts";
 import { silentVantages, vantageAdvice } from "../rules/vantages.ts";
@@ -136,7 +137,7 @@ export async function standingFaults(
   const looking = services.certificates().flatMap(({ endpoints }) => endpoints);
   const watching = (services.watched?.() ?? []).map(({ endpoint }) => endpoint);
   const endpoints = [...looking, ...watching].filter(({ vantage }) => vantage !== undefined);
-  const beats = heartbeat || endpoints.length > 0 ? await store.health.beats() : [];
+  const beats = await store.health.beats();
   const failedPings = (heartbeat ? beats : [])
     .filter(({ stoppedAt }) => stoppedAt === null)
     .flatMap(({ problems }) => problems.filter(({ kind }) => kind === "heartbeat"));
@@ -164,6 +165,7 @@ export async function standingFaults(
             ...{ what: forgottenText(forgotten, clock.now()), action: FORGOTTEN_ADVICE },
           },
         ]),
+    ...lostProcessFaults(beats, clock.now()),
     ...failedPings
       .slice(0, 1)
       .map(({ message, action }): Fault => ({ ...ofRenewd("heartbeat", null), what: message, action })),

@@ -161,6 +161,11 @@ const SCENARIOS: Readonly<Record<AlertRule, Scenario>> = {
   instantCorrected: happens("certificate.instantCorrected", { fields: "nextCheckAt" }, { certificate: "fails" }),
   targetDrifted: happens("target.drifted", { problem: "holds another" }, { certificate: "fails", target: "t-fails" }),
   processFault: happens("process.fault", { role: "acme", error: "boom" }),
+  async processLost({ bench }) {
+    const of = { role: "verifier", host: "web-1", startedAt: bench.now - DAY_MS } as const;
+    const lost = heartbeat({ ...of, process: "web-1/1", beatAt: bench.now - HOUR_MS });
+    return bench.store.health.beat([lost, heartbeat({ ...of, process: "web-1/2", beatAt: bench.now + HOUR_MS })]);
+  },
   discovered: happens("discovery.found", {
     source: "hosts",
     kind: "unmanaged",

@@ -60,6 +60,10 @@ export const ALERT_RULE_TEXTS: Readonly<Record<AlertRule, RuleText>> = {
   instantCorrected: { when: "a certificate was put off longer than renewd ever does", severity: "warning" },
   targetDrifted: { when: "a target holds something else than was deployed to it", severity: "warning" },
   processFault: { when: "a part of renewd ended by an internal fault and was started again", severity: "warning" },
+  processLost: {
+    when: "a process died or was cut off, and is away for minutes while others work",
+    severity: "warning",
+  },
   discovered: { when: "discovery found certificates that nobody manages, or that end soon", severity: "warning" },
 };
 

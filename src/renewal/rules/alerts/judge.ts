@@ -17,6 +17,7 @@ export interface Judgement {
 /** Judged whole each time, so that they are over when they are not named. */
 const STANDING: readonly AlertRule[] = [
   ...(["channel", "heartbeat", "peer", "exerciseUnanswered", "horizon", "vantageSilent", "watchSilent"] as const),
+  "processLost",
 ];
 /** A cause that is only reported, and again every few hours while it lasts, is over after this. */
 const SILENT_MS = DAY_MS;
