@@ -268,6 +268,10 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
     owners: ["src/config"],
     why: "YAML with the position of every value, so that a mistake is shown with line and column.",
   },
+  "js-yaml": {
+    owners: ["src/config/read"],
+    why: "Files of a large fleet, five times as fast as with positions, which only mistakes need.",
+  },
   pino: { owners: ["src/log.ts"], why: "JSON logs with redaction." },
   "pino-pretty": { owners: ["src/log.ts"], why: "The same logs for a person at a terminal." },
 };

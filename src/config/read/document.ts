@@ -12,9 +12,9 @@ import {
   type YAMLError,
 } from "yaml";
 import { addMisindented } from "./indentation.ts";
-import { readPlainYaml } from "./plainYaml.ts";
 import { keyText, type Path, type Positions, positionsIn } from "./positions.ts";
 import { type ConfigProblem, Problems } from "./problems.ts";
+import { readQuickly } from "./quickYaml.ts";
 
 /** Aliases are a convenience for a few repeated lines; more is the "billion laughs" attack. */
 const ALIASES_MAX = 50;
@@ -53,12 +53,12 @@ export function parseYaml(
   text: string,
   begin = "version: 1",
 ): ParsedDocument | { readonly problems: readonly ConfigProblem[] } {
-  const plain = readPlainYaml(text);
-  if (plain !== null) {
+  const quick = readQuickly(text);
+  if (quick !== null) {
     const places = placesWhenAsked(file, text);
     const problems = new Problems(places);
-    addMisindented(plain, problems);
-    return problems.any ? { problems: problems.list() } : { data: plain, places };
+    addMisindented(quick, problems);
+    return problems.any ? { problems: problems.list() } : { data: quick, places };
   }
   const tooMany = text.includes("*") ? aliasTooMany(text) : null;
   if (tooMany !== null) return { problems: [{ file, ...tooMany, message: TOO_MANY_ALIASES }] };

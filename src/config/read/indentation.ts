@@ -42,7 +42,8 @@ function addUnderTop(top: Mapping, problems: Problems): void {
     const below = rest.slice(0, end === -1 ? rest.length : end);
     const names = below.map(([name]) => name);
     if (value === null && below.length > 0) addEmpty([key], names, problems);
-    else if (value === null && MEMBERS.includes(key))
+    // Certificates may all be in files that are included.
+    else if (value === null && MEMBERS.includes(key) && !("include" in top))
       problems.add(
         [key],
         "must be keys and values, but is empty: indent its members below it, or remove the line",
