@@ -15,6 +15,8 @@ import { type Front, type Requests, startFront } from "./front.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const BUILT = "dist/src/cli/main.js";
+/** As deploy/systemd starts it. */
+const STARTED_WITH = { NODE_OPTIONS: "--max-semi-space-size=4" };
 
 export interface InstallationOptions {
   readonly names: readonly string[];
@@ -97,7 +99,7 @@ export async function startInstallation({ names, cas, pebble, sections }: Instal
   return {
     ...{ system, haproxy, database },
     async start() {
-      const daemon = stack.use(startRenewd(["run", "--yes", ...config], {}, BUILT, [process.execPath]));
+      const daemon = stack.use(startRenewd(["run", "--yes", ...config], STARTED_WITH, BUILT, [process.execPath]));
       await daemon.logged("renewd is running");
       return daemon;
     },

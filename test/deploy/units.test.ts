@@ -21,6 +21,15 @@ test.each(units)("%s starts files that the build makes from this repository", (u
     expect(existsSync(join(root, `${program.replace("%i", role)}.ts`)), `${program} ${role}`).toBe(true);
 });
 
+test.each([...units.map((unit) => join("deploy/systemd", unit)), "deploy/Dockerfile", "bin/renewd"])(
+  "%s starts Node with the small nursery that the memory figures are measured with",
+  (file) => {
+    const starts =
+      file === "bin/renewd" ? /"\$node" --max-semi-space-size=4 / : /NODE_OPTIONS=--max-semi-space-size=4$/m;
+    expect(readFileSync(join(root, file), "utf8")).toMatch(starts);
+  },
+);
+
 test.each(units)("%s stops renewd gently, restarts it after a crash and lets it write only what is its own", (unit) => {
   const text = readFileSync(join(folder, unit), "utf8");
   for (const line of [
