@@ -5,6 +5,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { startAcmeProxy } from "../test/support/ca/acmeProxy.ts";
 import type { Pebble } from "../test/support/ca/pebble.ts";
 import { createRoot } from "../test/support/ca/pki.ts";
 import { onFreePort, runServer } from "../test/support/servers/serverProcess.ts";
@@ -27,7 +28,15 @@ export interface Front extends AsyncDisposable {
   readonly httpPort: number;
   /** Everything asked so far. */
   requests(): Promise<Requests>;
+  /** Rejects when the CA answers no more, whoever asks. */
+  readonly hung: Promise<never>;
 }
+
+export class Hung extends Error {}
+
+/** Pebble answers within milliseconds. */
+const HUNG_MS = 10_000;
+const LOOK_MS = 1_000;
 
 export async function startFront(pebble: Pebble): Promise<Front> {
   const root = await createRoot({ name: "Front root" });
@@ -41,13 +50,50 @@ export async function startFront(pebble: Pebble): Promise<Front> {
     await writeFile(file, configuration({ home, port, socket, upstream: new URL(pebble.directory).host }));
     return { port, socket, server: await runServer({ argv: ["haproxy", "-db", "-f", file], port, home }) };
   });
+  const watch = watchServer(started.socket);
   return {
     directory: `https://127.0.0.1:${started.port}/dir`,
     trustPem: root.certPem,
     httpPort: pebble.httpPort,
+    hung: watch.hung,
     requests: async () => counted(await ask(started.socket, "show table counts")),
-    [Symbol.asyncDispose]: () => started.server.stop(),
+    async [Symbol.asyncDispose]() {
+      watch.stop();
+      await started.server.stop();
+    },
   };
+}
+
+/**
+ * For long runs: who finalizes an order is answered when the certificate is made, so nobody can ask for the order at the
+ * moment that Pebble hangs at. It costs the bench's own process time, so it is none for comparisons.
+ */
+export async function startPatientFront(pebble: Pebble): Promise<Front> {
+  const proxy = await startAcmeProxy(pebble);
+  const { directory, trustPem } = proxy;
+  return {
+    ...{ directory, trustPem, httpPort: pebble.httpPort, hung: Promise.withResolvers<never>().promise },
+    requests: async () => ({
+      ...{ all: proxy.requests.length, newNonce: proxy.count("newNonce"), newOrder: proxy.count("newOrder") },
+    }),
+    [Symbol.asyncDispose]: () => proxy.close(),
+  };
+}
+
+/** One request is at the CA for long, while others wait or not. */
+function watchServer(socket: string): { readonly hung: Promise<never>; stop(): void } {
+  const { promise: hung, reject } = Promise.withResolvers<never>();
+  hung.catch(() => {});
+  let [since, last] = [performance.now(), ""];
+  const look = async (): Promise<void> => {
+    const line = /^ca,ca,.*$/m.exec(await ask(socket, "show stat"))?.[0]?.split(",") ?? [];
+    // Management guide §9.1: 4 is what it handles now, 7 what it was sent so far.
+    const [current = "0", total = ""] = [line[4], line[7]];
+    if (current === "0" || total !== last) [since, last] = [performance.now(), total];
+    else if (performance.now() - since > HUNG_MS) reject(new Hung("Pebble hangs"));
+  };
+  const timer = setInterval(() => void look().catch(() => {}), LOOK_MS);
+  return { hung, stop: () => clearInterval(timer) };
 }
 
 interface Place {

@@ -6,12 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { promisify } from "node:util";
-import { startPebble } from "../test/support/ca/pebble.ts";
+import { type Pebble, startPebble } from "../test/support/ca/pebble.ts";
 import { freePort } from "../test/support/freePort.ts";
 import { type Haproxy, startHaproxy } from "../test/support/servers/haproxy.ts";
 import { type RenewdProcess, startRenewd } from "../test/support/system/renewd.ts";
 import { type Section, type System, startSystem } from "../test/support/system/system.ts";
-import { type Front, type Requests, startFront } from "./front.ts";
+import type { Front, Requests } from "./front.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const BUILT = "dist/src/cli/main.js";
@@ -22,6 +22,8 @@ export interface InstallationOptions {
   readonly names: readonly string[];
   /** How many CAs there are; certificates take turns. */
   readonly cas: number;
+  /** What stands before each. */
+  readonly front: (pebble: Pebble) => Promise<Front>;
   readonly pebble: {
     readonly certificateValidityPeriodSeconds?: number;
     readonly env: Readonly<Record<string, string>>;
@@ -44,6 +46,8 @@ export interface Installation extends AsyncDisposable {
   succeeded(): number;
   /** At all CAs. */
   requests(): Promise<Requests>;
+  /** Rejects when a CA answers no more. */
+  readonly hung: Promise<never>;
 }
 
 /** What is measured is what people install. */
@@ -51,14 +55,15 @@ export function build(): void {
   execFileSync(process.execPath, [join(ROOT, "scripts/build.ts")], { stdio: "inherit" });
 }
 
-export async function startInstallation({ names, cas, pebble, sections }: InstallationOptions): Promise<Installation> {
+export async function startInstallation(options: InstallationOptions): Promise<Installation> {
+  const { names, cas, front, pebble, sections } = options;
   await using starting = new AsyncDisposableStack();
   const haproxy = starting.use(await startHaproxy());
   // One responder answers all CAs.
   const httpPort = await freePort();
   const fronts: Front[] = [];
   while (fronts.length < cas) {
-    fronts.push(starting.use(await startFront(starting.use(await startPebble({ ...pebble, httpPort })))));
+    fronts.push(starting.use(await front(starting.use(await startPebble({ ...pebble, httpPort })))));
   }
   const trust = await mkdtemp(join(tmpdir(), "renewd-bench-trust-"));
   starting.defer(() => rm(trust, { recursive: true, force: true }));
@@ -97,7 +102,7 @@ export async function startInstallation({ names, cas, pebble, sections }: Instal
   const stack = starting.move();
   const config = ["--config", system.configFile];
   return {
-    ...{ system, haproxy, database },
+    ...{ system, haproxy, database, hung: Promise.race(fronts.map(({ hung }) => hung)) },
     async start() {
       const daemon = stack.use(startRenewd(["run", "--yes", ...config], STARTED_WITH, BUILT, [process.execPath]));
       await daemon.logged("renewd is running");
@@ -110,7 +115,7 @@ export async function startInstallation({ names, cas, pebble, sections }: Instal
     planned: () => Number(planned.get()?.count),
     succeeded: () => Number(succeeded.get()?.count),
     async requests() {
-      const each = await Promise.all(fronts.map((front) => front.requests()));
+      const each = await Promise.all(fronts.map((each) => each.requests()));
       const sum = (of: keyof Requests): number => each.reduce((total, requests) => total + requests[of], 0);
       return { all: sum("all"), newNonce: sum("newNonce"), newOrder: sum("newOrder") };
     },

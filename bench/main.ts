@@ -3,6 +3,7 @@ const BENCHES = {
   acme: "issuing alone, against stock acme-client at the same CA",
   pipeline: "due to proved, against tools that only issue",
   single: "one certificate, due to proved",
+  thousand: "1,000 certificates as a mass replacement through several CAs",
   pages: "pages, lists and API with 10,000 certificates",
   fleet: "a hundred thousand certificates: loading, lists, reload",
   soak: "thousands of renewals of the same certificates: what grows",

@@ -12,6 +12,7 @@ import { promisify } from "node:util";
 import { requestRenewal } from "../src/queue/requests.ts";
 import { applyRetention } from "../src/renewal/watch/retention.ts";
 import { until } from "../test/support/until.ts";
+import { startPatientFront } from "./front.ts";
 import { build, startInstallation } from "./installation.ts";
 import { load, machine } from "./machine.ts";
 import { median, usageOf } from "./measure.ts";
@@ -42,7 +43,7 @@ console.log(machine(["pebble", "haproxy", "redis-server"]));
 build();
 const names = Array.from({ length: CERTIFICATES }, (_, index) => `c${index}.example.org`);
 await using installation = await startInstallation({
-  ...{ names, cas: 1 },
+  ...{ names, cas: 1, front: startPatientFront },
   pebble: { certificateValidityPeriodSeconds: VALIDITY_S, env: { PEBBLE_WFE_NONCEREJECT: "0" } },
 });
 const { system, database } = installation;

@@ -19,7 +19,7 @@ export async function acmeClient(front: Front, names: readonly string[], timeout
     stdio: ["pipe", "pipe", "inherit"],
   });
   const lines = createInterface({ input: child.stdout });
-  const said = () => once(lines, "line", { signal: AbortSignal.timeout(timeoutMs) });
+  const said = () => Promise.race([once(lines, "line", { signal: AbortSignal.timeout(timeoutMs) }), front.hung]);
   try {
     await said();
     return await measured(

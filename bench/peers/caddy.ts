@@ -38,14 +38,11 @@ export async function caddy(front: Front, names: readonly string[], timeoutMs: n
       { usage: () => usageOf(child?.pid ?? 0), requests: () => front.requests() },
       async () => {
         child = spawn("caddy", ["run", "--config", file], { stdio: "ignore", env: { ...process.env, HOME: home } });
-        await until(
-          "Caddy's certificates",
-          async () => {
-            const files = await readdir(join(home, "certificates"), { recursive: true }).catch(() => []);
-            return files.filter((name) => name.endsWith(".crt")).length >= names.length ? true : null;
-          },
-          timeoutMs,
-        );
+        const look = async () => {
+          const files = await readdir(join(home, "certificates"), { recursive: true }).catch(() => []);
+          return files.filter((name) => name.endsWith(".crt")).length >= names.length ? true : null;
+        };
+        await Promise.race([until("Caddy's certificates", look, timeoutMs), front.hung]);
       },
     );
   } finally {
