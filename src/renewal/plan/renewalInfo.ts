@@ -1,3 +1,4 @@
+import pLimit from "p-limit";
 import { RenewalError, toRenewalError } from "../../domain/errors.ts";
 import type { ErrorCode } from "../../domain/errorTable.ts";
 import type { Issuer } from "../../domain/issuer.ts";
@@ -12,6 +13,13 @@ import { askPlanner, attemptWrite } from "./unplannable.ts";
 
 /** Planning waits for a poll round, so a round is short; the rest is due at the next tick. */
 const ROUND_MS = 20_000;
+/**
+ * Polls in one round, in batches of the planner: a thousand a minute by default, so a million certificates within a day.
+ * More are never made, however many are due: neither a fleet that was issued at once nor one that was not polled for days
+ * makes a burst. The longest due come first.
+ */
+export const POLL_BATCHES = 5;
+const AT_ONCE = 10;
 const REQUEST_TIMEOUT_MS = 10_000;
 /** Polls of a fleet issued together drift apart by up to this fraction of their interval. */
 const SPREAD_FRACTION = 0.05;
@@ -38,11 +46,16 @@ export async function pollRenewalInfo(context: Context, signal: AbortSignal): Pr
   /** Issuer → the error that ended asking it in this round. */
   const troubled = new Map<string, RenewalError>();
   let moved = 0;
-  for (const row of await store.renewalInfos.due(clock.now(), settings.batch)) {
-    signal.throwIfAborted();
-    if (clock.monotonic() - startedAt > ROUND_MS) break;
-    if (await attemptPoll(context, row, troubled, signal)) moved += 1;
-  }
+  const limit = pLimit(AT_ONCE);
+  const polls = (await store.renewalInfos.due(clock.now(), POLL_BATCHES * settings.batch)).map((row) =>
+    limit(async () => {
+      signal.throwIfAborted();
+      if (clock.monotonic() - startedAt > ROUND_MS) return;
+      if (await attemptPoll(context, row, troubled, signal)) moved += 1;
+    }),
+  );
+  // All of them have ended before anything is thrown.
+  for (const poll of await Promise.allSettled(polls)) if (poll.status === "rejected") throw poll.reason;
   return moved;
 }
 

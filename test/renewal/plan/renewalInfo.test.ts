@@ -11,7 +11,7 @@ import { Secret } from "../../../src/domain/secret.ts";
 import type { Store } from "../../../src/domain/store.ts";
 import type { Context } from "../../../src/renewal/context.ts";
 import { planDue } from "../../../src/renewal/plan/plan.ts";
-import { pollRenewalInfo } from "../../../src/renewal/plan/renewalInfo.ts";
+import { POLL_BATCHES, pollRenewalInfo } from "../../../src/renewal/plan/renewalInfo.ts";
 import { DEFAULT_SETTINGS } from "../../../src/renewal/rules/settings.ts";
 import { openStore, openVault } from "../../../src/store/index.ts";
 import { certificate, DAY_MS, endpointStatus, ISSUED_AT, NOW, version } from "../../support/model/facts.ts";
@@ -33,7 +33,7 @@ let asked: string[];
 let jobs: Job[];
 let certificates: Certificate[];
 /** What each issuer answers; null: it has no renewalInfo. */
-let answers: Record<string, (() => RenewalInfo | null) | null>;
+let answers: Record<string, (() => RenewalInfo | null | Promise<RenewalInfo>) | null>;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "renewd-ari-"));
@@ -270,11 +270,57 @@ describe("polling renewalInfo", () => {
   });
 });
 
+describe("the polls of a large fleet", () => {
+  it("are enough in a day for a million certificates at the planner's own pace, once a minute", () => {
+    const perTick = POLL_BATCHES * DEFAULT_SETTINGS.batch;
+    expect(perTick).toBe(1_000);
+    expect((perTick * DAY_MS) / 60_000).toBeGreaterThan(1_000_000);
+  });
+
+  it("are spread over rounds of one size, when it was issued at once and after days without a planner", async () => {
+    const names = Array.from({ length: 12 }, (_, index) => `cert-${String(index).padStart(2, "0")}`);
+    await live(names);
+    answers.ca = () => ({ ...SUGGESTED, pollAt: now + 6 * HOUR_MS });
+    const roundsOf = async (): Promise<number[]> => {
+      asked = [];
+      const rounds: number[] = [];
+      for (let tick = 0; tick < 4; tick++) {
+        const before = asked.length;
+        await poll(1);
+        rounds.push(asked.length - before);
+        now += 60_000;
+      }
+      expect(new Set(asked).size).toBe(names.length);
+      return rounds;
+    };
+    expect(await roundsOf()).toEqual([5, 5, 2, 0]);
+    now += 3 * DAY_MS;
+    expect(await roundsOf(), "nothing is made up for").toEqual([5, 5, 2, 0]);
+  });
+
+  it("are made ten at a time", async () => {
+    await live(Array.from({ length: 25 }, (_, index) => `cert-${index}`));
+    const answering = Promise.withResolvers<RenewalInfo>();
+    const begun = Promise.withResolvers<void>();
+    answers.ca = () => {
+      if (asked.length === 10) begun.resolve();
+      return answering.promise;
+    };
+    const polled = poll();
+    await begun.promise;
+    expect(asked).toHaveLength(10);
+    answering.resolve(SUGGESTED);
+    await polled;
+    expect(asked).toHaveLength(25);
+  });
+});
+
 describe("a CA that moves the windows of 120 certificates into the past", () => {
   it("gets them all replaced, in bounded rounds, what expires first with the smallest priority number", {
     timeout: 180_000,
   }, async () => {
-    const batch = 50;
+    const perRound = 50;
+    const batch = perRound / POLL_BATCHES;
     const names = Array.from({ length: 120 }, (_, index) => `cert-${String(index).padStart(3, "0")}`);
     await live(names, { notAfter: NOW + 40 * DAY_MS });
     while (asked.length < names.length) await poll(batch);
@@ -295,7 +341,7 @@ describe("a CA that moves the windows of 120 certificates into the past", () => 
       rounds.push((await planDue(context(batch), NO_SIGNAL)).length);
       now += 60_000;
     }
-    expect(rounds).toEqual([batch, batch, names.length - 2 * batch, 0]);
+    expect(rounds).toEqual([perRound, perRound, names.length - 2 * perRound, 0]);
     const renewals = await store.renewals.list({ limit: 1_000 });
     expect(renewals).toHaveLength(names.length);
     expect(new Set(renewals.map(({ reason }) => reason))).toEqual(new Set(["renewalInfo"]));
