@@ -76,7 +76,12 @@ const planner = z.strictObject({
   sweep: duration({ min: "500ms", max: "10m" })
     .prefault("5s")
     .describe("How often outstanding work without a live job is enqueued again."),
-  batch: z.int().min(1).max(10_000).default(200).describe("Certificates handled per tick at most; CAs are asked for the renewal windows of five times as many."),
+  batch: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(200)
+    .describe("Certificates handled per tick at most; CAs are asked for the renewal windows of five times as many."),
 });
 
 const workers = z.strictObject({
