@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import type { Command } from "commander";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { jsonDocuments } from "../../scripts/jsonDocuments.ts";
 import { createProgram } from "../../src/cli/program.ts";
 import { fillWatched } from "../store/watchedTests.ts";
@@ -33,9 +34,21 @@ function leaves(command: Command, path: readonly string[]): string[] {
 }
 const KINDS: readonly string[] = ["solvers"];
 
+/** In the installation's directory. */
+const [FILE, CONFIG, DIRECTORY] = ["<a new file>", "<its configuration>", "<its directory>"];
+
+const SERVER = { domains: ["acme.example.org"], nameServers: { "ns1.acme.example.org": ["192.0.2.1"] } };
+const PLAIN = JSON.parse(configText(["www", "api"]));
+const TEXT = JSON.stringify({
+  ...PLAIN,
+  solvers: { ...PLAIN.solvers, own: { type: "dns-server", ...SERVER, resolvers: ["127.0.0.1:1"] } },
+  notifications: { ops: { type: "command", command: ["/bin/true"] } },
+});
+
+/** One for all: what a command changes here, the others can do with. */
 let installation: Installation;
-beforeEach(async () => {
-  installation = await createInstallation(configText(["www", "api"]));
+beforeAll(async () => {
+  installation = await createInstallation(TEXT);
   await installation.issue(version({ certificate: "www" }));
   await installation.store.alerts.save(alert());
   await installation.store.inventory.record([sighting({ fingerprint: "abcdef".padEnd(64, "0") })], Date.now());
@@ -44,7 +57,7 @@ beforeEach(async () => {
     renewal({ id: "aaaaaaaa-1", certificate: "api", state: "issuing", errorCode: "acme.dns", errorMessage: "no" }),
   );
 });
-afterEach(() => installation[Symbol.asyncDispose]());
+afterAll(() => installation[Symbol.asyncDispose]());
 
 describe("what --json prints", () => {
   test.each([
@@ -61,6 +74,9 @@ describe("what --json prints", () => {
     ["AlertRulesReport", ["alerts", "rules"]],
     ["AlertAcknowledgeReport", ["alerts", "acknowledge", "0badcafe", "--reason", "x"]],
     ["AlertTestReport", ["alerts", "test", "clock"]],
+    // Before a renewal is in flight.
+    ["RetryReport", ["retry", "www"]],
+    ["RenewalActionReport", ["deploy", "www"]],
     ["RenewReport", ["renew", "www", "--force"]],
     ["ReplacementReport", ["replace", "status"]],
     ["AuditReport", ["audit", "verify"]],
@@ -87,12 +103,27 @@ describe("what --json prints", () => {
     ["OpenReport", ["open"]],
     ["RehearseReport", ["rehearse", "www"]],
     ["DialReport", ["dial", "www"]],
-    ["RenewalActionReport", ["deploy", "www"]],
+    ["HorizonReport", ["horizon"]],
+    ["TargetCheckReport", ["check", "--target", "lb"]],
+    ["DrillsReport", ["drill", "--list"]],
+    ["DrillStartReport", ["drill", "www", "--dry-run"]],
+    ["ReplaceReport", ["replace", "start", "--issuer", "ca", "--deadline", "24h", "--dry-run"]],
+    ["DefinitionsReport", ["certificates", "add", "new", "new.example.org", "--set", "endpoints=[a.example.org:443]"]],
+    ["DefinitionsExport", ["certificates", "export"]],
+    ["DryRunReport", ["run", "--dry-run"]],
+    ["BackupDocument", ["backup", FILE]],
+    ["PlanAgainstReport", ["plan", "--against", CONFIG]],
+    ["InitReport", ["init", "--print", "--root", DIRECTORY, "--ca", "letsencrypt", "--no-input", "--agree-tos"]],
+    ["StoreReopenReport", ["store", "reopen"]],
+    ["AuditReport", ["audit", "accept", "--reason", "x", "--yes"]],
+    ["NotifyReport", ["notify"]],
+    ["DelegationReport", ["challenges", "delegate", "www.example.org"]],
     ["Error", ["renew", "nobody"]],
-    ["Error", ["notify"]],
     ["Error", ["alerts", "exercise"]],
   ])("fits the schema %s: renewd %s", async (name, args) => {
-    const { stdout } = await installation.run(...args, "--json");
+    const places = { [FILE]: "backup.file", [CONFIG]: "renewd.yaml", [DIRECTORY]: "" };
+    const filled = args.map((each) => (each in places ? join(installation.directory, places[each] ?? "") : each));
+    const { stdout } = await installation.run(...filled, "--json");
     const validate = ajv.getSchema(`documents#/$defs/${name}`);
     expect(validate?.(JSON.parse(stdout)), JSON.stringify(validate?.errors, null, 1)).toBe(true);
   });
