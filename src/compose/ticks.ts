@@ -24,7 +24,8 @@ export interface Ticks {
 
 /**
  * The schedule in Redis shares ticks among planners. When none has come for a while (a planner died with Redis while it
- * ran one, and BullMQ waits for its lock) this process plans and sweeps by itself: doing so twice is harmless.
+ * ran one, and BullMQ waits for its lock) this process plans and sweeps by itself: doing so twice is harmless. A plan that
+ * used up its time goes on with the next sweep: of a thousand certificates due at once none waits for a tick more.
  */
 export function watchedTicks(
   context: Context,
@@ -41,6 +42,7 @@ export function watchedTicks(
   const stopped = new AbortController();
   const parts = createParts(context);
   let configured = false;
+  let isUnfinished = false;
   const applied = async (signal: AbortSignal): Promise<void> => {
     if (configured) return;
     await configure(context, signal);
@@ -49,12 +51,14 @@ export function watchedTicks(
   const run: Ticks["run"] = async (what, signal) => {
     last[what] = clock.monotonic();
     await applied(signal);
-    await (what === "plan" ? planTick(context, parts, signal) : sweep(context, signal));
+    if (what === "plan") isUnfinished = await planTick(context, parts, signal);
+    else await sweep(context, signal);
     onDone(what, what === "plan" ? parts.failing().map((part) => `${partName(part)} failed`) : []);
   };
   const catchUp = async (signal: AbortSignal): Promise<void> => {
     for (const what of ["plan", "sweep"] as const) {
-      if (clock.monotonic() - last[what] > quietMaxMs(what)) await run(what, signal);
+      const isLeft = what === "plan" && isUnfinished;
+      if (isLeft || clock.monotonic() - last[what] > quietMaxMs(what)) await run(what, signal);
     }
   };
   const catchingUp = repeat(() => times().sweepMs, catchUp, onError);
