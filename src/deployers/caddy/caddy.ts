@@ -9,7 +9,7 @@ import { durationOption } from "../base/duration.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { socketOption } from "../base/secretUrl.ts";
 import { absolutePath, placeOf, resolveTargetPath } from "../base/targetPath.ts";
-import { controlProcess } from "../local/controlSocket.ts";
+import { sharedControlProcess } from "../local/controlSocket.ts";
 import { inspectFiles } from "../local/inspectFiles.ts";
 import { modeOf, ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
 import { filesReceipt, withStagedPair } from "../local/pairFiles.ts";
@@ -55,7 +55,7 @@ export const caddy: Plugin<CaddyOptions, DeployerDependencies, Deployer> = {
     preflight: (certificate, _leaf, signal) => preflight(options, certificate, signal),
     inspect: (request, signal) => inspect(options, request, signal),
     // Caddy answers the admin API when the new configuration serves and the old one has stopped listening.
-    server: () => controlProcess(options.admin, ["caddy"]),
+    server: sharedControlProcess(options.admin, ["caddy"]),
   }),
   occupies: (options, certificate) => [placeOf(options.file, certificate).path],
 };

@@ -10,7 +10,7 @@ import { pairPem } from "../base/pairPem.ts";
 import { socketOption } from "../base/secretUrl.ts";
 import { absolutePath, relativePath, resolveTargetPath, rootOf } from "../base/targetPath.ts";
 import type { Reader } from "../local/attributes.ts";
-import { controlProcess } from "../local/controlSocket.ts";
+import { sharedControlProcess } from "../local/controlSocket.ts";
 import { withForeignBlocks } from "../local/foreignBlocks.ts";
 import { inspectFiles } from "../local/inspectFiles.ts";
 import { modeOf, ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
@@ -20,7 +20,14 @@ import { readIfThere } from "../local/readRegular.ts";
 import { tryStaging } from "../local/tryStaging.ts";
 import { listCertificate, requireList } from "./list.ts";
 import { rivals } from "./rivals.ts";
-import { COMMAND_SAFE, type RuntimeAddress, requireAdmin, showCertificate, showPid } from "./runtime.ts";
+import {
+  COMMAND_SAFE,
+  type RuntimeAddress,
+  requireAdmin,
+  showCertificate,
+  showPid,
+  showPidAndCertificate,
+} from "./runtime.ts";
 import { sha1Of, updateMemory } from "./update.ts";
 
 /** HAProxy's CLI splits at spaces and gives `;`, `\` and `*` a special meaning. */
@@ -82,12 +89,15 @@ export const haproxy: Plugin<HaproxyOptions, DeployerDependencies, Deployer> = {
     "Swaps the certificate in a running HAProxy without a reload, and in the file that HAProxy reads at its next " +
     "start.",
   options: optionsSchema,
-  create: (options) => ({
-    deploy: (request, signal) => deploy(options, request, signal),
-    preflight: (certificate, _leaf, signal) => preflight(options, certificate, signal),
-    inspect: (request, signal) => inspect(options, request, signal),
-    server: (request, signal) => server(options, request, signal),
-  }),
+  create: (options) => {
+    const control = sharedControlProcess(options.socket, ["haproxy"]);
+    return {
+      deploy: (request, signal) => deploy(options, request, signal),
+      preflight: (certificate, _leaf, signal) => preflight(options, certificate, signal),
+      inspect: (request, signal) => inspect(options, request, signal),
+      server: async (request, signal) => server(options, await control(), request, signal),
+    };
+  },
   occupies: (options, certificate) => [resolveTargetPath(options.file, certificate)],
 };
 
@@ -155,13 +165,13 @@ async function inspect(
  */
 async function server(
   options: HaproxyOptions,
+  control: number | null,
   { certificate, leafPem }: ServerRequest,
   signal: AbortSignal,
 ): Promise<number | null> {
-  const pid = await controlProcess(options.socket, ["haproxy"]);
-  if (pid === null || pid !== (await showPid(addressOf(options), signal))) return null;
-  const loaded = await showCertificate(addressOf(options), knownName(options, certificate), signal);
-  return loaded?.used === true && loaded.sha1 === sha1Of(leafPem) ? pid : null;
+  if (control === null) return null;
+  const { pid, loaded } = await showPidAndCertificate(addressOf(options), knownName(options, certificate), signal);
+  return pid === control && loaded?.used === true && loaded.sha1 === sha1Of(leafPem) ? pid : null;
 }
 
 /** null: memory and file hold the same certificate, or one of them holds none. */

@@ -70,7 +70,10 @@ export async function showCertificate(
   name: string,
   signal: AbortSignal,
 ): Promise<LoadedCertificate | null> {
-  const answer = await haproxyCommand(address, `show ssl cert ${name}\n`, signal);
+  return certificateIn(await haproxyCommand(address, `show ssl cert ${name}\n`, signal));
+}
+
+function certificateIn(answer: string): LoadedCertificate | null {
   const status = /^Status: (\w+)/m.exec(answer)?.[1];
   if (status === undefined) return null;
   return { used: status === "Used", sha1: /^SHA1 FingerPrint: ([0-9A-F]{40})/m.exec(answer)?.[1] ?? null };
@@ -78,8 +81,22 @@ export async function showCertificate(
 
 /** The process that answers, as its own machine or container counts; null: it does not say. */
 export async function showPid(address: RuntimeAddress, signal: AbortSignal): Promise<number | null> {
-  const pid = /^Pid: (\d+)$/m.exec(await haproxyCommand(address, "show info\n", signal))?.[1];
+  return pidIn(await haproxyCommand(address, "show info\n", signal));
+}
+
+function pidIn(answer: string): number | null {
+  const pid = /^Pid: (\d+)$/m.exec(answer)?.[1];
   return pid === undefined ? null : Number(pid);
+}
+
+/** Both by one connection. */
+export async function showPidAndCertificate(
+  address: RuntimeAddress,
+  name: string,
+  signal: AbortSignal,
+): Promise<{ readonly pid: number | null; readonly loaded: LoadedCertificate | null }> {
+  const answer = await haproxyCommand(address, `show info; show ssl cert ${name}\n`, signal);
+  return { pid: pidIn(answer), loaded: certificateIn(answer) };
 }
 
 /**

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { sharedReading } from "../../process/sharedReading.ts";
 import { LISTENING, listenersAtPath, processes, socketsAt, socketsOf } from "../../process/sockets.ts";
 
 /**
@@ -18,6 +19,11 @@ export async function controlProcess(socket: string, programs: readonly string[]
   const [pid, ...others] = found;
   const held = pid === undefined ? null : socketsOf(pid);
   return others.length === 0 && listeners.every((inode) => held?.has(inode)) ? (pid ?? null) : null;
+}
+
+/** The same for many certificates of one server, which ask at the same time. */
+export function sharedControlProcess(socket: string, programs: readonly string[]): () => Promise<number | null> {
+  return sharedReading(() => controlProcess(socket, programs));
 }
 
 async function listenersAt(socket: string): Promise<readonly number[] | null> {
