@@ -18,13 +18,8 @@ export interface Probe {
    */
   observe(endpoint: Dialled, address: string, expected: Version | null, signal: AbortSignal): Promise<Observation>;
   /**
-   * Whether the process accepts every connection that this machine opens to the address, and nobody else does. False
-   * where this cannot be told. Left out: it never can.
-   */
-  isSoleServer?(pid: number, at: { readonly address: string; readonly port: number }): Promise<boolean>;
-  /**
    * Connections of this process of renewd to the address in the last ten seconds, for whatever server name, whose other
-   * end the process held; 0 after one whose other end it did not hold. Left out: this cannot be told.
+   * end the process held; 0 for so long after one whose other end it did not hold. Left out: this cannot be told.
    */
   attested?(pid: number, at: { readonly address: string; readonly port: number }): number;
 }

@@ -12,6 +12,7 @@ const COUNTED_MAX = 2_000;
  */
 export interface Attestations {
   add(place: string, isHeld: boolean): void;
+  /** 0 for ten seconds after one that was not held. */
   count(place: string): number;
   isSuspect(place: string): boolean;
 }
@@ -21,6 +22,7 @@ export function createAttestations(now: () => number): Attestations {
   const heldAt = new Map<string, number[]>();
   const missedAt = new Map<string, number>();
   const isRecent = (at: number): boolean => now() - at < ATTESTED_MS;
+  const isSuspect = (place: string): boolean => isRecent(missedAt.get(place) ?? Number.NEGATIVE_INFINITY);
   return {
     add(place, isHeld) {
       for (const known of [heldAt, missedAt]) if (known.size >= PLACES_MAX) known.clear();
@@ -32,7 +34,8 @@ export function createAttestations(now: () => number): Attestations {
       const recent = (heldAt.get(place) ?? []).filter(isRecent).slice(1 - COUNTED_MAX);
       heldAt.set(place, [...recent, now()]);
     },
-    count: (place) => (heldAt.get(place) ?? []).filter(isRecent).length,
-    isSuspect: (place) => isRecent(missedAt.get(place) ?? Number.NEGATIVE_INFINITY),
+    // Others of the same reading may have been added after the one that was missed.
+    count: (place) => (isSuspect(place) ? 0 : (heldAt.get(place) ?? []).filter(isRecent).length),
+    isSuspect,
   };
 }

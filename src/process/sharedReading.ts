@@ -2,53 +2,48 @@ import { setTimeout as delay } from "node:timers/promises";
 
 /** Those who ask together ask within this time, and share a reading. */
 const GATHER_MS = 5;
-/** Of one core, in the long run: what a reading takes grows with the machine's sockets and processes. */
-const SHARE_MAX = 0.1;
-/** Readings of a moment: one who asks alone waits for nothing. */
-const AHEAD_MS = 100;
+/** From one reading to the next, in the long run. One who asks alone, or a few, wait for nothing. */
+const INTERVAL_MS = 100;
+const AT_ONCE = 10;
+/** What a reading takes grows with the machine's sockets and processes: for half of the time it pauses. */
+const PAUSE_SHARE = 2;
 const WAIT_MAX_MS = 1_000;
 
-/** What reading costs, and how long to wait for the next one therefore. */
+/** How often may be read. */
 export interface Pace {
-  spend<T>(read: () => Promise<T>): Promise<T>;
+  /** `leastMs`: for how much time it counts though it takes less. */
+  spend<T>(read: () => Promise<T>, leastMs?: number): Promise<T>;
   waitMs(): number;
 }
 
-/** Both in ms. */
-export interface PaceClock {
-  /** Never set back. */
-  readonly now: () => number;
-  /** Processor time of this process: on a busy machine the time on the clock says little. */
-  readonly used: () => number;
-}
-
-export function createPace({ now, used }: PaceClock): Pace {
+/** `now`: ms of a clock that is never set back. */
+export function createPace(now: () => number = () => performance.now()): Pace {
   let spentMs = 0;
   let settledAt = now();
   const settle = (): void => {
     const at = now();
-    spentMs = Math.max(0, spentMs - (at - settledAt) * SHARE_MAX);
+    spentMs = Math.max(0, spentMs - (at - settledAt));
     settledAt = at;
   };
   return {
-    async spend(read) {
-      const before = used();
+    async spend(read, leastMs = 0) {
+      const startedAt = now();
+      settle();
       try {
         return await read();
       } finally {
-        settle();
-        spentMs += used() - before;
+        spentMs += Math.max(leastMs, PAUSE_SHARE * (now() - startedAt));
       }
     },
     waitMs() {
       settle();
-      return Math.min(WAIT_MAX_MS, Math.max(GATHER_MS, (spentMs - AHEAD_MS) / SHARE_MAX));
+      return Math.min(WAIT_MAX_MS, Math.max(GATHER_MS, spentMs - (AT_ONCE - 1) * INTERVAL_MS));
     },
   };
 }
 
 /** One reading at a time. Who asks meanwhile shares the next one, so that nobody gets what was read before they asked. */
-export function sharedReading<T>(read: () => Promise<T>, pace: Pace): () => Promise<T> {
+export function sharedReading<T>(read: () => Promise<T>, pace: Pace = createPace()): () => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
   let next: Promise<T> | null = null;
   return () => {
@@ -58,7 +53,7 @@ export function sharedReading<T>(read: () => Promise<T>, pace: Pace): () => Prom
       .then(() => delay(pace.waitMs()))
       .then(() => {
         next = null;
-        return pace.spend(read);
+        return pace.spend(read, INTERVAL_MS);
       });
     next = mine;
     last = mine;

@@ -1,5 +1,5 @@
 import { createAttestations } from "./attestations.ts";
-import { createPace, type Pace, type PaceClock, sharedReading } from "./sharedReading.ts";
+import { createPace, type Pace, sharedReading } from "./sharedReading.ts";
 import {
   canonical,
   ESTABLISHED,
@@ -40,7 +40,7 @@ export interface Neighbours {
    * proxy, which holds the other end itself, and no translation of addresses, after which that end has other ones.
    */
   holdsOtherEnd(pid: number, ends: Ends): Promise<boolean>;
-  /** Connections to the place in the last ten seconds whose other end the process held; 0 after one that it did not. */
+  /** Connections to the place in the last ten seconds whose other end the process held; 0 for so long after one that it did not. */
   attested(pid: number, place: Place): number;
 }
 
@@ -62,18 +62,14 @@ interface Look {
 
 const THIS_MACHINE: Kernel = { tcpSockets, socketHolders, socketsOf };
 
-const THIS_PROCESS: PaceClock = {
-  now: () => performance.now(),
-  used: () => {
-    const { user, system } = process.cpuUsage();
-    return (user + system) / 1_000;
-  },
-};
-
-export function createNeighbours(kernel: Kernel = THIS_MACHINE, clock: PaceClock = THIS_PROCESS): Neighbours {
-  const pace = createPace(clock);
+/** `now`: ms of a clock that is never set back. */
+export function createNeighbours(
+  kernel: Kernel = THIS_MACHINE,
+  now: () => number = () => performance.now(),
+): Neighbours {
+  const pace = createPace(now);
   const look = sharedReading(() => lookNow(kernel, pace), pace);
-  const attestations = createAttestations(clock.now);
+  const attestations = createAttestations(now);
 
   async function judge(pid: number, { address, port }: Place, { sockets, own, holders }: Look): Promise<boolean> {
     const at = sockets?.(port);

@@ -30,7 +30,6 @@ export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOp
   const neighbours = createNeighbours();
   const turn = createTurns();
   return {
-    isSoleServer: neighbours.isSoleServer,
     attested: neighbours.attested,
 
     async addresses(endpoint, signal) {
@@ -129,13 +128,21 @@ interface Wanted extends ExpectedCertificate {
   readonly keyKind: KeyKind;
 }
 
-function wantedOf({ leaf, keyType, chainPem }: Version): Wanted {
-  return {
+/** Every connection of a proof asks for the same version. */
+const WANTED = new WeakMap<Version, Wanted>();
+
+function wantedOf(version: Version): Wanted {
+  const known = WANTED.get(version);
+  if (known !== undefined) return known;
+  const { leaf, keyType, chainPem } = version;
+  const wanted: Wanted = {
     fingerprint: leaf.fingerprint,
     serial: leaf.serial,
     chain: chainToServe(chainPem),
     keyKind: keyType.startsWith("rsa") ? "rsa" : "ec",
   };
+  WANTED.set(version, wanted);
+  return wanted;
 }
 
 /**

@@ -114,12 +114,9 @@ export async function gatherEvidence(
     progress = progressAfter(progress, group, evidence);
     if (!group.every(({ problem, byServer }) => problem === null && byServer)) server = null;
     const asked = progress.answered >= aim.connectionsMin;
-    if (server !== null && asked && missingHere(context.probe, { ...aim, evidence }, server) === 0) {
-      // Asked once more at the end: another process may have begun to listen meanwhile.
-      if (await isSole(context.probe, aim, server))
-        evidence = { ...evidence, server, attested: attestedAt(context.probe, aim, server) };
-      else server = null;
-    }
+    // The kernel was asked after the last handshake, so nobody else had begun to listen by then.
+    if (server !== null && asked && missingHere(context.probe, { ...aim, evidence }, server) === 0)
+      evidence = { ...evidence, server, attested: attestedAt(context.probe, aim, server) };
     const proved = asked && isProved(evidence, aim.terms) && aim.mayProve(progress);
     const last = group.at(-1);
     if (last !== undefined && (proved || progress.undialable >= UNDIALABLE_MAX || aim.stop(progress))) {
@@ -134,10 +131,6 @@ export async function gatherEvidence(
     if (!progress.lastGroupGood) pauseMs = Math.min(pauseMs * 2, pause.maxMs);
     await clock.sleep(Math.max(0, startedAt + nextInMs - clock.monotonic()), signal);
   }
-}
-
-async function isSole({ isSoleServer }: Probe, { address, endpoint }: Gathering, server: number): Promise<boolean> {
-  return (await isSoleServer?.(server, { address, port: endpoint.port })) === true;
 }
 
 /** Of connections to the address in the last ten seconds, also of other certificates. */

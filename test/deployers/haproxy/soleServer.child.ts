@@ -6,6 +6,7 @@ import { systemClock } from "../../../src/compose/clock.ts";
 import { caddy } from "../../../src/deployers/caddy/caddy.ts";
 import { haproxy } from "../../../src/deployers/haproxy/haproxy.ts";
 import type { IssuedCertificate, Version } from "../../../src/domain/version.ts";
+import { createNeighbours } from "../../../src/process/soleServer.ts";
 import { noEvidence } from "../../../src/renewal/rules/proof.ts";
 import { DEFAULT_SETTINGS } from "../../../src/renewal/rules/settings.ts";
 import { gatherEvidence } from "../../../src/renewal/steps/gatherEvidence.ts";
@@ -30,6 +31,7 @@ const deployer = haproxy.create(
   dependencies("lb"),
 );
 const probe = createProbe({ timeoutMs: 10_000, now: Date.now });
+const neighbours = createNeighbours();
 const issue = (generation: number) => issuer.issue({ certificate: "www", generation });
 const asVersion = (pair: IssuedCertificate): Version =>
   version({ ...pair, keyType: pair.leaf.keyType ?? "ecdsa-p256" });
@@ -41,7 +43,7 @@ const deployed = async (generation: number): Promise<Version> => {
 const serverOf = async ({ leafPem }: Version): Promise<number | null> =>
   (await deployer.server?.({ certificate: "www", leafPem }, SIGNAL)) ?? null;
 const isSole = async (pid: number | null, port = lb.port): Promise<boolean | undefined> =>
-  await probe.isSoleServer?.(pid ?? 0, { address: ADDRESS, port });
+  await neighbours.isSoleServer(pid ?? 0, { address: ADDRESS, port });
 const gather = async (made: Version, port: number, server = () => serverOf(made)) => {
   const startedAt = performance.now();
   const { proved, evidence } = await gatherEvidence(
@@ -102,7 +104,7 @@ const caddyServer = async (): Promise<number | null> =>
   (await caddyDeployer.server?.({ certificate: "www", leafPem: fifth.leafPem }, SIGNAL)) ?? null;
 const inCaddy = await gather(asVersion(fifth), edge.port, caddyServer);
 
-const elsewhere = await probe.isSoleServer?.(next ?? 0, { address: "192.0.2.1", port: lb.port });
+const elsewhere = await neighbours.isSoleServer(next ?? 0, { address: "192.0.2.1", port: lb.port });
 process.setgroups?.([NOBODY]);
 process.setegid?.(NOBODY);
 process.seteuid?.(NOBODY);
