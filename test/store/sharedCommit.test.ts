@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync, StatementSync } from "node:sqlite";
+import { setImmediate as eventLoop } from "node:timers/promises";
 import { Kysely, sql } from "kysely";
 import { afterEach, expect, test, vi } from "vitest";
 import { sqliteDialect, sqliteSource } from "../../src/store/dialect/sqlite.ts";
@@ -41,6 +42,18 @@ test("transactions that wait for each other share a commit", async () => {
   await Promise.all(Array.from({ length: 20 }, (_, n) => database.insert(n)));
   expect(counted()).toBeLessThanOrEqual(4);
   expect(await database.stored()).toHaveLength(20);
+});
+
+test("transactions whose turns come from elsewhere in one turn of the event loop share a commit", async () => {
+  await using database = await opened();
+  const counted = commits();
+  const answered = async (n: number) => {
+    await eventLoop();
+    await database.insert(n);
+  };
+  await Promise.all(Array.from({ length: 5 }, (_, n) => answered(n)));
+  expect(counted()).toBeLessThan(5);
+  expect(await database.stored()).toHaveLength(5);
 });
 
 test("one that fails takes nothing of the others with it, nor is any of it kept", async () => {

@@ -1,3 +1,4 @@
+import { setImmediate as eventLoop } from "node:timers/promises";
 import type { Answer, Storable } from "./driver.ts";
 import type { Connection } from "./sqliteConnection.ts";
 
@@ -9,7 +10,7 @@ export interface Member {
   rollback(): Promise<void>;
 }
 
-/** A transaction of SQLite, open for as long as the next member follows at once. */
+/** A transaction of SQLite, open for a turn of the event loop. */
 interface Shared {
   readonly onDisk: Promise<void>;
   readonly kept: () => void;
@@ -17,13 +18,15 @@ interface Shared {
 }
 
 /**
- * A commit waits for the disk, which is most of what a small transaction costs. Transactions that wait for each other
- * share one: each is a savepoint of the same SQLite transaction, and resolves when that is committed. It ends as soon
- * as nobody waits, or when the event loop must have its turn, so that other processes are not kept out for longer.
+ * A commit waits for the disk, and this process with it, which is most of what a small transaction costs. Transactions
+ * share one: each is a savepoint of the same SQLite transaction, and resolves when that is committed. The event loop
+ * has a turn before, so that those join whose answers from elsewhere have arrived. Other processes are kept out no
+ * longer: it ends at once where the event loop has waited for its turn already.
  */
 export class SharedCommit {
   readonly connection: Connection;
   #shared: Shared | null = null;
+  #endsSoon = false;
 
   constructor(connection: Connection) {
     this.connection = connection;
@@ -94,10 +97,21 @@ export class SharedCommit {
 
   async #handOn(giveUp: () => void): Promise<void> {
     try {
-      if (!this.connection.goesOn) await this.#end();
+      if (this.connection.isLate) await this.#end();
+      else if (this.#shared !== null && !this.#endsSoon) void this.#endSoon();
     } finally {
       giveUp();
     }
+  }
+
+  async #endSoon(): Promise<void> {
+    this.#endsSoon = true;
+    await eventLoop();
+    const giveUp = await this.connection.takeTurn();
+    this.#endsSoon = false;
+    // Where this fails its members have heard of it, and so does the next one.
+    await this.#end().catch(() => {});
+    giveUp();
   }
 
   async #end(): Promise<void> {

@@ -38,7 +38,6 @@ export class Connection {
   readonly #loopTurn: LoopTurn;
   #opened: { readonly database: DatabaseSync; readonly plans: KeptPlans } | null = null;
   #last: Promise<void> = Promise.resolve();
-  #waiting = 0;
 
   constructor(open: () => DatabaseSync, loopTurn: LoopTurn, onSchemaChange: () => void = () => {}) {
     this.#open = open;
@@ -50,18 +49,16 @@ export class Connection {
     return this.#opened?.database.isTransaction === true;
   }
 
-  /** Others wait, and the event loop need not have its turn first. */
-  get goesOn(): boolean {
-    return this.#waiting > 0 && !this.#loopTurn.isDue();
+  /** The event loop must have its turn. */
+  get isLate(): boolean {
+    return this.#loopTurn.isDue();
   }
 
   async takeTurn(): Promise<() => void> {
     const before = this.#last;
     const { promise, resolve: giveUp } = Promise.withResolvers<void>();
     this.#last = promise;
-    this.#waiting += 1;
     await before;
-    this.#waiting -= 1;
     await this.#loopTurn.yieldIfDue();
     return giveUp;
   }
