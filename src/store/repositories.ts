@@ -17,6 +17,7 @@ import { drillStore } from "./queries/drills.ts";
 import { type EventWriter, eventStore, eventStoreInside } from "./queries/events.ts";
 import { exerciseStore } from "./queries/exercises.ts";
 import { healthStore } from "./queries/health.ts";
+import { HeldRenewals } from "./queries/heldRenewals.ts";
 import { historySearch } from "./queries/historySearch.ts";
 import { horizonStore } from "./queries/horizon.ts";
 import { inventoryStore } from "./queries/inventory.ts";
@@ -63,8 +64,9 @@ export async function transactionRepositories<T>(
 ): Promise<T> {
   const { vault } = writer;
   const { events, outbox } = eventStoreInside(trx, writer);
+  const held = new HeldRenewals(trx, vault);
   const tx: Store = {
-    ...ports(database, trx, vault, { events, append: (_, event) => events.append(event) }),
+    ...ports(database, trx, vault, { events, append: (_, event) => events.append(event) }, held),
     transaction: (nested) => nested(tx),
     repairNumbers: () => repairNumbers(trx, database.dialect),
     serverTime: () => serverTime({ ...database, db: trx }),
@@ -80,6 +82,7 @@ export async function transactionRepositories<T>(
       // Calls that the work left running are outside the transaction from here on.
       scope.open = false;
     });
+  await held.flush();
   await outbox.flush();
   return result;
 }
@@ -104,6 +107,7 @@ function ports(
   db: Db,
   vault: Vault,
   { events, append }: { readonly events: EventStore; readonly append: AppendWith },
+  held?: HeldRenewals,
 ): Omit<Store, "transaction" | "repairNumbers" | "serverTime" | "serverVersion" | "close"> {
   return {
     certificates: {
@@ -112,7 +116,7 @@ function ports(
       lock: (names) => lockCertificates(db, database.dialect, names),
     },
     versions: versionStore(db, database.dialect, vault),
-    renewals: renewalStore(db, database.dialect, vault),
+    renewals: renewalStore(db, database.dialect, vault, held),
     deployments: deploymentStore(db, vault),
     observations: observationStore(db, vault),
     vantages: vantageStore(db),

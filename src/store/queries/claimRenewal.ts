@@ -1,0 +1,110 @@
+import { sql } from "kysely";
+import type { ErrorCode } from "../../domain/errorTable.ts";
+import { isClaimable } from "../../domain/lease.ts";
+import { isActive } from "../../domain/renewal.ts";
+import { isIntact } from "../rowSeal.ts";
+import { atomically, type Db, type Dialect, isPostgresql } from "../schema.ts";
+import type { Vault } from "../vault.ts";
+import { type EventWriter, eventStore } from "./events.ts";
+import { type HeldRenewal, type HeldRenewals, ORDER_COLUMNS } from "./heldRenewals.ts";
+import { RENEWAL_COLUMNS } from "./renewalLists.ts";
+
+/** The renewal with its order's state; `hasEnd`: an event says that it has ended, whoever wrote that. */
+type LockedRenewal = HeldRenewal & { readonly hasEnd: unknown };
+
+/** Its certificate's row first, as everywhere. An SQLite transaction is the only writer from its start. */
+export function lockRow(db: Db, id: string): Promise<LockedRenewal | undefined> {
+  const row = db
+    .selectFrom("renewals")
+    .select([...RENEWAL_COLUMNS, ...ORDER_COLUMNS, "seal"])
+    .select((columns) =>
+      columns
+        .exists(
+          columns
+            .selectFrom("events")
+            .select("seq")
+            .where("renewalId", "=", id)
+            // No index of types is taken for an expression: one renewal has few events.
+            .where(sql<string>`coalesce(type, '')`, "in", ENDS),
+        )
+        .as("hasEnd"),
+    )
+    .where("id", "=", id);
+  if (!isPostgresql(db)) return row.executeTakeFirst();
+  // PostgreSQL locks what a condition selects before the row that meets the condition.
+  const inOrder = row.where("certificate", "=", (own) =>
+    own
+      .selectFrom("certificates")
+      .select("name")
+      .where("name", "=", (inner) =>
+        inner.selectFrom("renewals as asked").select("asked.certificate").where("asked.id", "=", id),
+      )
+      .forNoKeyUpdate(),
+  );
+  return inOrder.forUpdate().executeTakeFirst();
+}
+
+interface Claiming {
+  readonly db: Db;
+  readonly dialect: Dialect;
+  readonly vault: Vault;
+  readonly held: HeldRenewals;
+}
+
+/** One claimant gets the row. The sweep returns when the lease ends, as the claimant may die. */
+export async function claim(
+  { db, dialect, vault, held }: Claiming,
+  id: string,
+  now: number,
+  leaseMs: number,
+): Promise<HeldRenewal | null> {
+  await held.flush();
+  const locked = await lockRow(db, id);
+  if (locked === undefined || !isActive(locked.state) || !isClaimable(locked, id, now, leaseMs)) return null;
+  const { hasEnd, ...seen } = locked;
+  // A row of before, put back after its end, has the seal that it had then: what it asked for was done.
+  if (!isIntact(vault, "renewals", seen) || (isTrue(hasEnd) && (await hasEnded(db, { dialect, vault }, id)))) {
+    held.forget(id);
+    await cancelAltered(db, seen, now);
+    return null;
+  }
+  const { fence, openClaims } = seen;
+  const leaseUntil = now + leaseMs;
+  held.keep(seen);
+  held.change(id, fence, { fence: fence + 1, openClaims: openClaims + 1, leaseUntil, nextActionAt: leaseUntil });
+  return held.get(id);
+}
+
+/** SQLite has no boolean. */
+function isTrue(value: unknown): boolean {
+  return value === true || value === 1;
+}
+
+const ENDS = ["renewal.succeeded", "renewal.failed", "renewal.cancelled", "renewal.rolledBack"] as const;
+
+/** As the history says. A renewal that has ended never goes on. */
+async function hasEnded(db: Db, writer: Omit<EventWriter, "worker">, id: string): Promise<boolean> {
+  const { list } = eventStore(db, { ...writer, worker: "" });
+  return (await list({ renewalId: id, types: ENDS, limit: 1, sealed: true })).length > 0;
+}
+
+/**
+ * Nobody with the master key planned this. It ends without a seal, so that the planner decides again and audits name
+ * it.
+ */
+function cancelAltered(db: Db, { id, certificate }: { id: string; certificate: string }, now: number): Promise<void> {
+  return atomically(db, async (trx) => {
+    await trx.updateTable("certificates").set({ nextCheckAt: now }).where("name", "=", certificate).execute();
+    await trx
+      .updateTable("renewals")
+      .set((row) => ({
+        ...{ state: "cancelled", finishedAt: now, nextActionAt: null, leaseUntil: null },
+        ...{ errorCode: ALTERED, errorMessage: "the renewal in the database is not as renewd wrote it" },
+        fence: row("fence", "+", 1),
+      }))
+      .where("id", "=", id)
+      .execute();
+  });
+}
+
+const ALTERED: ErrorCode = "store.altered";
