@@ -24,7 +24,7 @@ import { clearAbandonedAnswers, clearEarlierAnswers } from "./clearAnswers.ts";
 import { createClockReader, createDirectory, type DirectoryOptions } from "./directory.ts";
 import { eligibilityOf } from "./eligibility.ts";
 import { NoncePool } from "./nonce.ts";
-import { fetchOrder, neededOf, type Order, openOrder, orderFailure, readOrder } from "./order.ts";
+import { fetchOrder, neededOf, type OpenedOrder, type Order, openOrder, orderFailure, readOrder } from "./order.ts";
 import { type CheckedCsr, csrFault, ownCsr } from "./ownCsr.ts";
 import { type Deadline, pollUntil } from "./poll.ts";
 import { hasProblemType } from "./problem.ts";
@@ -204,7 +204,13 @@ interface Attempt {
 async function runOrder(attempt: Attempt): Promise<IssueResult> {
   const { ca, session, request, progress, solvers, deadline } = attempt;
   const privateKey = await keyOf(attempt);
-  const opened = await openOrder(ca, session, request, privateKey, progress);
+  const opened = await openOrder(
+    ca,
+    session,
+    request,
+    { privateKey, csr: () => createRequest(attempt, privateKey) },
+    progress,
+  );
   let { order } = opened;
   const isOpen = order.status === "pending" || order.status === "ready";
   if (order.status === "pending")
@@ -214,7 +220,7 @@ async function runOrder(attempt: Attempt): Promise<IssueResult> {
     });
   if (opened.earlier !== null)
     await clearAbandonedAnswers({ session, authorizations: opened.earlier.authorizations ?? [], solvers, progress });
-  if (isOpen) order = await finalize(attempt, order, await csrFor(attempt, opened.csr, privateKey));
+  if (isOpen) order = await finalize(attempt, order, await csrFor(attempt, opened, privateKey));
   order = await waitFor(attempt, "issuing", order, (found) => found.status === "valid");
   // If the certificate is bad, each attempt of this renewal downloads it again. Another order would get the same answer
   // and count against the CA's limits; the next renewal opens one.
@@ -239,18 +245,18 @@ async function keyOf({ request, own, progress }: Attempt): Promise<Secret> {
  * The stored request if it is for this key and these names: finalize certifies whatever key and names it holds, and the
  * database it comes from may have been written by others. The key is sealed.
  */
-async function csrFor(attempt: Attempt, stored: string | null, privateKey: Secret): Promise<string> {
+async function csrFor(attempt: Attempt, { csr: stored, made }: OpenedOrder, privateKey: Secret): Promise<string> {
   const fault = stored === null ? null : csrFault(Buffer.from(stored, "base64url"), privateKey, attempt.request);
   if (stored !== null && fault === null) return stored;
   if (fault !== null)
     await attempt.progress.save({ csr: null }, { type: "order.csrDiscarded", detail: { why: fault } });
-  return makeCsr(attempt, privateKey);
+  const csr = made ?? (await createRequest(attempt, privateKey));
+  await attempt.progress.save({ csr });
+  return csr;
 }
 
-async function makeCsr({ request, own, progress }: Attempt, privateKey: Secret): Promise<string> {
-  const csr = own?.csr ?? Buffer.from(await createCsr(privateKey, request.identifiers)).toString("base64url");
-  await progress.save({ csr });
-  return csr;
+async function createRequest({ request, own }: Attempt, privateKey: Secret): Promise<string> {
+  return own?.csr ?? Buffer.from(await createCsr(privateKey, request.identifiers)).toString("base64url");
 }
 
 /**
@@ -276,7 +282,8 @@ async function finalize(attempt: Attempt, order: Order, csr: string): Promise<Or
     if (current.status !== "ready") return current;
     reply = await ask();
   }
-  await progress.save({}, { type: "order.finalized", detail: { order: order.url } });
+  // Told with the certificate or what went wrong with it: the order's own state at the CA is what a worker resumes by.
+  progress.note({ type: "order.finalized", detail: { order: order.url } });
   return readOrder(order.url, reply);
 }
 

@@ -60,11 +60,19 @@ export function neededOf<Name extends "authorizations" | "finalize" | "certifica
 
 export interface OpenedOrder {
   readonly order: Order;
-  /** What is stored now: the CSR is null if the order is new or the stored one was abandoned. */
+  /** What is stored now: the CSR is null if the order is new and not ready, or the stored one was abandoned. */
   readonly csr: string | null;
+  /** The request that a new order was opened with; null: it is an older one. */
+  readonly made: string | null;
   readonly resumed: boolean;
   /** The order an earlier attempt left, resumed or abandoned; null: there was none, or the CA forgot it. */
   readonly earlier: Order | null;
+}
+
+interface NewOrder {
+  readonly privateKey: Secret;
+  /** Its certificate signing request. */
+  readonly csr: () => Promise<string>;
 }
 
 /**
@@ -75,7 +83,7 @@ export async function openOrder(
   ca: CertificateAuthority,
   session: Session,
   request: IssueRequest,
-  privateKey: Secret,
+  { privateKey, csr: create }: NewOrder,
   progress: OrderProgress,
 ): Promise<OpenedOrder> {
   const state = await progress.load();
@@ -86,22 +94,26 @@ export async function openOrder(
     const obstacle = typeof found === "string" ? found : whyUnusable(found, request, state, ca.now());
     if (obstacle === null && typeof found !== "string") {
       await progress.save({}, { type: "order.resumed", detail: { order: found.url, status: found.status } });
-      return { order: found, csr: state.csr, resumed: true, earlier };
+      return { order: found, csr: state.csr, made: null, resumed: true, earlier };
     }
     await progress.abandon(obstacle ?? "the order cannot be used");
   }
+  // Before the order: nothing comes between its answer and the record of its URL.
+  const made = await create();
   const { reply, replaces, refused } = await createOrder(ca, session, request, progress);
   const url = reply.headers.location;
   if (url === undefined || !ca.transport.owns(url)) {
     throw new RenewalError("acme.server", `CA "${ca.issuer}" opened an order without a usable URL (RFC 8555 §7.4).`);
   }
+  // An order that is ready is finalized next. Of one that is not, a stored request would say that it may be finalized.
+  const csr = orderSchema.safeParse(reply.data).data?.status === "ready" ? made : null;
   await progress.save(
-    { privateKey, orderUrl: url, csr: null },
+    { privateKey, orderUrl: url, csr },
     { type: "order.created", detail: { order: url, ...(replaces !== null && { replaces }) } },
   );
   // Not before the URL is durable: a crash in between would cost a second order.
   if (refused !== null) await progress.save({}, { type: "order.replacesRefused", detail: refused });
-  return { order: readOrder(url, reply), csr: null, resumed: false, earlier };
+  return { order: readOrder(url, reply), csr, made, resumed: false, earlier };
 }
 
 interface CreatedOrder {

@@ -25,6 +25,8 @@ export interface Deployment {
   readonly errorMessage: string | null;
   /** What the deployer returned last time, such as an ARN. It is passed to the deployer again. */
   readonly receipt: DeployReceipt | null;
+  /** There is a receipt, but it cannot be read. */
+  readonly isReceiptDamaged?: true;
   /** What the last inspection found wrong with what the target holds; null: nothing, or it was never inspected. */
   readonly inspectionProblem: string | null;
   /**

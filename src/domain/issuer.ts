@@ -56,6 +56,8 @@ export interface OrderProgress {
   load(): Promise<OrderState>;
   /** `order.created`, `order.resumed`, `challenge.presented` … go to the history with their detail. */
   save(state: Partial<OrderState>, event?: OrderEvent): Promise<void>;
+  /** Goes to the history with what is saved next, at the latest with the outcome. Nothing may depend on it. */
+  note(event: OrderEvent): void;
   /** The CA forgot or invalidated the order: forget its URL and CSR, keep the key. */
   abandon(why: string): Promise<void>;
   /**

@@ -2,6 +2,8 @@ import type { CertificateRecord } from "./certificate.ts";
 import type { Deployment, EndpointStatus } from "./deployment.ts";
 import type { OrderState } from "./issuer.ts";
 import type { Renewal, RenewalState } from "./renewal.ts";
+import type { RenewalInfoRecord } from "./renewalInfo.ts";
+import type { ReplacementMembership } from "./replacement.ts";
 import type { Version } from "./version.ts";
 
 export interface RenewalFilter {
@@ -33,6 +35,23 @@ export interface RenewalFacts {
   before(): Version | null;
   readonly deployments: readonly Deployment[];
   readonly endpoints: readonly EndpointStatus[];
+  /** When the last of its targets is due to be inspected; null: none is put off. */
+  readonly inspectionAt: number | null;
+  /** Of all versions of the certificate; null: there is none. */
+  readonly latestGeneration: number | null;
+  /** The certificate is part of a replacement that was not cancelled. */
+  readonly isReplaced: boolean;
+}
+
+/** What decides whether a certificate is renewed, of one instant. */
+export interface PlanningFacts {
+  /** The latest. */
+  readonly version: Version | null;
+  readonly replacement: ReplacementMembership | null;
+  readonly renewalInfo: RenewalInfoRecord | null;
+  readonly active: Renewal | null;
+  readonly deployments: readonly Deployment[];
+  readonly endpoints: readonly EndpointStatus[];
 }
 
 export interface RenewalStore {
@@ -42,6 +61,8 @@ export interface RenewalStore {
   /** As `get`, holding the row and its certificate's until the transaction ends. */
   lock(id: string): Promise<Renewal | null>;
   facts(renewal: Pick<Renewal, "certificate" | "generation">): Promise<RenewalFacts>;
+  /** Throws when the latest version is damaged. */
+  planningFacts(certificate: string): Promise<PlanningFacts>;
   active(certificate: string): Promise<Renewal | null>;
   /** Newest first. */
   list(filter: RenewalFilter): Promise<Renewal[]>;

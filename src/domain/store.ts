@@ -35,7 +35,14 @@ import type { WebAccessStore } from "./webAccess.ts";
 export type { DueClaim } from "./dueClaim.ts";
 export type { EventFilter, EventStore } from "./eventStore.ts";
 export type { ObservationStore, ObservedAddress } from "./observationStore.ts";
-export type { DuePage, RenewalFacts, RenewalFilter, RenewalPatch, RenewalStore } from "./renewalStore.ts";
+export type {
+  DuePage,
+  PlanningFacts,
+  RenewalFacts,
+  RenewalFilter,
+  RenewalPatch,
+  RenewalStore,
+} from "./renewalStore.ts";
 
 /** Everything durable. The database is the truth; every instant is ms since epoch, given by the caller. */
 export interface Store {
@@ -157,7 +164,8 @@ export interface VersionStore {
   setOrigin(certificate: string, generation: number, origin: Pick<Version, "issuer" | "directory">): Promise<void>;
   /** The first instant stays. */
   markRevoked(certificate: string, generation: number, at: number): Promise<void>;
-  markVerified(certificate: string, generation: number, at: number): Promise<void>;
+  /** `known`: the version as it was read just now; absent: it is read first. */
+  markVerified(certificate: string, generation: number, at: number, known?: Version): Promise<void>;
 }
 
 export interface DeploymentStore {
@@ -181,8 +189,27 @@ export interface DeploymentStore {
   forget(certificate: string, target: string): Promise<void>;
   /** For a target that left the configuration and holds nothing any more. */
   remove(certificate: string, target: string): Promise<void>;
-  /** Raises the fence and openClaims and takes the lease if it `isClaimable`; else null. */
-  claim(certificate: string, target: string, now: number, leaseMs: number): Promise<Deployment | null>;
+  /**
+   * Raises the fence and openClaims and takes the lease if it `isClaimable`; else null. `known`: the row as it was read
+   * just now; absent: it is read first.
+   */
+  claim(
+    certificate: string,
+    target: string,
+    now: number,
+    leaseMs: number,
+    known?: Deployment,
+  ): Promise<Deployment | null>;
+  /**
+   * The target holds the wanted generation now, which is due for inspection; lease, claims, back-off and errors end.
+   * Compare-and-set on fence and wanted generation.
+   */
+  recordDeployed(
+    claimed: Deployment,
+    done: { readonly deployedAt: number; readonly targetDigest: string | null; readonly receipt: DeployReceipt },
+  ): Promise<boolean>;
+  /** From now on those of these targets that do not back off wait for a deployer. */
+  offer(certificate: string, targets: readonly string[], now: number): Promise<void>;
   /** Compare-and-set on the fence. A pair that was just deployed is due for inspection. */
   update(certificate: string, target: string, fence: number, patch: DeploymentPatch): Promise<boolean>;
   /**

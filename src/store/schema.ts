@@ -46,7 +46,7 @@ export interface Schema {
   } & Sealed;
   /** The order's state lives on the renewal's row so that one statement can compare the fence and write it. */
   renewals: Renewal & Sealed & { sealedKey: string | null; orderUrl: string | null; csr: string | null };
-  deployments: Omit<Deployment, "exhausted" | "receipt" | "isAltered"> & {
+  deployments: Omit<Deployment, "exhausted" | "receipt" | "isReceiptDamaged" | "isAltered"> & {
     exhausted: Flag;
     receipt: Json | null;
     nextInspectionAt: number | null;

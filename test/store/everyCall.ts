@@ -102,7 +102,13 @@ function ofCertificates({ certificates, versions, observations, deployments, lef
       listAll: async () => [await deployments.listAll(), await deployments.listAll(["www"])],
       get: () => deployments.get("www", "lb"),
       receipt: () => deployments.receipt("www", "lb"),
+      offer: () => deployments.offer("www", ["lb"], NOW),
       claim: () => deployments.claim("www", "lb", NOW, 9_000),
+      recordDeployed: async () => {
+        const deployment = await deployments.get("www", "lb");
+        if (deployment === null) throw new Error("there is no deployment");
+        await deployments.recordDeployed(deployment, { deployedAt: NOW, targetDigest: null, receipt: {} });
+      },
       update: async () => {
         await deployments.update("www", "lb", 1, { deployedGeneration: 1, receipt: { id: "x" } });
         await deployments.update("www", "lb", 1, { exhausted: false });
@@ -198,6 +204,7 @@ function ofWork({ renewals, replacements, ledger, challenges, accounts, crls, dn
       get: () => renewals.get("r"),
       lock: () => renewals.lock("r"),
       facts: () => renewals.facts(renewal({ id: "r" })),
+      planningFacts: () => renewals.planningFacts("www"),
       active: () => renewals.active("www"),
       list: async () => {
         for (const filter of [{}, { certificate: "www" }, { certificates: ["www"] }, { since: NOW }])

@@ -15,6 +15,8 @@ export interface RenewalPlan {
   readonly issuer: string | null;
   /** See `runwayPriority`. */
   readonly priority: number;
+  /** When the sweep looks for it. Default: now. */
+  readonly nextActionAt?: number;
 }
 
 /** Inserts a renewal with its event, in the caller's transaction. Null: the certificate has an active one already. */
@@ -37,7 +39,7 @@ export async function insertRenewal(tx: Store, plan: RenewalPlan, now: number): 
     openClaims: 0,
     attempts: 0,
     retryAt: null,
-    nextActionAt: now,
+    nextActionAt: plan.nextActionAt ?? now,
     createdAt: now,
     finishedAt: null,
     errorCode: null,

@@ -11,7 +11,7 @@ import { chargesFor, decide, isFreeOfBudget, type PlanDecision, type PlanFacts }
 import { nextGeneration } from "../rules/generation.ts";
 import { isReplacementPending } from "../rules/replacement.ts";
 import { PERSON_PRIORITY, runwayPriority } from "../rules/window.ts";
-import { recordOutcome } from "../steps/reconcile.ts";
+import { recordChange } from "../steps/reconcile.ts";
 import { redeployDrifted } from "../steps/redeployDrifted.ts";
 import { wantGeneration } from "../steps/wantGeneration.ts";
 import { insertRenewal, type RenewalPlan } from "./newRenewal.ts";
@@ -40,18 +40,13 @@ export async function loadPlanFacts(
   record: CertificateRecord,
   buckets: Buckets = new Map(),
 ): Promise<PlanFacts> {
-  const version = await store.versions.latest(certificate.name);
-  const replacement = await store.replacements.of(certificate.name);
+  const found = await store.renewals.planningFacts(certificate.name);
+  const { version, replacement } = found;
   const issuer = isReplacementPending(replacement, version) ? replacement.issuer : null;
   return {
+    ...found,
     certificate: withoutDeadEndpoints(certificate, version),
     record,
-    version,
-    renewalInfo: await store.renewalInfos.get(certificate.name),
-    active: await store.renewals.active(certificate.name),
-    deployments: await store.deployments.list(certificate.name),
-    endpoints: await store.observations.statuses(certificate.name),
-    replacement,
     budget: { ca: services.budget(issuer ?? certificate.issuer), buckets },
   };
 }
@@ -208,22 +203,26 @@ export interface RenewalStart {
  * be replaced was replaced meanwhile.
  */
 export async function startRenewal(context: Context, facts: PlanFacts, start: RenewalStart): Promise<Renewal | null> {
-  const { clock, log } = context;
+  const { clock, log, settings } = context;
   const now = clock.now();
   const id = start.id ?? randomUUID();
   const inserted: Renewal[] = [];
   // In one transaction with what comes first: a commit fewer, and nobody sees a renewal that has no next step.
-  const isStarted = await recordOutcome(context, id, async (tx) => {
-    await tx.certificates.lock([facts.certificate.name]);
+  const isStarted = await recordChange(context, async (tx) => {
+    const plan = planFor(facts, { ...start, id, nextActionAt: now + settings.requeueMs }, now);
+    const { certificate, generation } = plan;
+    await tx.certificates.lock([certificate.name]);
+    const found = await tx.renewals.facts({ certificate: certificate.name, generation });
     // A whole renewal may have ended since the facts were loaded; a renewal for an older generation would never end.
-    if ((await tx.versions.latest(facts.certificate.name))?.generation !== facts.version?.generation) return false;
-    const renewal = await insertRenewal(tx, planFor(facts, { ...start, id }, now), now);
-    if (renewal === null) return false;
+    if (found.latestGeneration !== (facts.version?.generation ?? null)) return null;
+    const renewal = await insertRenewal(tx, plan, now);
+    if (renewal === null) return null;
     inserted.push(renewal);
-    const wanted = { certificate: facts.certificate, generation: renewal.generation, renewalId: id };
+    const wanted = { certificate, generation, renewalId: id };
     if (start.reason === "drift") await redeployDrifted(tx, wanted, now);
-    if (start.reason === "targetChanged") await wantGeneration(tx, wanted, now);
-    return true;
+    else if (start.reason === "targetChanged") await wantGeneration(tx, wanted, now);
+    else return { renewalId: id, facts: found };
+    return { renewalId: id };
   });
   if (!isStarted) return null;
   log.info({ certificate: facts.certificate.name, renewalId: id, reason: start.reason }, "renewal planned");
@@ -233,7 +232,7 @@ export async function startRenewal(context: Context, facts: PlanFacts, start: Re
 
 function planFor(
   { certificate, version, record, replacement, deployments }: PlanFacts,
-  start: RenewalStart,
+  start: RenewalStart & Pick<RenewalPlan, "nextActionAt">,
   now: number,
 ): RenewalPlan {
   const current = version?.generation ?? 0;

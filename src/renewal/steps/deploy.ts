@@ -69,9 +69,9 @@ async function claimAndBegin(context: Context, tx: Store, renewalId: string, tar
   if (action.kind !== "deploy" || !action.targets.includes(target) || facts.version === null) return null;
   const { certificate, generation } = renewal;
   // Another renewal may want a newer pair here by now, in a wave that is not reached yet.
-  const wanted = facts.deployments.find((row) => row.target === target)?.wantedGeneration;
-  if (wanted !== generation) return null;
-  const deployment = await tx.deployments.claim(certificate, target, clock.now(), settings.leaseMs);
+  const known = facts.deployments.find((row) => row.target === target);
+  if (known?.wantedGeneration !== generation) return null;
+  const deployment = await tx.deployments.claim(certificate, target, clock.now(), settings.leaseMs, known);
   if (deployment === null) return null;
   // From here on files may be replaced without a reload, however this attempt ends.
   if (isTrusted(deployment)) await tx.deployments.update(certificate, target, deployment.fence, { deployedAt: null });
@@ -117,8 +117,9 @@ async function attemptDeploy(context: Context, claimed: Claimed, lease: Lease): 
   const startedAt = clock.monotonic();
   try {
     const privateKey = await store.versions.privateKey(certificate, generation);
-    // A damaged one reads as none; asked for itself it throws, as a deployer must not take a target for a new one.
-    const previous = deployment.receipt ?? (await store.deployments.receipt(certificate, target));
+    // A damaged one throws when it is asked for: a deployer must not take a target for a new one.
+    const isDamaged = deployment.isReceiptDamaged ?? deployment.isAltered;
+    const previous = isDamaged ? await store.deployments.receipt(certificate, target) : deployment.receipt;
     const { leaf, leafPem, chainPem } = version;
     const pair = { certificate, generation, leaf, leafPem, chainPem, privateKey };
     lease.assertHeld();
@@ -182,27 +183,10 @@ async function recordDeployed(
   deployment: Deployment,
   { receipt, targetDigest, durationMs }: Extract<Outcome, { kind: "deployed" }>,
 ): Promise<void> {
-  const { certificate, target, fence, wantedGeneration } = deployment;
+  const { certificate, target, wantedGeneration } = deployment;
   const now = context.clock.now();
   const recorded = await recordDeployOutcome(context, renewal, deployment, async (tx) => {
-    const cleared = {
-      leaseUntil: null,
-      openClaims: 0,
-      nextAttemptAt: null,
-      exhausted: false,
-      errorCode: null,
-      errorMessage: null,
-    };
-    if (
-      !(await tx.deployments.update(certificate, target, fence, {
-        ...cleared,
-        deployedGeneration: wantedGeneration,
-        deployedAt: now,
-        targetDigest,
-        receipt,
-      }))
-    )
-      return false;
+    if (!(await tx.deployments.recordDeployed(deployment, { deployedAt: now, targetDigest, receipt }))) return false;
     const before = deployment.isAltered ? null : deployment.receipt;
     await recordMoved(tx, context.services, { certificate, target, before, receipt }, now);
     await tx.events.append(

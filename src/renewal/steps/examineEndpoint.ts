@@ -41,7 +41,7 @@ export async function examineEndpoints(
   approach: Approach,
   signal: AbortSignal,
 ): Promise<EndpointRound[]> {
-  const nameOf = await certificateNames(context.store, version);
+  const nameOf = certificateNames(context.store, version);
   const known = await knownEvidence(context.store, certificate.name);
   return Promise.all(
     endpoints.map((endpoint) => {

@@ -1,7 +1,7 @@
 import { type CertificateRecord, QUARANTINED } from "../../domain/certificate.ts";
 import { ERRORS } from "../../domain/errorTable.ts";
 import type { Reason, Renewal, RenewalState } from "../../domain/renewal.ts";
-import type { Store } from "../../domain/store.ts";
+import type { RenewalFacts, Store } from "../../domain/store.ts";
 import type { Context } from "../context.ts";
 import { renewalEvent } from "../history.ts";
 import { type Action, type Facts, holdsUntil } from "../rules/advance.ts";
@@ -25,7 +25,7 @@ export async function finish(
   context: Context,
   renewal: Renewal,
   ending: Ending,
-  facts: Facts,
+  facts: Facts & Pick<RenewalFacts, "inspectionAt">,
   now: number,
 ): Promise<void> {
   await tx.renewals.update(renewal.id, renewal.fence, {
@@ -35,11 +35,12 @@ export async function finish(
     leaseUntil: null,
     ...(ending.kind === "fail" ? { errorCode: ending.code, errorMessage: ending.message } : {}),
   });
-  await refundLimits(tx, renewal.id);
+  // What its order took is final since the version was stored.
+  if (facts.version === null) await refundLimits(tx, renewal.id);
   // The key of an order that will not be finished is useless.
   await tx.renewals.saveOrderState(renewal.id, renewal.fence, { privateKey: null, orderUrl: null, csr: null });
   // What was wrong with a target before stays in its status until an inspection has seen it right.
-  await tx.deployments.inspectBy(renewal.certificate, now);
+  if (facts.inspectionAt !== null && facts.inspectionAt > now) await tx.deployments.inspectBy(renewal.certificate, now);
   if (ending.kind === "succeed") await recordSucceeded(tx, renewal, facts, now);
   if (ending.kind === "fail") await recordFailed(tx, context, renewal, ending, facts, now);
   if (ending.kind === "cancel") {
@@ -51,10 +52,10 @@ export async function finish(
 
 async function recordSucceeded(tx: Store, renewal: Renewal, facts: Facts, now: number): Promise<void> {
   const { version } = facts;
-  await tx.versions.markVerified(renewal.certificate, renewal.generation, now);
-  const record = await tx.certificates.get(renewal.certificate);
+  await tx.versions.markVerified(renewal.certificate, renewal.generation, now, version ?? undefined);
+  const record = PUTS_OLD_PAIRS.includes(renewal.reason) ? await tx.certificates.get(renewal.certificate) : null;
   // Deploying an old pair fixes nothing about issuing: a new pair is still wanted, and the last error stays.
-  const heals = !(PUTS_OLD_PAIRS.includes(renewal.reason) && failedToIssue(record?.lastErrorCode ?? null));
+  const heals = record === null || !failedToIssue(record.lastErrorCode);
   const healed = { failures: 0, nextAttemptAt: null, lastErrorCode: null, lastErrorMessage: null };
   // The planner decides when it is due next: names may have been added, or a replacement started, meanwhile.
   await tx.certificates.update(renewal.certificate, {

@@ -44,7 +44,7 @@ export interface Gathering {
   /** What is known already. */
   readonly evidence: Evidence;
   /** A short name for what a connection served. */
-  readonly nameOf: (observation: Observation) => string;
+  readonly nameOf: (observation: Observation) => Promise<string>;
   /** Connections that must answer now, even if the evidence is enough already. */
   readonly connectionsMin: number;
   /** Pause after a group in which a connection did not get the certificate; it doubles up to the maximum. */
@@ -108,7 +108,7 @@ export async function gatherEvidence(
     const pace = { size, after: evidence, withinMs: server === null ? gapMs(evidence, aim.terms) : 0 };
     const group = await openGroup(context, { ...aim, endpoint }, pace, signal);
     for (const observation of group) {
-      evidence = addOutcome(evidence, outcomeOf(observation, aim.nameOf), observation.at);
+      evidence = addOutcome(evidence, await outcomeOf(observation, aim.nameOf), observation.at);
       if (observation.problem !== null) problem = observation;
     }
     progress = progressAfter(progress, group, evidence);
@@ -196,10 +196,10 @@ async function openGroup(
   return group.sort((a, b) => rank(a) - rank(b));
 }
 
-function outcomeOf(observation: Observation, nameOf: Gathering["nameOf"]): Outcome {
+async function outcomeOf(observation: Observation, nameOf: Gathering["nameOf"]): Promise<Outcome> {
   if (observation.problem === null) return { kind: "good" };
   if (isSilent(observation)) return { kind: "unanswered" };
-  return { kind: "wrong", certificate: nameOf(observation) };
+  return { kind: "wrong", certificate: await nameOf(observation) };
 }
 
 function isSilent({ problem }: Pick<Observation, "problem">): boolean {
@@ -221,16 +221,17 @@ function progressAfter(before: Progress, group: readonly Observation[], { good }
   };
 }
 
-/** Names what a connection served by its generation, if renewd issued it. */
-export async function certificateNames(
-  store: Store,
-  { certificate, generation }: Version,
-): Promise<Gathering["nameOf"]> {
-  const versions = await store.versions.list(certificate);
-  const known = new Map(versions.map((each) => [each.leaf.fingerprint, each.generation]));
-  return ({ served, problem }) => {
+/** Names what a connection served by its generation, if renewd issued it. Most looks see nothing that needs a name. */
+export function certificateNames(store: Store, { certificate, generation }: Version): Gathering["nameOf"] {
+  let known: Promise<ReadonlyMap<string, number>> | null = null;
+  const read = async (): Promise<ReadonlyMap<string, number>> => {
+    const versions = await store.versions.list(certificate);
+    return new Map(versions.map((each) => [each.leaf.fingerprint, each.generation]));
+  };
+  return async ({ served, problem }) => {
     if (served === null) return "another certificate";
-    const found = known.get(served.fingerprint);
+    if (known === null) known = read();
+    const found = (await known).get(served.fingerprint);
     if (found === undefined) return `serial ${served.serial}`;
     if (found !== generation) return `generation ${found}`;
     return problem?.code === "verify.badChain" ? `generation ${found} with a wrong chain` : `generation ${found}`;

@@ -1,9 +1,11 @@
 import type { Certificate } from "../../domain/certificate.ts";
 import { type RenewalError, toRenewalError } from "../../domain/errors.ts";
-import type { OrderProgress } from "../../domain/issuer.ts";
+import type { NewEvent } from "../../domain/event.ts";
+import type { OrderProgress, OrderState } from "../../domain/issuer.ts";
 import { withoutClaim } from "../../domain/lease.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
+import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { renewalEvent } from "../history.ts";
 import { maxBackoffMs, retryAt } from "../rules/backoff.ts";
@@ -18,7 +20,7 @@ import { nextActionIgnoringMyClaim } from "./nextAction.ts";
 import { issuerOf, orderProgress } from "./orderProgress.ts";
 import { orderRequest } from "./orderRequest.ts";
 import { assertWorthOrdering, concernText, preflight } from "./preflight.ts";
-import { reconcile } from "./reconcile.ts";
+import { recordOutcome } from "./reconcile.ts";
 import { type IssuerSwitch, switchIssuer, waitedMs } from "./switchIssuer.ts";
 
 const CLEAR_TIMEOUT_MS = 15_000;
@@ -51,6 +53,10 @@ interface Begun {
   readonly dropped: readonly string[];
   /** Another renewal that has an order for the same names: nothing was begun. */
   readonly busy: string | null;
+  /** As the claim found it. */
+  readonly order: Promise<OrderState>;
+  /** The newest version; throws when it is damaged. */
+  readonly predecessor: () => Version | null;
 }
 
 async function claimAndBegin(context: Context, tx: Store, renewalId: string): Promise<Claimed | null> {
@@ -67,16 +73,20 @@ async function begin(context: Context, tx: Store, renewal: Renewal): Promise<Beg
   const { name, dropDeadNames } = facts.certificate;
   const { kept, dropped } = namesToOrder(facts.certificate, dropDeadNames ? await loadDeadNames(tx, name) : []);
   const certificate = { ...facts.certificate, identifiers: kept };
+  const order = tx.renewals.orderState(renewal.id);
+  // What cannot be read fails the attempt, not the claim.
+  order.catch(() => {});
+  const begun = { certificate, dropped, order, predecessor: facts.before };
   const issuer = issuerOf(renewal, certificate);
   const scope = orderScope(context.services.budget(issuer), certificate.identifiers);
   const busy = await tx.renewals.occupy(scope, renewal.id, clock.now());
-  if (busy !== null) return { certificate, dropped, busy };
+  if (busy !== null) return { ...begun, busy };
   assertNotOvertaken(await tx.renewals.update(renewal.id, renewal.fence, { state: "issuing" }));
   const started = { attempt: renewal.attempts + 1, issuer };
   await tx.events.append(renewalEvent(renewal, clock.now(), "issue.started", started));
   if (dropped.length > 0)
     await tx.events.append(renewalEvent(renewal, clock.now(), "issue.namesDropped", { names: dropped }));
-  return { certificate, dropped, busy };
+  return { ...begun, busy };
 }
 
 async function issueClaimed(
@@ -88,22 +98,26 @@ async function issueClaimed(
   const { store } = context;
   const extend = (leaseUntil: number): Promise<boolean> =>
     store.renewals.update(renewal.id, renewal.fence, { leaseUntil, nextActionAt: leaseUntil });
+  const noted: NewEvent[] = [];
   const outcome = await withLease(context, { claimedAt, extend }, signal, (lease) =>
-    attemptIssue(context, renewal, begun, lease),
+    attemptIssue(context, renewal, begun && { ...begun, noted }, lease),
   );
   switch (outcome.kind) {
     case "issued":
-      return recordIssued(context, renewal, outcome);
+      return recordIssued(context, renewal, outcome, noted);
     case "failed":
-      return recordIssueFailed(context, renewal, outcome);
-    case "waits":
-      return waitUntil(context, renewal, outcome);
+      return recordIssueFailed(context, renewal, outcome, noted);
     default:
-      return releaseClaim(context, renewal);
+      return releaseClaim(context, renewal, outcome, noted);
   }
 }
 
-async function attemptIssue(context: Context, renewal: Renewal, begun: Begun | null, lease: Lease): Promise<Outcome> {
+async function attemptIssue(
+  context: Context,
+  renewal: Renewal,
+  begun: (Begun & { readonly noted: NewEvent[] }) | null,
+  lease: Lease,
+): Promise<Outcome> {
   const { store, clock, services, settings } = context;
   if (begun === null) return { kind: "notNeeded" };
   const { certificate, dropped, busy } = begun;
@@ -112,13 +126,14 @@ async function attemptIssue(context: Context, renewal: Renewal, begun: Begun | n
     return { kind: "waits", why, until: clock.now() + settings.requeueMs };
   }
   const issuer = issuerOf(renewal, certificate);
-  const progress = orderProgress(context, renewal, certificate, lease);
+  const progress = orderProgress(context, renewal, begun, lease);
   try {
     // In an emergency a CA that may only have a wrong clock is better than none.
     if (renewal.reason !== "emergency") await context.clockGuard.check(lease.signal, issuer);
     const solvers = services.solvers(certificate);
     await examineFirst(context, renewal, certificate, { issuer, progress }, lease);
-    const request = await orderRequest(context, renewal, certificate, issuer);
+    const ordering = { certificate, issuer, predecessor: begun.predecessor() };
+    const request = await orderRequest(context, renewal, ordering);
     const result = await services.issuer(issuer).issue(request, progress, solvers, lease.signal);
     return { kind: "issued", certificate, dropped, result };
   } catch (thrown) {
@@ -215,10 +230,22 @@ async function clearAbandonedOrder(
   }
 }
 
-/** Releases the lease without an outcome, so that the next worker need not wait until it runs out. */
-async function releaseClaim(context: Context, renewal: Renewal): Promise<void> {
-  await giveBack(context, renewal);
-  await reconcile(context, renewal.id);
+/** Releases the lease, so that the next worker need not wait until it runs out. No attempt is counted. */
+async function releaseClaim(
+  context: Context,
+  renewal: Renewal,
+  outcome: Exclude<Outcome, { kind: "issued" | "failed" }>,
+  noted: readonly NewEvent[],
+): Promise<void> {
+  const { certificate, id, fence } = renewal;
+  const of = { certificate, renewalId: id };
+  if (outcome.kind === "waits") context.log.info({ ...of, reason: outcome.why, until: outcome.until }, "issuing waits");
+  const patch = { ...withoutClaim(renewal), ...(outcome.kind === "waits" && { retryAt: outcome.until }) };
+  await recordOutcome(context, id, async (tx) => {
+    if (!(await tx.renewals.update(id, fence, patch))) return false;
+    for (const event of noted) await tx.events.append(event);
+    return true;
+  });
 }
 
 function giveBack({ store }: Context, renewal: Renewal): Promise<boolean> {
@@ -231,16 +258,4 @@ function giveBack({ store }: Context, renewal: Renewal): Promise<boolean> {
  */
 function isWaiting({ code }: RenewalError): boolean {
   return code === "challenge.waiting" || code === "dns.busy";
-}
-
-/** Not a failure: no attempt is counted, and the renewal goes on at that instant. */
-async function waitUntil(
-  context: Context,
-  renewal: Renewal,
-  { why, until }: Extract<Outcome, { kind: "waits" }>,
-): Promise<void> {
-  const { store, log } = context;
-  log.info({ certificate: renewal.certificate, renewalId: renewal.id, reason: why, until }, "issuing waits");
-  await store.renewals.update(renewal.id, renewal.fence, { ...withoutClaim(renewal), retryAt: until });
-  await reconcile(context, renewal.id);
 }

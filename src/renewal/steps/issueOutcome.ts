@@ -1,6 +1,7 @@
 import type { Certificate } from "../../domain/certificate.ts";
 import { endpointKey } from "../../domain/endpoint.ts";
 import type { RenewalError } from "../../domain/errors.ts";
+import type { NewEvent } from "../../domain/event.ts";
 import type { IssueResult } from "../../domain/issuer.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import { formatInstant } from "../../domain/time.ts";
@@ -42,6 +43,7 @@ export async function recordIssued(
   context: Context,
   renewal: Renewal,
   { certificate, dropped, result }: Extract<Outcome, { kind: "issued" }>,
+  noted: readonly NewEvent[],
 ): Promise<void> {
   const now = context.clock.now();
   const { generation } = renewal;
@@ -81,6 +83,7 @@ export async function recordIssued(
     await wantGeneration(tx, { certificate, generation, renewalId: renewal.id }, now);
     await tx.renewalInfos.watch(name, generation, now);
     if (renewal.reason === "renewalInfo") await tx.renewalInfos.update(name, generation, { orderedAt: now });
+    for (const event of noted) await tx.events.append(event);
     const detail = { generation, serial: leaf.serial, notAfter: leaf.notAfter, issuer, issuedBy: leaf.issuerName };
     await tx.events.append(renewalEvent(renewal, now, "version.issued", detail));
     for (const endpoint of deadEndpoints(certificate, { leaf, droppedNames: dropped })) {
@@ -106,6 +109,7 @@ export async function recordIssueFailed(
   context: Context,
   renewal: Renewal,
   { error, attempts, turned, next }: Extract<Outcome, { kind: "failed" }>,
+  noted: readonly NewEvent[],
 ): Promise<void> {
   const { clock, log } = context;
   const now = clock.now();
@@ -127,6 +131,7 @@ export async function recordIssueFailed(
       errorMessage: message,
     };
     if (!(await tx.renewals.update(renewal.id, renewal.fence, patch))) return false;
+    for (const event of noted) await tx.events.append(event);
     await tx.events.append(
       renewalEvent(renewal, now, "issue.failed", {
         ...errorDetail(error),

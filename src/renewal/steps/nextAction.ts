@@ -2,8 +2,8 @@ import { withoutClaim } from "../../domain/lease.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
 import type { Context } from "../context.ts";
-import { type Action, advance, type Facts } from "../rules/advance.ts";
-import { loadFacts } from "./reconcile.ts";
+import { type Action, advance } from "../rules/advance.ts";
+import { type LoadedFacts, loadFacts } from "./reconcile.ts";
 
 /**
  * What comes next for a renewal, as if the caller's own claim did not exist: `advance` makes everybody wait for a
@@ -13,7 +13,7 @@ export async function nextActionIgnoringMyClaim(
   context: Context,
   store: Store,
   renewal: Renewal,
-): Promise<{ action: Action; facts: Facts }> {
+): Promise<{ action: Action; facts: LoadedFacts }> {
   const facts = await loadFacts(context, store, renewal);
   const unclaimed = { ...renewal, ...withoutClaim(renewal) };
   return { facts, action: advance(unclaimed, facts, context.clock.now()) };

@@ -1,4 +1,5 @@
 import type { Certificate } from "../../domain/certificate.ts";
+import type { NewEvent } from "../../domain/event.ts";
 import type { OrderProgress, OrderState } from "../../domain/issuer.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { Context } from "../context.ts";
@@ -12,34 +13,46 @@ export function issuerOf(renewal: Renewal, certificate: Certificate): string {
   return renewal.issuer ?? certificate.issuer;
 }
 
+interface Ordering {
+  readonly certificate: Certificate;
+  /** The order's state as the claim found it. */
+  readonly order: Promise<OrderState>;
+  /** What the outcome has to tell the history first; filled here. */
+  readonly noted: NewEvent[];
+}
+
 export function orderProgress(
   context: Context,
   renewal: Renewal,
-  certificate: Certificate,
+  { certificate, order, noted }: Ordering,
   lease: Lease,
 ): OrderProgress {
   const { store, clock, services } = context;
   const budget = services.budget(issuerOf(renewal, certificate));
   // Only the holder of the fence writes it: what was read or saved stays so, or every later write is refused.
   let known: OrderState | null = null;
+  let claimed: Promise<OrderState> | null = order;
   return {
     async load() {
-      known ??= await store.renewals.orderState(renewal.id);
+      known ??= await (claimed ?? store.renewals.orderState(renewal.id));
       return known;
     },
     async save(state, event) {
       const before = known;
-      known = null;
+      known = claimed = null;
       lease.assertHeld();
       await store.transaction(async (tx) => {
         assertNotOvertaken(await tx.renewals.saveOrderState(renewal.id, renewal.fence, state));
+        for (const earlier of noted) await tx.events.append(earlier);
         if (!event) return;
         await tx.events.append(renewalEvent(renewal, clock.now(), event.type, event.detail));
         if (event.type === "challenge.failed")
           await countFailedValidation(tx, budget, String(event.detail.identifier), clock.now());
       });
+      noted.length = 0;
       known = before && { ...before, ...state };
     },
+    note: ({ type, detail }) => void noted.push(renewalEvent(renewal, clock.now(), type, detail)),
     async reserve({ exempt }) {
       lease.assertHeld();
       const version = await store.versions.latest(certificate.name);
@@ -60,7 +73,7 @@ export function orderProgress(
         await refundLimits(tx, renewal.id);
       }),
     async abandon(why) {
-      known = null;
+      known = claimed = null;
       await store.transaction(async (tx) => {
         // Locks the renewal before the ledger; its certificate signing request says whether anything is refunded.
         assertNotOvertaken(await tx.renewals.saveOrderState(renewal.id, renewal.fence, {}));

@@ -3,22 +3,28 @@ import type { IssueRequest } from "../../domain/issuer.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { Store } from "../../domain/store.ts";
+import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { mayReplace, mayReuseKey } from "../rules/order.ts";
 import { isReplacementPending } from "../rules/replacement.ts";
 
 const REVOCATIONS_MAX = 100;
 
-/** The order for a renewal at `issuer`. */
+interface Ordering {
+  readonly certificate: Certificate;
+  readonly issuer: string;
+  /** The version that the new one follows; null: it is the first. */
+  readonly predecessor: Version | null;
+}
+
+/** The order for a renewal. */
 export async function orderRequest(
   context: Context,
   renewal: Renewal,
-  certificate: Certificate,
-  issuer: string,
+  { certificate, issuer, predecessor }: Ordering,
 ): Promise<IssueRequest> {
   const { store, services, clock } = context;
   const { name, identifiers, keyType, profile, preferredChain } = certificate;
-  const predecessor = await store.versions.latest(name);
   const replaces =
     predecessor !== null && mayReplace(certificate, services.budget(issuer), predecessor, clock.now())
       ? predecessor.leafPem

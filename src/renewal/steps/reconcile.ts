@@ -26,7 +26,7 @@ export async function reconcile(context: Context, renewalId: string): Promise<vo
 /** What to do after the commit. */
 interface Decided {
   readonly jobs: readonly Job[];
-  /** The certificate whose new version is proved; null: none. */
+  /** The certificate of a replacement whose new version is proved; null: none. */
   readonly proved: string | null;
 }
 
@@ -45,15 +45,29 @@ const NOTHING: Decided = enqueues([]);
  * Records an outcome and what follows from it in one transaction, then enqueues. `outcome` returns false when its
  * compare-and-set was refused: another worker has taken over, and nothing at all is written.
  */
-export async function recordOutcome(
+export function recordOutcome(
   context: Context,
   renewalId: string,
   outcome: (tx: Store) => Promise<boolean>,
 ): Promise<boolean> {
-  const decided = await context.store.transaction(async (tx) => {
+  return recordChange(context, async (tx) => {
     // The renewal before its deployments, as everywhere: PostgreSQL aborts transactions that lock them crosswise.
     await tx.renewals.lock(renewalId);
-    return (await outcome(tx)) ? decideAndRecord(context, tx, renewalId) : null;
+    return (await outcome(tx)) ? { renewalId } : null;
+  });
+}
+
+interface Changed {
+  readonly renewalId: string;
+  /** As they are after the change; absent: they are loaded. */
+  readonly facts?: RenewalFacts;
+}
+
+/** As `recordOutcome`, of the renewal that the change names. Null: nothing was changed. */
+export async function recordChange(context: Context, change: (tx: Store) => Promise<Changed | null>): Promise<boolean> {
+  const decided = await context.store.transaction(async (tx) => {
+    const changed = await change(tx);
+    return changed && decideAndRecord(context, tx, changed.renewalId, changed.facts);
   });
   if (decided === null) return false;
   await actOn(context, decided);
@@ -74,12 +88,12 @@ async function enqueueHint(context: Context, jobs: readonly Job[]): Promise<void
   }
 }
 
-async function decideAndRecord(context: Context, tx: Store, renewalId: string): Promise<Decided> {
+async function decideAndRecord(context: Context, tx: Store, renewalId: string, found?: RenewalFacts): Promise<Decided> {
   const locked = await tx.renewals.lock(renewalId);
   if (locked === null) return NOTHING;
   const now = context.clock.now();
   const renewal = await followConfiguration(context, tx, locked, now);
-  const facts = await loadTrusted(context, tx, renewal, now);
+  const facts = await loadTrusted(context, tx, renewal, { now, found: renewal === locked ? found : undefined });
   const action = advance(renewal, facts, now);
   if (renewal.state === "held" && action.kind !== "wait" && action.kind !== "cancel")
     await recordResumed(tx, renewal, "the pair it kept in use is revoked or about to expire", now);
@@ -106,7 +120,7 @@ async function decideAndRecord(context: Context, tx: Store, renewalId: string): 
         state: state[action.kind],
         nextActionAt: now + context.settings.requeueMs,
       });
-      if (action.kind === "deploy") await offerTargets(tx, action.targets, facts, now);
+      if (action.kind === "deploy") await tx.deployments.offer(renewal.certificate, action.targets, now);
       return enqueues(jobsFor(context, action, renewal, facts));
     }
     case "succeed":
@@ -117,15 +131,7 @@ async function decideAndRecord(context: Context, tx: Store, renewalId: string): 
         "renewal ended",
       );
       await finish(tx, context, renewal, action, facts, now);
-      return { jobs: [], proved: action.kind === "succeed" ? renewal.certificate : null };
-  }
-}
-
-/** From now on these targets wait for a deployer. */
-async function offerTargets(tx: Store, targets: readonly string[], { deployments }: Facts, now: number): Promise<void> {
-  for (const { certificate, target, fence, nextAttemptAt } of deployments) {
-    if (nextAttemptAt === null && targets.includes(target))
-      await tx.deployments.update(certificate, target, fence, { nextAttemptAt: now });
+      return { jobs: [], proved: action.kind === "succeed" && facts.isReplaced ? renewal.certificate : null };
   }
 }
 
@@ -195,8 +201,13 @@ async function followBeforeIssue(
 }
 
 /** What somebody else wrote of a target must not keep the pair from it: the row starts again from nothing. */
-async function loadTrusted(context: Context, tx: Store, renewal: Renewal, now: number): Promise<Facts> {
-  const facts = await loadFacts(context, tx, renewal);
+async function loadTrusted(
+  context: Context,
+  tx: Store,
+  renewal: Renewal,
+  { now, found }: { readonly now: number; readonly found: RenewalFacts | undefined },
+): Promise<LoadedFacts> {
+  const facts = await loadFacts(context, tx, renewal, found);
   const { certificate, outdated, version, deployments } = facts;
   if (certificate === null || outdated || version === null || !isActive(renewal.state)) return facts;
   if (!deployments.some(({ isAltered }) => isAltered)) return facts;
@@ -204,17 +215,28 @@ async function loadTrusted(context: Context, tx: Store, renewal: Renewal, now: n
   return loadFacts(context, tx, renewal);
 }
 
-export async function loadFacts(context: Context, store: Store, renewal: Renewal): Promise<Facts> {
+export type LoadedFacts = Facts & Pick<RenewalFacts, "before" | "inspectionAt" | "isReplaced">;
+
+/** `known`: what the database has of it, read just now; absent: it is read. */
+export async function loadFacts(
+  context: Context,
+  store: Store,
+  renewal: Renewal,
+  known?: RenewalFacts,
+): Promise<LoadedFacts> {
   const configured = context.services.certificate(renewal.certificate);
-  const found = await store.renewals.facts(renewal);
+  const found = known ?? (await store.renewals.facts(renewal));
   const version = found.version(renewal.generation);
   const certificate = configured && withoutDeadEndpoints(configured, version);
   const previous = pairKept(renewal, found);
-  const { deployments, endpoints } = found;
+  const { before, inspectionAt, isReplaced, deployments, endpoints } = found;
   const outdated = isConfigurationOutdated(context, renewal.certificate, found.record);
   const silent = await silentFor(context, store, certificate?.endpoints ?? []);
   const { leaseMs, crashesMax } = context.settings;
-  return { certificate, outdated, version, previous, deployments, endpoints, silent, leaseMs, crashesMax };
+  return {
+    ...{ certificate, outdated, version, previous, before, inspectionAt, isReplaced },
+    ...{ deployments, endpoints, silent, leaseMs, crashesMax },
+  };
 }
 
 /** Who asks is there, even before its first report. */

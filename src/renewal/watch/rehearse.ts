@@ -246,6 +246,7 @@ function forgetful(
       state = { ...state, ...change };
       if (event?.type === "challenge.presented") presented += 1;
     },
+    note() {},
     async abandon() {
       state = { ...state, orderUrl: null, csr: null };
     },

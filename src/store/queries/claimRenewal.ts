@@ -31,16 +31,12 @@ export function lockRow(db: Db, id: string): Promise<LockedRenewal | undefined> 
     )
     .where("id", "=", id);
   if (!isPostgresql(db)) return row.executeTakeFirst();
-  // PostgreSQL locks what a condition selects before the row that meets the condition.
-  const inOrder = row.where("certificate", "=", (own) =>
-    own
-      .selectFrom("certificates")
-      .select("name")
-      .where("name", "=", (inner) =>
-        inner.selectFrom("renewals as asked").select("asked.certificate").where("asked.id", "=", id),
-      )
-      .forNoKeyUpdate(),
-  );
+  // PostgreSQL locks what a condition selects before the row that meets the condition. One may have no certificate.
+  const inOrder = row.where(({ eb, selectFrom, fn, ref }) => {
+    const own = selectFrom("renewals as asked").select("asked.certificate").where("asked.id", "=", id);
+    const locked = selectFrom("certificates").select("name").where("name", "=", own).forNoKeyUpdate();
+    return eb("certificate", "=", fn.coalesce(locked, ref("certificate")));
+  });
   return inOrder.forUpdate().executeTakeFirst();
 }
 

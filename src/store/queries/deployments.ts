@@ -3,7 +3,7 @@ import { ALTERED_DEPLOYMENT, type Deployment, type DeployReceipt, deploymentId }
 import { RenewalError } from "../../domain/errors.ts";
 import { isClaimable } from "../../domain/lease.ts";
 import type { DeploymentStore, InspectionPage } from "../../domain/store.ts";
-import { changeSealed, isIntact, patchSealed, SEALED, sealReturned } from "../rowSeal.ts";
+import { changeSealed, isIntact, patchSealed, SEALED, sealOfRow, sealReturned, withSeal } from "../rowSeal.ts";
 import { atomically, type Db, type Schema } from "../schema.ts";
 import type { Vault } from "../vault.ts";
 import { readEach } from "./eachRow.ts";
@@ -57,8 +57,8 @@ export function deploymentStore(db: Db, vault: Vault): DeploymentStore {
           .execute(),
       );
     },
-    async claim(certificate, target, now, leaseMs) {
-      const seen = await get(certificate, target);
+    async claim(certificate, target, now, leaseMs, known) {
+      const seen = known ?? (await get(certificate, target));
       if (seen === null || seen.isAltered || !isClaimable(seen, deploymentId(seen), now, leaseMs)) return null;
       const row = await db
         .updateTable("deployments")
@@ -95,6 +95,32 @@ export function deploymentStore(db: Db, vault: Vault): DeploymentStore {
       return sealed
         ? patchSealed(db, vault, { table: "deployments", key: { certificate, target } }, stored, write)
         : write(db);
+    },
+    async recordDeployed({ certificate, target, fence, wantedGeneration }, { deployedAt, targetDigest, receipt }) {
+      // All that the seal covers is known, so nothing is read.
+      const done = {
+        deployedGeneration: wantedGeneration,
+        ...{ deployedAt, targetDigest, receipt: JSON.stringify(receipt) },
+      };
+      const seal = sealOfRow(vault, "deployments", { certificate, target, wantedGeneration, ...done });
+      const result = await db
+        .updateTable("deployments")
+        .set({ ...done, seal, ...CLEARED, leaseUntil: null, nextInspectionAt: null })
+        .where("certificate", "=", certificate)
+        .where("target", "=", target)
+        .where("fence", "=", fence)
+        .where("wantedGeneration", "=", wantedGeneration)
+        .executeTakeFirst();
+      return result.numUpdatedRows === 1n;
+    },
+    async offer(certificate, targets, now) {
+      await db
+        .updateTable("deployments")
+        .set({ nextAttemptAt: now })
+        .where("certificate", "=", certificate)
+        .where("target", "in", targets)
+        .where("nextAttemptAt", "is", null)
+        .execute();
     },
     async remove(certificate, target) {
       await db.deleteFrom("deployments").where("certificate", "=", certificate).where("target", "=", target).execute();
@@ -160,6 +186,9 @@ function find(db: Db, certificate: string, target: string): Promise<Row | undefi
     .executeTakeFirst();
 }
 
+/** Nothing of earlier attempts is left. */
+const CLEARED = { openClaims: 0, nextAttemptAt: null, exhausted: 0, errorCode: null, errorMessage: null } as const;
+
 async function want(
   { trx, vault }: { readonly trx: Db; readonly vault: Vault },
   certificate: string,
@@ -168,22 +197,16 @@ async function want(
 ): Promise<string[]> {
   // In order, so that two processes cannot deadlock.
   const names = [...new Set(targets)].sort();
-  const drop = trx.deleteFrom("deployments").where("certificate", "=", certificate);
-  await (names.length > 0 ? drop.where("target", "not in", names) : drop).execute();
-  const cleared = {
-    openClaims: 0,
-    attempts: 0,
-    nextAttemptAt: null,
-    exhausted: 0,
-    errorCode: null,
-    errorMessage: null,
-  };
   const nothing = {
     ...{ deployedGeneration: 0, deployedAt: null, targetDigest: null, receipt: null },
     ...{ nextInspectionAt: null, inspectionProblem: null },
   };
-  const known = await trx.selectFrom("deployments").selectAll().where("certificate", "=", certificate).execute();
-  const altered = known.filter((row) => !isIntact(vault, "deployments", row)).map(({ target }) => target);
+  const found = await trx.selectFrom("deployments").selectAll().where("certificate", "=", certificate).execute();
+  const left = found.map(({ target }) => target).filter((target) => !names.includes(target));
+  if (left.length > 0)
+    await trx.deleteFrom("deployments").where("certificate", "=", certificate).where("target", "in", left).execute();
+  const kept = found.filter(({ target }) => names.includes(target));
+  const altered = kept.filter((row) => !isIntact(vault, "deployments", row)).map(({ target }) => target);
   for (const target of altered) {
     // Its lease stays: a worker may be at work there. What the worker writes is refused.
     await trx
@@ -193,36 +216,48 @@ async function want(
       .where("target", "=", target)
       .execute();
   }
-  const untouched = { ...nothing, fence: 0, leaseUntil: null, seal: null };
-  for (const target of names) {
-    const row = await trx
-      .insertInto("deployments")
-      .values({ certificate, target, wantedGeneration: generation, ...untouched, ...cleared })
-      .onConflict((conflict) =>
-        conflict.columns(["certificate", "target"]).doUpdateSet((row) => {
-          const isNewer = row("deployments.wantedGeneration", "<", generation);
-          return {
-            ...cleared,
-            // Never lowered: an older renewal that wakes up late must not undo a newer one.
-            wantedGeneration: row
-              .case()
-              .when(isNewer)
-              .then(generation)
-              .else(row.ref("deployments.wantedGeneration"))
-              .end(),
-            // A worker that still deploys the older generation must not write its failure to the newer one.
-            fence: row
-              .case()
-              .when(isNewer)
-              .then(row("deployments.fence", "+", 1))
-              .else(row.ref("deployments.fence"))
-              .end(),
-          };
-        }),
-      )
-      .returningAll()
-      .executeTakeFirstOrThrow();
-    await sealReturned(trx, vault, { table: "deployments", key: { certificate, target } }, row);
+  if (names.length === 0) return altered;
+  const cleared = { ...CLEARED, attempts: 0 };
+  const untouched = { ...nothing, fence: 0, leaseUntil: null, wantedGeneration: 0 };
+  const known = new Map(kept.filter(({ target }) => !altered.includes(target)).map((row) => [row.target, row]));
+  const wanted = names.map((target) => {
+    const before = known.get(target) ?? { ...untouched, certificate, target };
+    const wantedGeneration = Math.max(before.wantedGeneration, generation);
+    return withSeal(vault, "deployments", { ...before, ...cleared, wantedGeneration });
+  });
+  const rows = await trx
+    .insertInto("deployments")
+    .values(wanted)
+    .onConflict((conflict) =>
+      conflict.columns(["certificate", "target"]).doUpdateSet((row) => {
+        const isNewer = row("deployments.wantedGeneration", "<", generation);
+        return {
+          ...cleared,
+          seal: row.ref("excluded.seal"),
+          // Never lowered: an older renewal that wakes up late must not undo a newer one.
+          wantedGeneration: row
+            .case()
+            .when(isNewer)
+            .then(generation)
+            .else(row.ref("deployments.wantedGeneration"))
+            .end(),
+          // A worker that still deploys the older generation must not write its failure to the newer one.
+          fence: row
+            .case()
+            .when(isNewer)
+            .then(row("deployments.fence", "+", 1))
+            .else(row.ref("deployments.fence"))
+            .end(),
+        };
+      }),
+    )
+    .returningAll()
+    .execute();
+  // The seal is over what was read before: on PostgreSQL a worker may have written its outcome in between.
+  for (const row of rows) {
+    const { target } = row;
+    if (!isIntact(vault, "deployments", row))
+      await sealReturned(trx, vault, { table: "deployments", key: { certificate, target } }, row);
   }
   return altered;
 }
@@ -245,7 +280,8 @@ export function asDeployment(vault: Vault, row: Row): Deployment {
   const exhausted = row.exhausted !== 0;
   if (isIntact(vault, "deployments", row)) {
     const [receipt = null] = readEach([row], receiptOf);
-    return { ...columns, exhausted, receipt };
+    const isDamaged = receipt === null && row.receipt !== null;
+    return { ...columns, exhausted, receipt, ...(isDamaged && { isReceiptDamaged: true }) };
   }
   const nothing = { wantedGeneration: 0, deployedGeneration: 0, deployedAt: null, targetDigest: null, receipt: null };
   return { ...columns, exhausted, ...nothing, inspectionProblem: ALTERED_DEPLOYMENT, isAltered: true };

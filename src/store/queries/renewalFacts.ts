@@ -1,10 +1,13 @@
 import { type Expression, type RawBuilder, sql } from "kysely";
 import { jsonArrayFrom } from "kysely/helpers/postgres";
-import type { RenewalFacts } from "../../domain/store.ts";
-import { type Db, isPostgresql } from "../schema.ts";
+import type { PlanningFacts, RenewalFacts } from "../../domain/store.ts";
+import { type Db, type Dialect, isPostgresql } from "../schema.ts";
 import type { Vault } from "../vault.ts";
 import { asDeployment, DEPLOYMENT_COLUMNS } from "./deployments.ts";
 import { intactStatuses, STATUS_COLUMNS } from "./observations.ts";
+import { asRenewalInfo, RENEWAL_INFO_COLUMNS } from "./renewalInfos.ts";
+import { IS_ACTIVE, RENEWAL_COLUMNS } from "./renewalLists.ts";
+import { asMembership, MEMBERSHIP_COLUMNS, openMemberships } from "./replacements.ts";
 import { toVersion, VERSION_COLUMNS } from "./versions.ts";
 
 const RECORD_COLUMNS = ["digest", "removedAt"] as const;
@@ -64,14 +67,88 @@ export async function renewalFacts(
           .where("certificate", "=", certificate)
           .orderBy("endpoint"),
       ).as("statuses"),
+      select
+        .selectFrom("versions as newest")
+        .select((row) => row.fn.max<number | null>("newest.generation").as("generation"))
+        .where("newest.certificate", "=", certificate)
+        .as("latestGeneration"),
+      select
+        .selectFrom("replacementMembers")
+        .innerJoin("replacements", "replacements.id", "replacement")
+        .select((row) => row.fn.countAll().as("members"))
+        .where("endedAt", "is", null)
+        .where("certificate", "=", certificate)
+        .as("memberships"),
     ])
     .executeTakeFirstOrThrow();
   const versions = parsed(found.versions);
+  const deployments = parsed(found.deployments);
+  const inspections = deployments.flatMap(({ nextInspectionAt }) => nextInspectionAt ?? []);
   const read = (row: (typeof versions)[number] | undefined) => (row === undefined ? null : toVersion(vault, row));
   return {
     record: parsed(found.records)[0] ?? null,
     version: (asked) => read(versions.find((row) => row.generation === asked)),
     before: () => read(versions.find((row) => row.generation < generation)),
+    deployments: deployments.map((row) => asDeployment(vault, row)),
+    endpoints: intactStatuses(vault, parsed(found.statuses)),
+    inspectionAt: inspections.length === 0 ? null : Math.max(...inspections),
+    latestGeneration: found.latestGeneration,
+    isReplaced: Number(found.memberships) > 0,
+  };
+}
+
+/** What decides whether a certificate is renewed, likewise. */
+export async function planningFacts(
+  db: Db,
+  { dialect, vault }: { readonly dialect: Dialect; readonly vault: Vault },
+  certificate: string,
+): Promise<PlanningFacts> {
+  const rows = isPostgresql(db) ? postgresqlJson : sqliteJson;
+  const found = await db
+    .selectNoFrom((select) => [
+      rows(
+        VERSION_COLUMNS,
+        select
+          .selectFrom("versions")
+          .select(VERSION_COLUMNS)
+          .where("certificate", "=", certificate)
+          .orderBy("generation", "desc")
+          .limit(1),
+      ).as("versions"),
+      rows(MEMBERSHIP_COLUMNS, openMemberships(db, certificate)).as("memberships"),
+      rows(
+        RENEWAL_INFO_COLUMNS,
+        select.selectFrom("renewalInfos").select(RENEWAL_INFO_COLUMNS).where("certificate", "=", certificate),
+      ).as("renewalInfos"),
+      rows(
+        RENEWAL_COLUMNS,
+        select.selectFrom("renewals").select(RENEWAL_COLUMNS).where("certificate", "=", certificate).where(IS_ACTIVE),
+      ).as("active"),
+      rows(
+        DEPLOYMENT_COLUMNS,
+        select
+          .selectFrom("deployments")
+          .select(DEPLOYMENT_COLUMNS)
+          .where("certificate", "=", certificate)
+          .orderBy("target"),
+      ).as("deployments"),
+      rows(
+        STATUS_COLUMNS,
+        select
+          .selectFrom("endpointStatuses")
+          .select(STATUS_COLUMNS)
+          .where("certificate", "=", certificate)
+          .orderBy("endpoint"),
+      ).as("statuses"),
+    ])
+    .executeTakeFirstOrThrow();
+  const [version] = parsed(found.versions);
+  const [renewalInfo] = parsed(found.renewalInfos);
+  return {
+    version: version === undefined ? null : toVersion(vault, version),
+    replacement: await asMembership(db, { dialect, vault }, parsed(found.memberships)),
+    renewalInfo: renewalInfo === undefined ? null : asRenewalInfo(vault, renewalInfo),
+    active: parsed(found.active)[0] ?? null,
     deployments: parsed(found.deployments).map((row) => asDeployment(vault, row)),
     endpoints: intactStatuses(vault, parsed(found.statuses)),
   };

@@ -1,7 +1,7 @@
 import type { Selectable } from "kysely";
 import type { RenewalInfoRecord } from "../../domain/renewalInfo.ts";
 import type { RenewalInfoStore } from "../../domain/store.ts";
-import { isIntact, SEALED, sealReturned, sealStored } from "../rowSeal.ts";
+import { isIntact, SEALED, sealReturned, sealStored, withSeal } from "../rowSeal.ts";
 import { atomically, type Db, type Schema } from "../schema.ts";
 import type { Vault } from "../vault.ts";
 
@@ -12,11 +12,19 @@ const NOTHING = { ...UNKNOWN, overdueInRow: 0, orderedAt: null } as const;
 
 const SEALED_COLUMNS: ReadonlySet<string> = new Set(SEALED.renewalInfos.columns);
 
+export const RENEWAL_INFO_COLUMNS = [
+  ...SEALED.renewalInfos.key,
+  ...SEALED.renewalInfos.columns,
+  ...(["nextPollAt", "failures", "errorCode", "errorMessage", "seal"] as const),
+] as const;
+
+export function asRenewalInfo(vault: Vault, row: Selectable<Schema["renewalInfos"]>): RenewalInfoRecord {
+  const { seal: _, ...record } = row;
+  return isIntact(vault, "renewalInfos", row) ? record : { ...record, ...NOTHING };
+}
+
 export function renewalInfoStore(db: Db, vault: Vault): RenewalInfoStore {
-  const toRecord = (row: Selectable<Schema["renewalInfos"]>): RenewalInfoRecord => {
-    const { seal: _, ...record } = row;
-    return isIntact(vault, "renewalInfos", row) ? record : { ...record, ...NOTHING };
-  };
+  const toRecord = (row: Selectable<Schema["renewalInfos"]>): RenewalInfoRecord => asRenewalInfo(vault, row);
   const all = async (query: { execute(): Promise<Selectable<Schema["renewalInfos"]>[]> }) =>
     (await query.execute()).map(toRecord);
   const find = (from: Db, certificate: string) =>
@@ -30,14 +38,21 @@ export function renewalInfoStore(db: Db, vault: Vault): RenewalInfoStore {
     watch: (certificate, generation, now) =>
       atomically(db, async (trx) => {
         const row = { generation, ...UNKNOWN, nextPollAt: now, failures: 0, errorCode: null, errorMessage: null };
-        const changed = { ...(await unlessIntact(trx, certificate)), ...row };
+        const before = await find(trx, certificate);
+        const isKept = before !== undefined && isIntact(vault, "renewalInfos", before);
+        const { overdueInRow, orderedAt } = isKept ? before : NOTHING;
+        const values = withSeal(vault, "renewalInfos", { certificate, overdueInRow, orderedAt, ...row });
         const stored = await trx
           .insertInto("renewalInfos")
-          .values({ certificate, overdueInRow: 0, orderedAt: null, seal: null, ...row })
-          .onConflict((conflict) => conflict.column("certificate").doUpdateSet(changed))
+          .values(values)
+          .onConflict((conflict) =>
+            conflict.column("certificate").doUpdateSet({ ...row, seal: values.seal, ...(!isKept && NOTHING) }),
+          )
           .returningAll()
           .executeTakeFirstOrThrow();
-        await sealReturned(trx, vault, { table: "renewalInfos", key: { certificate } }, stored);
+        // The seal is over what was read before: on PostgreSQL another process may have polled in between.
+        if (!isIntact(vault, "renewalInfos", stored))
+          await sealReturned(trx, vault, { table: "renewalInfos", key: { certificate } }, stored);
       }),
     async get(certificate) {
       const row = await find(db, certificate);

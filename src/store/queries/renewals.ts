@@ -7,7 +7,7 @@ import { atomically, type Db, type Dialect } from "../schema.ts";
 import { recordIdentity, type Vault } from "../vault.ts";
 import { claim, lockRow } from "./claimRenewal.ts";
 import { asRenewal, type HeldRenewal, HeldRenewals, ORDER_COLUMNS, type OrderColumn } from "./heldRenewals.ts";
-import { renewalFacts } from "./renewalFacts.ts";
+import { planningFacts, renewalFacts } from "./renewalFacts.ts";
 import { dueRenewals, IS_ACTIVE, listRenewals, RENEWAL_COLUMNS } from "./renewalLists.ts";
 
 const SEALED_COLUMNS: ReadonlySet<string> = new Set(SEALED.renewals.columns);
@@ -59,6 +59,7 @@ export function renewalStore(
       return (await query.executeTakeFirst()) ?? null;
     },
     facts: ({ certificate, generation }) => renewalFacts(db, vault, certificate, generation),
+    planningFacts: async (certificate) => planningFacts(await upToDate(), { dialect, vault }, certificate),
     list: async (filter) => listRenewals(await upToDate(), filter),
     async lastOf(names) {
       if (names.length === 0) return [];

@@ -42,13 +42,7 @@ export function replacementStore(db: Db, dialect: Dialect, vault: Vault): Replac
         .where("replacement", "=", replacement)
         .orderBy("certificate")
         .execute(),
-    async of(certificate) {
-      const rows = await open(db)
-        .select((row) => earlierLeft(row).as("waitsFor"))
-        .where("certificate", "=", certificate)
-        .execute();
-      return (await obeyed(db, { dialect, vault }, rows)).map(toMembership)[0] ?? null;
-    },
+    of: async (certificate) => asMembership(db, { dialect, vault }, await openMemberships(db, certificate).execute()),
     async memberships() {
       const left = await leftByWave(db);
       const rows = await obeyed(db, { dialect, vault }, await open(db).execute());
@@ -112,6 +106,27 @@ async function wakeAfter(
     .where("removedAt", "is", null)
     .where("name", "in", members)
     .execute();
+}
+
+export const MEMBERSHIP_COLUMNS = [
+  ...(["replacement", "certificate", "generation", "wave", "issuer", "deadline"] as const),
+  ...(["selection", "createdAt", "endedAt", "seal", "memberSeal", "waitsFor"] as const),
+] as const;
+
+/** Of replacements that were not cancelled, the one that replaces the latest generation first. */
+export function openMemberships(db: Db, certificate: string) {
+  return open(db)
+    .select((row) => earlierLeft(row).as("waitsFor"))
+    .where("certificate", "=", certificate);
+}
+
+/** The first that renewd wrote. */
+export async function asMembership(
+  db: Db,
+  writer: Omit<EventWriter, "worker">,
+  rows: readonly (OpenMember & { readonly waitsFor: number | null })[],
+): Promise<ReplacementMembership | null> {
+  return (await obeyed(db, writer, rows)).map(toMembership)[0] ?? null;
 }
 
 function open(db: Db) {

@@ -3,7 +3,7 @@ import { RenewalError } from "../../domain/errors.ts";
 import type { VersionStore } from "../../domain/store.ts";
 import type { Version } from "../../domain/version.ts";
 import { readLeaf } from "../../x509/leaf.ts";
-import { changeSealed, isIntact, patchSealed, withSeal } from "../rowSeal.ts";
+import { changeSealed, isIntact, patchSealed, sealOfRow, withSeal } from "../rowSeal.ts";
 import type { Db, Dialect, Schema } from "../schema.ts";
 import { recordIdentity, type Vault } from "../vault.ts";
 import { readEach } from "./eachRow.ts";
@@ -97,19 +97,10 @@ export function versionStore(db: Db, dialect: Dialect, vault: Vault): VersionSto
       );
     },
     async insert(version, privateKey) {
-      const { certificate, generation, issuer, directory, leafPem, keyType, createdAt, verifiedAt, revokedAt } =
-        version;
-      const leaf = JSON.stringify(version.leaf);
-      const chainPem = JSON.stringify(version.chainPem);
-      const droppedNames = version.droppedNames.length === 0 ? null : JSON.stringify(version.droppedNames);
-      const sealedKey = vault.seal(versionKeyIdentity(certificate, generation), privateKey);
-      const columns = {
-        ...{ certificate, generation, issuer, directory, leaf, leafPem, chainPem },
-        ...{ keyType, createdAt, verifiedAt, revokedAt, droppedNames },
-      };
+      const sealedKey = vault.seal(versionKeyIdentity(version.certificate, version.generation), privateKey);
       await db
         .insertInto("versions")
-        .values({ ...withSeal(vault, "versions", columns), sealedKey })
+        .values({ ...withSeal(vault, "versions", columnsOf(version)), sealedKey })
         .execute();
     },
     async privateKey(certificate, generation) {
@@ -147,8 +138,40 @@ export function versionStore(db: Db, dialect: Dialect, vault: Vault): VersionSto
       }),
     markRevoked: (certificate, generation, at) => mark("revokedAt", certificate, generation, at),
     /** The first proof stays: history measures from it. */
-    markVerified: (certificate, generation, at) => mark("verifiedAt", certificate, generation, at),
+    async markVerified(certificate, generation, at, known) {
+      if (known !== undefined && known.verifiedAt !== null) return;
+      if (known === undefined || !(await markAsKnown({ db, vault }, known, at)))
+        await mark("verifiedAt", certificate, generation, at);
+    },
   };
+}
+
+function columnsOf(version: Version): Omit<Row, "seal"> {
+  const { certificate, generation, issuer, directory, leafPem, keyType, createdAt, verifiedAt, revokedAt } = version;
+  const leaf = JSON.stringify(version.leaf);
+  const chainPem = JSON.stringify(version.chainPem);
+  const droppedNames = version.droppedNames.length === 0 ? null : JSON.stringify(version.droppedNames);
+  return {
+    ...{ certificate, generation, issuer, directory, leaf, leafPem, chainPem },
+    ...{ keyType, createdAt, verifiedAt, revokedAt, droppedNames },
+  };
+}
+
+/** In one statement: compare-and-set on the seal of what is known. False: the row is not so, nothing was written. */
+async function markAsKnown(
+  { db, vault }: { readonly db: Db; readonly vault: Vault },
+  known: Version,
+  verifiedAt: number,
+): Promise<boolean> {
+  const columns = columnsOf(known);
+  const { numUpdatedRows } = await db
+    .updateTable("versions")
+    .set({ verifiedAt, seal: sealOfRow(vault, "versions", { ...columns, verifiedAt }) })
+    .where("certificate", "=", known.certificate)
+    .where("generation", "=", known.generation)
+    .where("seal", "=", sealOfRow(vault, "versions", columns))
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
 }
 
 /** As the index `versions_by_serial` has it. */

@@ -52,7 +52,7 @@ const gather = async (made: Version, port: number, server = () => serverOf(made)
       endpoint: { host: ADDRESS, port, sni: SNI, target: "lb" },
       ...{ address: ADDRESS, version: made, terms: { ...DEFAULT_SETTINGS.proof, spreadMs: 1_000 } },
       ...{ evidence: noEvidence(made.generation), connectionsMin: 1, pause: { firstMs: 100, maxMs: 100 } },
-      ...{ nameOf: () => "another", mayProve: () => true, stop: ({ lastGroupGood }) => !lastGroupGood },
+      ...{ nameOf: async () => "another", mayProve: () => true, stop: ({ lastGroupGood }) => !lastGroupGood },
       server,
     },
     SIGNAL,

@@ -53,12 +53,12 @@ describe("while a planner decides by what it has read", () => {
   /** A planner that stands still after it has read what the endpoints serve, while `happens`. */
   function slow(happens: () => Promise<unknown>): Context {
     const { store } = fleet;
-    const statuses: typeof store.observations.statuses = async (name) => {
-      const found = await store.observations.statuses(name);
+    const planningFacts: typeof store.renewals.planningFacts = async (name) => {
+      const found = await store.renewals.planningFacts(name);
       await happens();
       return found;
     };
-    return { ...before, store: { ...store, observations: { ...store.observations, statuses } } };
+    return { ...before, store: { ...store, renewals: { ...store.renewals, planningFacts } } };
   }
 
   it.each<[string, () => Promise<unknown>]>([

@@ -105,14 +105,16 @@ describe("one certificate that cannot be planned", () => {
   it("a deadlock is no fault of the certificate: the third in a row is reported", async () => {
     const { bench, parts } = await open();
     await using _bench = bench;
-    const { versions } = bench.store;
-    const latest = versions.latest.bind(versions);
+    const { renewals } = bench.store;
     const away = new RenewalError("store.unavailable", "deadlock");
     const context = {
       ...bench.context,
       store: {
         ...bench.store,
-        versions: { ...versions, latest: (name: string) => (name === POISON ? Promise.reject(away) : latest(name)) },
+        renewals: {
+          ...renewals,
+          planningFacts: (name: string) => (name === POISON ? Promise.reject(away) : renewals.planningFacts(name)),
+        },
       },
     };
     const reported: number[] = [];

@@ -93,7 +93,7 @@ class Address {
 
   async #gather(how: ReturnType<ReturnType<typeof lookAt>>): Promise<Gathered> {
     const endpoint = { host: "192.0.2.1", port: 443, sni: "www.example.org", target: null };
-    const nameOf = (_: Observation): string => "generation 6";
+    const nameOf = async (_: Observation): Promise<string> => "generation 6";
     const server = async (): Promise<number | null> => (this.#neighbours === undefined ? null : SERVER);
     const aim = { endpoint, address: endpoint.host, version: VERSION, terms: TERMS, nameOf, server, ...how };
     const gathered = await gatherEvidence({ clock: this.clock, probe: this.#probe }, aim, SIGNAL);

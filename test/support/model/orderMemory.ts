@@ -105,6 +105,7 @@ export function memoryProgress(): MemoryProgress {
       if (event) progress.events.push(event);
       progress.afterSave?.(progress.saves);
     },
+    note: (event) => void progress.events.push(event),
     async reserve() {},
     async unreserve() {},
     async abandon(why) {

@@ -57,7 +57,9 @@ export class ModelCa {
           if (this.#durable.has(renewal)) this.needlessOrders += 1;
           orderUrl = `order-${this.#orders.size}`;
           this.#orders.set(orderUrl, { key: key.reveal(), finalized: false });
-          await progress.save({ privateKey: key, orderUrl }, { type: "order.created", detail: { order: orderUrl } });
+          // It asks for no challenge: the order is ready at once.
+          const state = { privateKey: key, orderUrl, csr: "csr" };
+          await progress.save(state, { type: "order.created", detail: { order: orderUrl } });
           this.#durable.add(renewal);
         }
         const order = this.#orders.get(orderUrl);
@@ -66,14 +68,13 @@ export class ModelCa {
           throw new RenewalError("internal.bug", "the stored key and order do not belong together");
         }
         if (!order.finalized) {
-          await progress.save({ csr: "csr" });
           step();
           // One key is certified once: a second certificate of one generation would show as a second order for the same
           // key.
           if (this.#issued.has(order.key)) this.issuedTwice = true;
           this.#issued.add(order.key);
           order.finalized = true;
-          await progress.save({}, { type: "order.finalized", detail: { order: orderUrl } });
+          progress.note({ type: "order.finalized", detail: { order: orderUrl } });
         }
         step();
         return {
