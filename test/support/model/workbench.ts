@@ -62,7 +62,8 @@ export class Workbench implements AsyncDisposable {
   readonly audit: () => ReturnType<Installation["run"]>;
 
   private constructor(
-    { store, directory, run }: Installation,
+    { directory, run }: Installation,
+    store: Store,
     certificates: readonly Certificate[],
     end: () => PromiseLike<void>,
   ) {
@@ -74,9 +75,12 @@ export class Workbench implements AsyncDisposable {
     this.context = this.#contextOf();
   }
 
-  static async open(certificates: readonly Certificate[]): Promise<Workbench> {
+  /** `store`: another database than its own SQLite file; `sql` and `audit` know nothing of it. */
+  static async open(certificates: readonly Certificate[], store?: Store): Promise<Workbench> {
     const installation = await createInstallation(configText(["www"]), { planned: false });
-    return new Workbench(installation, certificates, () => installation[Symbol.asyncDispose]());
+    return new Workbench(installation, store ?? installation.store, certificates, () =>
+      installation[Symbol.asyncDispose](),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
