@@ -2,6 +2,7 @@ import type { Certificate } from "../../domain/certificate.ts";
 import type { NewEvent } from "../../domain/event.ts";
 import type { OrderProgress, OrderState } from "../../domain/issuer.ts";
 import type { Renewal } from "../../domain/renewal.ts";
+import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { renewalEvent } from "../history.ts";
 import { isReplacementPending } from "../rules/replacement.ts";
@@ -17,6 +18,8 @@ interface Ordering {
   readonly certificate: Certificate;
   /** The order's state as the claim found it. */
   readonly order: Promise<OrderState>;
+  /** The newest version; throws when it is damaged. */
+  readonly predecessor: () => Version | null;
   /** What the outcome has to tell the history first; filled here. */
   readonly noted: NewEvent[];
 }
@@ -24,7 +27,7 @@ interface Ordering {
 export function orderProgress(
   context: Context,
   renewal: Renewal,
-  { certificate, order, noted }: Ordering,
+  { certificate, order, predecessor, noted }: Ordering,
   lease: Lease,
 ): OrderProgress {
   const { store, clock, services } = context;
@@ -55,7 +58,9 @@ export function orderProgress(
     note: ({ type, detail }) => void noted.push(renewalEvent(renewal, clock.now(), type, detail)),
     async reserve({ exempt }) {
       lease.assertHeld();
-      const version = await store.versions.latest(certificate.name);
+      // Of a CA that limits nothing there is nothing to take.
+      if (Object.keys(budget.limits).length === 0) return;
+      const version = predecessor();
       // Let's Encrypt exempts an order that says what it replaces only inside the window it suggested itself.
       const inWindow =
         version !== null && isInsideWindow(version, await store.renewalInfos.get(certificate.name), clock.now());

@@ -1,7 +1,7 @@
 import type { ChallengeResponses } from "../../domain/issuer.ts";
 import { isTlsAlpnPlace } from "../../domain/tlsAlpn.ts";
 import { isIntact, withSeal } from "../rowSeal.ts";
-import type { Db } from "../schema.ts";
+import { atomically, type Db } from "../schema.ts";
 import type { Vault } from "../vault.ts";
 import { accountThumbprints } from "./accountThumbprints.ts";
 
@@ -9,19 +9,20 @@ import { accountThumbprints } from "./accountThumbprints.ts";
 export function challengeStore(db: Db, vault: Vault): ChallengeResponses {
   const isOurThumbprint = accountThumbprints(db, vault);
   // Removes what dead workers left: the table holds only answers in use.
-  const removeExpired = () => db.deleteFrom("challenges").where("expiresAt", "<=", Date.now()).execute();
+  const removeExpired = (from: Db) => from.deleteFrom("challenges").where("expiresAt", "<=", Date.now()).execute();
   const store: ChallengeResponses = {
-    async put(token, keyAuthorization, expiresAt) {
-      await removeExpired();
-      const row = withSeal(vault, "challenges", { token, keyAuthorization, expiresAt });
-      await db
-        .insertInto("challenges")
-        .values(row)
-        .onConflict((conflict) => conflict.column("token").doUpdateSet(row))
-        .execute();
-    },
+    put: (token, keyAuthorization, expiresAt) =>
+      atomically(db, async (trx) => {
+        await removeExpired(trx);
+        const row = withSeal(vault, "challenges", { token, keyAuthorization, expiresAt });
+        await trx
+          .insertInto("challenges")
+          .values(row)
+          .onConflict((conflict) => conflict.column("token").doUpdateSet(row))
+          .execute();
+      }),
     async claim(place, keyAuthorization, expiresAt) {
-      await removeExpired();
+      await removeExpired(db);
       const row = withSeal(vault, "challenges", { token: place, keyAuthorization, expiresAt });
       await db
         .insertInto("challenges")
