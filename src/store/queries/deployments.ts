@@ -114,6 +114,7 @@ export function deploymentStore(db: Db, vault: Vault): DeploymentStore {
       return result.numUpdatedRows === 1n;
     },
     async offer(certificate, targets, now) {
+      if (targets.length === 0) return;
       await db
         .updateTable("deployments")
         .set({ nextAttemptAt: now })
