@@ -82,6 +82,7 @@ export interface MemoryProgress extends OrderProgress {
   state: OrderState;
   readonly events: OrderEvent[];
   readonly abandoned: string[];
+  /** With what was only noted. */
   saves: number;
   /** Called with the number of a save (from 1), before it is stored; throwing loses it, as a crash does. */
   beforeSave: ((save: number) => void) | null;
@@ -105,7 +106,13 @@ export function memoryProgress(): MemoryProgress {
       if (event) progress.events.push(event);
       progress.afterSave?.(progress.saves);
     },
-    note: (event) => void progress.events.push(event),
+    // Counted with the saves: a crash may come here too.
+    note(event) {
+      progress.saves++;
+      progress.beforeSave?.(progress.saves);
+      progress.events.push(event);
+      progress.afterSave?.(progress.saves);
+    },
     async reserve() {},
     async unreserve() {},
     async abandon(why) {
