@@ -89,7 +89,7 @@ class Machine {
     return gatherEvidence(
       { clock: this.#clock, probe: this.#probe },
       {
-        ...{ endpoint, address: ADDRESS, version: made, terms: TERMS, nameOf: () => "generation 1" },
+        ...{ endpoint, address: ADDRESS, version: made, terms: TERMS, nameOf: async () => "generation 1" },
         ...{ server: async () => SERVER, ...untilDeadline(made, this.#clock, 60_000)(noEvidence(2), TERMS) },
       },
       SIGNAL,
