@@ -204,13 +204,8 @@ interface Attempt {
 async function runOrder(attempt: Attempt): Promise<IssueResult> {
   const { ca, session, request, progress, solvers, deadline } = attempt;
   const privateKey = await keyOf(attempt);
-  const opened = await openOrder(
-    ca,
-    session,
-    request,
-    { privateKey, csr: () => createRequest(attempt, privateKey) },
-    progress,
-  );
+  const wanted = { privateKey, csr: () => createRequest(attempt, privateKey) };
+  const opened = await openOrder(ca, session, request, wanted, progress);
   let { order } = opened;
   const isOpen = order.status === "pending" || order.status === "ready";
   if (order.status === "pending")
