@@ -63,13 +63,15 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
     `revoked generation ${detail("generation")}, serial ${detail("serial")} (${detail("reason")}, ` +
     `${key === undefined ? `says ${detail("source")}` : `by the ${detail("key")} key`})`,
   "certificate.replacing": (detail) =>
-    `to be replaced with others (${detail("selection")})${optional(detail, "by", ", by ")}${optional(detail, "why", ": ")}`,
+    "to be replaced with others " +
+    `(${detail("selection")})${optional(detail, "by", ", by ")}${optional(detail, "why", ": ")}`,
   "replacement.cancelled": (detail) =>
-    `replacement ${detail("replacement")} is cancelled${optional(detail, "by", " by ")}${optional(detail, "why", ": ")}`,
+    `replacement ${detail("replacement")} is ` +
+    `cancelled${optional(detail, "by", " by ")}${optional(detail, "why", ": ")}`,
   "drill.started": (detail) =>
     `drill ${detail("drill")} replaces certificates as if they had ` +
-    `${detail("scenario") === "expired" ? "expired" : "been revoked"}${optional(detail, "issuer", ", from issuer ")}: ` +
-    `${detail("certificates")}` +
+    `${detail("scenario") === "expired" ? "expired" : "been revoked"}` +
+    `${optional(detail, "issuer", ", from issuer ")}: ${detail("certificates")}` +
     `${optional(detail, "by", ", by ")}${optional(detail, "why", ": ")}`,
   "drill.finished": (detail) =>
     `drill ${detail("drill")} ended: ${detail("proved")} of ${detail("certificates")} certificates are proved live`,
@@ -125,7 +127,8 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "certificate.configured": (detail) => `configuration ${detail("change")}`,
   "certificate.defined": (detail, { certificate, detail: { change, names } }) =>
     (change === "imported"
-      ? `definitions imported into the database from ${detail("from")}: ${detail("added")} new, ${detail("changed")} changed`
+      ? `definitions imported into the database from ${detail("from")}: ${detail("added")} new, ` +
+        `${detail("changed")} changed`
       : `definition ${CHANGES[String(change)] ?? "changed"}`) +
     optional(detail, "by", ", by ") +
     (certificate === null && Array.isArray(names) ? `: ${names.join(", ")}` : ""),
@@ -135,7 +138,8 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "certificate.noIssuer": (detail) =>
     `nothing can renew it: every issuer it names is distrusted (${detail("issuers")})`,
   "certificate.paused": (detail, { detail: all }) =>
-    `paused${all.until === null ? "" : ` until ${instant(all, "until")}`}: ${detail("reason")}${optional(detail, "by", ", by ")}`,
+    `paused${all.until === null ? "" : ` until ${instant(all, "until")}`}: ` +
+    `${detail("reason")}${optional(detail, "by", ", by ")}`,
   "certificate.resumed": (detail) => `resumed${optional(detail, "by", " by ")}${optional(detail, "why", ": ")}`,
   "certificate.retried": (detail) => `its back-off ends now: ${detail("why")}`,
   "certificate.restoreConfirmed": (detail) => `carries on after the restore: ${detail("why")}`,
@@ -155,7 +159,8 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "planner.partFailed": (detail) => `${partName(detail("part"))} failed: ${detail("message")}`,
   "planner.partRecovered": (detail) => `${partName(detail("part"))} works again`,
   "history.pruned": (detail) =>
-    `retention removed ${detail("events")} events, ${detail("renewals")} renewals, ${detail("versions")} pairs and the keys of ${detail("keys")} expired pairs`,
+    `retention removed ${detail("events")} events, ${detail("renewals")} renewals, ${detail("versions")} pairs ` +
+    `and the keys of ${detail("keys")} expired pairs`,
   "history.pruneStopped": (detail) =>
     `retention has stopped at event ${detail("number")}, which is not as renewd wrote it`,
   "history.accepted": (detail) =>
@@ -188,7 +193,8 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "worker.concurrency": (detail, { detail: all }) =>
     all.jobs === all.max
       ? `takes as many as ${detail("max")} ${detail("kind")} jobs at a time again`
-      : `takes ${detail("jobs")} of ${detail("max")} ${detail("kind")} jobs at a time, as it can renew leases for no more`,
+      : `takes ${detail("jobs")} of ${detail("max")} ${detail("kind")} jobs at a time, as it can renew leases ` +
+        "for no more",
   "config.reloaded": (detail, { worker }) => `${worker} has reloaded ${detail("file")}`,
   "config.refused": (detail, { worker }) => `${worker} refused to reload: ${detail("message")}`,
   "problem.acknowledged": (detail, { detail: all }) =>
@@ -202,13 +208,16 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "alert.resolved": (detail) => `alert ${detail("alert")}: ${detail("message")}`,
   "alert.digest": (detail) => detail("message"),
   "watch.changed": (detail) =>
-    `watched endpoint ${detail("watched")} went from ${detail("before")} to ${detail("state")}${optional(detail, "message", ": ")}`,
+    `watched endpoint ${detail("watched")} went from ${detail("before")} to ` +
+    `${detail("state")}${optional(detail, "message", ": ")}`,
   "definition.changed": (detail) => `${detail("what")} changed from ${detail("from")} to ${detail("to")}`,
   "discovery.found": (detail, { detail: all }) =>
-    `discovery (${detail("source")}) found ${detail("count")} that nobody manages${all.kind === "expiring" ? " and that end soon" : ""}: ` +
+    `discovery (${detail("source")}) found ${detail("count")} that nobody ` +
+    `manages${all.kind === "expiring" ? " and that end soon" : ""}: ` +
     `${detail("names")}; the first ends ${instant(all, "soonest")}`,
   "inventory.ignored": (detail, { detail: all }) =>
-    `${detail("name")} (${detail("fingerprint").slice(0, 12)}) is ignored until ${instant(all, "until")}: ${detail("reason")}${optional(detail, "by", ", by ")}`,
+    `${detail("name")} (${detail("fingerprint").slice(0, 12)}) is ignored until ${instant(all, "until")}: ` +
+    `${detail("reason")}${optional(detail, "by", ", by ")}`,
   "inventory.unignored": (detail) =>
     `${detail("name")} (${detail("fingerprint").slice(0, 12)}) is ignored no longer${optional(detail, "by", ", by ")}`,
   "process.fault": (detail) => `internal fault in ${detail("role")}, which was started again: ${detail("error")}`,

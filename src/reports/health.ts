@@ -141,7 +141,9 @@ function strangeClocks({ beats, now }: HealthFacts): Notice[] {
     {
       id: "clock/reports",
       kind: "clock",
-      what: `${first.process} reported ${formatDuration(first.beatAt - now)} in the future: its clock or this one is wrong`,
+      what:
+        `${first.process} reported ${formatDuration(first.beatAt - now)} in the future: its clock or this ` +
+        "one is wrong",
       action: "Compare `date -u` on both machines with a clock that is right, and set the wrong one (NTP).",
       needsPerson: true,
       certificates: [],
@@ -172,7 +174,9 @@ function undrained({ beats, fleet, waiting, now }: HealthFacts): Notice[] {
       {
         id: `queue/${role}`,
         kind: "queue",
-        what: `${count(late.length, "renewal")} waiting for the ${role} role for ${formatDuration(now - since)}: it runs (${processes}) but takes no work`,
+        what:
+          `${count(late.length, "renewal")} waiting for the ${role} role for ` +
+          `${formatDuration(now - since)}: it runs (${processes}) but takes no work`,
         action: `See its log; if it does not say why, restart it: \`renewd worker ${role}\`.`,
         needsPerson: true,
         certificates: late.map(({ certificate }) => certificate),
@@ -189,7 +193,9 @@ function hangingPlanners({ beats, now }: HealthFacts): Notice[] {
     {
       id: "planner/hanging",
       kind: "planner",
-      what: `the planner runs (${live.map(({ process }) => process).join(", ")}) but has planned nothing for ${formatDuration(now - usefulAt)}`,
+      what:
+        `the planner runs (${live.map(({ process }) => process).join(", ")}) but has planned nothing for ` +
+        `${formatDuration(now - usefulAt)}`,
       action: "See its log; if it does not say why, restart it: `renewd worker planner`.",
       needsPerson: true,
       certificates: [],
@@ -223,7 +229,9 @@ function otherConfigurations({ beats, now }: HealthFacts): Notice[] {
     {
       id: "configuration/others",
       kind: "configuration",
-      what: `${listed(processes, "and")} ${processes.length === 1 ? "works" : "work"} by another configuration than the planner`,
+      what:
+        `${listed(processes, "and")} ${processes.length === 1 ? "works" : "work"} by another configuration ` +
+        "than the planner",
       action: "Make the file the same there and reload: SIGHUP.",
       needsPerson: false,
       certificates: [],

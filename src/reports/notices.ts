@@ -143,7 +143,9 @@ export function leftTargets(left: readonly LeftTarget[]): Notice[] {
     {
       id: "leftovers",
       kind: "leftovers",
-      what: `pairs with private keys are left where targets put them that left the configuration or write elsewhere now: ${shown}${more}`,
+      what:
+        "pairs with private keys are left where targets put them that left the configuration or write " +
+        `elsewhere now: ${shown}${more}`,
       action:
         "See them with `renewd leftovers`. Once no server reads them: `renewd leftovers --remove`, on their machine.",
       needsPerson: false,
@@ -162,7 +164,8 @@ export function silentChannels(cursors: readonly ChannelCursor[]): Notice[] {
       what:
         failures === 0
           ? `channel ${channel} did not take a message, which was given up: ${lastErrorMessage}`
-          : `channel ${channel} has failed ${failures} time${failures === 1 ? "" : "s"} in a row: ${lastErrorMessage ?? "unknown"}`,
+          : `channel ${channel} has failed ${failures} time${failures === 1 ? "" : "s"} in a row: ` +
+            `${lastErrorMessage ?? "unknown"}`,
       action: `Fix it, then try it: \`renewd notify ${channel}\`.`,
       needsPerson: true,
       certificates: [],
@@ -234,7 +237,9 @@ function distrusted(fleet: readonly Member[]): Notice | null {
     {
       id: "window/ignored",
       kind: "window",
-      what: "the CA asks to replace at once what it has just issued; its renewal windows are ignored and the own window applies",
+      what:
+        "the CA asks to replace at once what it has just issued; its renewal windows are ignored and the " +
+        "own window applies",
       action: "Report it to the CA. renewd believes its windows again after one that begins in the future.",
       needsPerson: true,
     },

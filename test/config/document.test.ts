@@ -151,7 +151,7 @@ describe("a file that is no configuration", () => {
     [
       "of a name, to the right",
       "certificates:\n  www:\n    names: [a]\n    issuer: le\n    api:\n    names: [b]\n    issuer: le",
-      "6:5 certificates.www.api: is empty, and what is below it is defined twice, first in line 4: check the indentation",
+      "6:5 certificates.www.api: is empty, and what is below it was defined in line 4 already: check the indentation",
     ],
   ])("a wrong indentation %s is one mistake, not one for each line", async (_, text, ...expected) => {
     await using file = await configFile(`version: 1\n${text}\n`);

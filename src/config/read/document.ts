@@ -173,7 +173,7 @@ function checkNode(node: Node | null, path: Path, walk: Walk): void {
     const first = seen.get(key);
     if (first !== undefined && empty !== null && isScalar(empty.key)) {
       // One mistake, and not one for each line below it.
-      const why = `is empty, and what is below it is defined twice, first in line ${lineOf(first)}: check the indentation`;
+      const why = `is empty, and what is below it was defined in line ${lineOf(first)} already: check the indentation`;
       problems.addAtNode(empty.key, [...path, keyText(empty) ?? ""], why);
       return;
     }

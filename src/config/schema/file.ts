@@ -103,8 +103,8 @@ const observation = z.strictObject({
     .max(100)
     .default(10)
     .describe(
-      "Connections of each such look to every address. Of ten members behind an address, ten connections meet the one " +
-        "that serves something else in 65 of 100 looks. Where much is due at once there are fewer.",
+      "Connections of each such look to every address. Of ten members behind an address, ten connections meet " +
+        "the one that serves something else in 65 of 100 looks. Where much is due at once there are fewer.",
     ),
 });
 
@@ -175,21 +175,22 @@ export const fileSchema = z.strictObject({
   vantages: vantagesSchema
     .default([])
     .describe(
-      "Networks that every endpoint is dialled from, such as `[office, internet]`: it is proved when verifiers in all " +
-        "of them have seen the new certificate there. Each needs a verifier that says so: `--vantage office`. Default: " +
-        "none, and any verifier dials every endpoint.",
+      "Networks that every endpoint is dialled from, such as `[office, internet]`: it is proved when verifiers " +
+        "in all of them have seen the new certificate there. Each needs a verifier that says so: `--vantage office`. " +
+        "Default: none, and any verifier dials every endpoint.",
     ),
   vantage: name
     .optional()
     .describe(
-      "The one of `vantages` that a verifier with this very file dials from. RENEWD_VANTAGE and `--vantage` say it for " +
-        "one process.",
+      "The one of `vantages` that a verifier with this very file dials from. RENEWD_VANTAGE and `--vantage` say " +
+        "it for one process.",
     ),
   watch: z
     .record(name, watchSchema)
     .default({})
     .describe(
-      "Endpoints whose certificates somebody else renews, by name: looked at, judged, and alerted about before they end.",
+      "Endpoints whose certificates somebody else renews, by name: looked at, judged, and alerted about before " +
+        "they end.",
     ),
   rehearsal: rehearsal
     .prefault({})

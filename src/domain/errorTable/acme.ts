@@ -11,7 +11,8 @@ export const ACME_ERRORS = {
     class: "configuration",
     retry: "backoff",
     action:
-      "For a CA in your own network set `issuers.NAME.privateAddresses: true`; otherwise ask the CA why it names such a URL.",
+      "For a CA in your own network set `issuers.NAME.privateAddresses: true`; otherwise ask the CA why it " +
+      "names such a URL.",
   },
   "acme.timeout": {
     class: "transient",
@@ -88,7 +89,8 @@ export const ACME_ERRORS = {
     class: "configuration",
     retry: "never",
     action:
-      "Correct what the message names in the certificate's `csr`. renewd tries daily; `renewd renew NAME` does at once.",
+      "Correct what the message names in the certificate's `csr`. renewd tries daily; `renewd renew NAME` does " +
+      "at once.",
   },
   "acme.orderInvalid": {
     class: "validation",
@@ -109,7 +111,8 @@ export const ACME_ERRORS = {
     class: "transient",
     retry: "backoff",
     action:
-      "Check what answers for this CA: its clock differs from all others, so nothing but an emergency is ordered there.",
+      "Check what answers for this CA: its clock differs from all others, so nothing but an emergency is " +
+      "ordered there.",
   },
   "acme.badCertificate": {
     class: "transient",

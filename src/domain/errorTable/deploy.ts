@@ -46,20 +46,22 @@ export const DEPLOY_ERRORS = {
     class: "target",
     retry: "never",
     action:
-      "Find the other renewd that deploys to this place, and give one of them another; after a lost database, remove the " +
-      "record that the message names.",
+      "Find the other renewd that deploys to this place, and give one of them another; after a lost database, " +
+      "remove the record that the message names.",
   },
   "deploy.unattended": {
     class: "target",
     retry: "backoff",
     action:
-      "Start a deployer for the target: `renewd worker deployer`; with `agent: true` on its own machine: `renewd worker deployer --targets TARGET`.",
+      "Start a deployer for the target: `renewd worker deployer`; with `agent: true` on its own machine: " +
+      "`renewd worker deployer --targets TARGET`.",
   },
   "deploy.rolledBack": {
     class: "target",
     retry: "backoff",
     action:
-      "Find out why the pair was taken back. A new one is tried by itself later, or at once: `renewd renew NAME --force`.",
+      "Find out why the pair was taken back. A new one is tried by itself later, or at once: `renewd renew NAME " +
+      "--force`.",
   },
   "deploy.badPair": {
     class: "internal",

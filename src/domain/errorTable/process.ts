@@ -47,7 +47,8 @@ export const PROCESS_ERRORS = {
     class: "transient",
     retry: "backoff",
     action:
-      "Stop who uses the port (`ss -ltnp`), or correct `web.host` and `web.port`. Beside other roles it is tried again.",
+      "Stop who uses the port (`ss -ltnp`), or correct `web.host` and `web.port`. Beside other roles it is " +
+      "tried again.",
   },
   "web.files": {
     class: "transient",
@@ -63,7 +64,8 @@ export const PROCESS_ERRORS = {
     class: "configuration",
     retry: "never",
     action:
-      "Let this machine trust the CA of that certificate, in the system's store or by NODE_EXTRA_CA_CERTS=/path/ca.pem in the environment, or correct the name in `--server`.",
+      "Let this machine trust the CA of that certificate, in the system's store or by " +
+      "NODE_EXTRA_CA_CERTS=/path/ca.pem in the environment, or correct the name in `--server`.",
   },
   "web.unavailable": {
     class: "transient",
@@ -96,8 +98,8 @@ export const PROCESS_ERRORS = {
     class: "transient",
     retry: "backoff",
     action:
-      "Start the database named in the message, upgrade renewd or migrate where it says so, or correct `store`; renewd " +
-      "goes on by itself once it answers.",
+      "Start the database named in the message, upgrade renewd or migrate where it says so, or correct `store`; " +
+      "renewd goes on by itself once it answers.",
   },
   "store.full": {
     class: "transient",
@@ -108,13 +110,15 @@ export const PROCESS_ERRORS = {
     class: "transient",
     retry: "backoff",
     action:
-      "Correct what the message names, so that renewd's user can read and write there: on SQLite to the database's file and directory, on PostgreSQL to its tables.",
+      "Correct what the message names, so that renewd's user can read and write there: on SQLite to the " +
+      "database's file and directory, on PostgreSQL to its tables.",
   },
   "store.damaged": {
     class: "internal",
     retry: "backoff",
     action:
-      "Stop renewd, move the database's file away and restore the newest backup: `renewd restore FILE`. Nothing else repairs it.",
+      "Stop renewd, move the database's file away and restore the newest backup: `renewd restore FILE`. Nothing " +
+      "else repairs it.",
   },
   "store.conflict": {
     class: "transient",
@@ -147,7 +151,8 @@ export const PROCESS_ERRORS = {
     class: "configuration",
     retry: "never",
     action:
-      "Run `renewd audit verify`: it names each row that was changed behind renewd's back. Restore a backup, and find out who can write to the database.",
+      "Run `renewd audit verify`: it names each row that was changed behind renewd's back. Restore a backup, " +
+      "and find out who can write to the database.",
   },
   "backup.file": {
     class: "configuration",
@@ -169,7 +174,8 @@ export const PROCESS_ERRORS = {
     class: "configuration",
     retry: "backoff",
     action:
-      "Set this machine's clock (NTP): renewd plans, issues, deploys and verifies nothing while it is over 5 minutes off.",
+      "Set this machine's clock (NTP): renewd plans, issues, deploys and verifies nothing while it is over 5 " +
+      "minutes off.",
   },
   "internal.crashLoop": {
     class: "internal",

@@ -11,7 +11,8 @@ export const VERIFY_ERRORS = {
     class: "target",
     retry: "never",
     action:
-      "Find which process or node behind the named address still uses the other certificate, then reload or replace it.",
+      "Find which process or node behind the named address still uses the other certificate, then reload or " +
+      "replace it.",
   },
   "verify.unreachable": {
     class: "target",
@@ -33,8 +34,8 @@ export const VERIFY_ERRORS = {
     class: "target",
     retry: "never",
     action:
-      "Check that the named address accepts TLS connections from the verifier and does not keep them waiting, as a limit " +
-      "on connections does; `handshakeTimeout` of the endpoint gives a slow server more time.",
+      "Check that the named address accepts TLS connections from the verifier and does not keep them waiting, " +
+      "as a limit on connections does; `handshakeTimeout` of the endpoint gives a slow server more time.",
   },
   "verify.vantageSilent": {
     class: "target",
@@ -57,7 +58,8 @@ export const VERIFY_ERRORS = {
     class: "configuration",
     retry: "never",
     action:
-      "Name its network in `discovery.allow` if it may be dialled; else take it out of `watch`, or ignore what was found there.",
+      "Name its network in `discovery.allow` if it may be dialled; else take it out of `watch`, or ignore what " +
+      "was found there.",
   },
   "verify.ending": {
     class: "target",

@@ -148,8 +148,8 @@ function trustFindings(leaf: X509Certificate, { trust, above }: Path): Finding[]
           "wrong",
           "chain.incomplete",
           `the certificate of ${issuer} is missing: it was not served and is no trusted root`,
-          "Serve the whole chain (fullchain.pem, not cert.pem). Browsers may hide this with a cache; other clients fail. " +
-            "If it is your own CA, repeat with `--trust ROOT.pem`.",
+          "Serve the whole chain (fullchain.pem, not cert.pem). Browsers may hide this with a cache; other " +
+            "clients fail. If it is your own CA, repeat with `--trust ROOT.pem`.",
         ),
       ];
   }
@@ -166,7 +166,8 @@ function pathDates(leaf: X509Certificate, { above }: Path, now: number): Finding
         finding(
           "wrong",
           "chain.dates",
-          `${name} above it is not valid now: from ${formatInstant(each.validFromDate.getTime())} to ${formatInstant(notAfter)}`,
+          `${name} above it is not valid now: from ${formatInstant(each.validFromDate.getTime())} to ` +
+            `${formatInstant(notAfter)}`,
           "Serve the chain that the CA gives out today.",
         ),
       ];
@@ -207,7 +208,9 @@ function sentFindings(leaf: X509Certificate, sent: readonly X509Certificate[], {
       finding(
         "note",
         "chain.extra",
-        `${extra.length} more ${extra.length === 1 ? "certificate is" : "certificates are"} sent that ${extra.length === 1 ? "belongs" : "belong"} to no chain of this leaf: ${extra.map(({ subject }) => shortName(subject)).join(", ")}`,
+        `${extra.length} more ${extra.length === 1 ? "certificate is" : "certificates are"} sent that ` +
+          `${extra.length === 1 ? "belongs" : "belong"} to no chain of this leaf: ` +
+          `${extra.map(({ subject }) => shortName(subject)).join(", ")}`,
         "Leave them out, unless older clients need a cross-signed certificate.",
       ),
     );
@@ -229,7 +232,8 @@ function strengthFindings(leaf: X509Certificate, { above }: Path): Finding[] {
       finding(
         "wrong",
         "signature.weak",
-        `${weak === leaf ? "it" : shortName(weak.subject)} is signed with ${describeCertificate(weak).signature}, which clients refuse`,
+        `${weak === leaf ? "it" : shortName(weak.subject)} is signed with ` +
+          `${describeCertificate(weak).signature}, which clients refuse`,
         "Issue one from a CA that signs with SHA-256 or better.",
       ),
     );
