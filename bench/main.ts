@@ -6,6 +6,7 @@ const BENCHES = {
   thousand: "1,000 certificates as a mass replacement through several CAs",
   pages: "pages, lists and API with 10,000 certificates",
   fleet: "a hundred thousand certificates: loading, lists, reload",
+  start: "commands and an idle daemon: processor time and memory",
   soak: "thousands of renewals of the same certificates: what grows",
 } as const;
 
