@@ -175,6 +175,10 @@ export interface DeploymentStore {
    */
   list(certificate: string): Promise<Deployment[]>;
   listAll(names?: readonly string[]): Promise<Deployment[]>;
+  /** Which have a receipt, as far as their rows say. */
+  received(): Promise<Pick<Deployment, "certificate" | "target">[]>;
+  /** Those that hold a pair by a release that recorded no definition of their target. */
+  withoutDefinition(): Promise<Deployment[]>;
   get(certificate: string, target: string): Promise<Deployment | null>;
   receipt(certificate: string, target: string): Promise<DeployReceipt | null>;
   /**

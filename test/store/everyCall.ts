@@ -100,6 +100,8 @@ function ofCertificates({ certificates, versions, observations, deployments, lef
       want: () => deployments.want("www", ["lb"], 1),
       list: () => deployments.list("www"),
       listAll: async () => [await deployments.listAll(), await deployments.listAll(["www"])],
+      received: () => deployments.received(),
+      withoutDefinition: () => deployments.withoutDefinition(),
       get: () => deployments.get("www", "lb"),
       receipt: () => deployments.receipt("www", "lb"),
       offer: () => deployments.offer("www", ["lb"], NOW),

@@ -120,10 +120,10 @@ async function adoptDefinitions(tx: Store, certificates: readonly Certificate[])
   const byName = new Map(certificates.map((certificate) => [certificate.name, certificate]));
   const undefinedYet = ({ targetDigest, deployedGeneration }: Deployment): boolean =>
     targetDigest === null && deployedGeneration > 0;
-  const names = (await tx.deployments.listAll()).filter(undefinedYet).map(({ certificate }) => certificate);
+  const names = (await tx.deployments.withoutDefinition()).filter(undefinedYet).map(({ certificate }) => certificate);
   if (names.length === 0) return;
   await tx.certificates.lock(names);
-  for (const row of (await tx.deployments.listAll()).filter(undefinedYet)) {
+  for (const row of (await tx.deployments.withoutDefinition()).filter(undefinedYet)) {
     const { certificate, target, fence } = row;
     const current = byName.get(certificate)?.targetDigests[target];
     if (current !== undefined) await tx.deployments.update(certificate, target, fence, { targetDigest: current });

@@ -19,8 +19,11 @@ interface Left {
  */
 export async function recordLeftTargets(tx: Store, services: Services, now: number): Promise<void> {
   const certificates = new Map(services.certificates().map((one) => [one.name, one]));
-  const isConfigured = ({ certificate, target }: Left): boolean =>
+  const isConfigured = ({ certificate, target }: Pick<Left, "certificate" | "target">): boolean =>
     certificates.get(certificate)?.targets.includes(target) === true;
+  // What they hold is read, and compared, only where it can matter: of a large fleet it is much.
+  const isAnyLeft = (await tx.deployments.received()).some((each) => !isConfigured(each));
+  if (!isAnyLeft && (await tx.leftTargets.list()).length === 0) return;
   const deployed = (await tx.deployments.listAll()).flatMap(({ certificate, target, receipt, isAltered }) =>
     receipt === null || isAltered ? [] : [{ certificate, target, receipt }],
   );

@@ -33,6 +33,13 @@ export function deploymentStore(db: Db, vault: Vault): DeploymentStore {
       const rows = await (names === undefined ? query : query.where("certificate", "in", names)).execute();
       return rows.map(toDeployment);
     },
+    received: () =>
+      db.selectFrom("deployments").select(["certificate", "target"]).where("receipt", "is not", null).execute(),
+    async withoutDefinition() {
+      const query = db.selectFrom("deployments").selectAll().orderBy("certificate").orderBy("target");
+      const rows = await query.where("targetDigest", "is", null).where("deployedGeneration", ">", 0).execute();
+      return rows.map(toDeployment);
+    },
     get,
     async receipt(certificate, target) {
       const row = await find(db, certificate, target);
