@@ -95,8 +95,12 @@ export function openSession(
   accountUrl: string | null,
   signal: AbortSignal,
 ): Session {
-  const client = new Client({ directoryUrl: ca.directoryUrl, accountKey: accountKey.reveal() });
-  const { http } = client as unknown as Internals;
+  const client: Client & Partial<Internals> = new Client({
+    directoryUrl: ca.directoryUrl,
+    accountKey: accountKey.reveal(),
+  });
+  const { http } = client;
+  if (http === undefined) throw new TypeError("this release of acme-client has another HTTP layer");
   patchHttpClient(http, ca, accountKey, signal);
   const post = async (
     what: string,

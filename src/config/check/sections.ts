@@ -27,15 +27,16 @@ export function checkTopLevelKeys(raw: Raw, problems: Problems): void {
   }
 }
 
+/** Every member of a shape is a schema of its own output. */
+const SCHEMAS: { readonly [Key in keyof Shape]: z.ZodType<z.output<Shape[Key]>> } = fileSchema.shape;
+
 /** One section with its defaults; undefined: something in it is wrong and has been said. */
 export function section<Key extends keyof Shape>(
   key: Key,
   raw: Raw,
   problems: Problems,
 ): z.output<Shape[Key]> | undefined {
-  // The compiler does not see that every member of a shape is a schema of its own output.
-  const schema = fileSchema.shape[key] as unknown as z.ZodType<z.output<Shape[Key]>>;
-  return check(schema, raw[key], [key], problems);
+  return check(SCHEMAS[key], raw[key], [key], problems);
 }
 
 /** The entries of a section of named things, each checked by itself: those that are wrong are left out. */
