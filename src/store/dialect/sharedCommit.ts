@@ -32,18 +32,21 @@ export class SharedCommit {
     this.connection = connection;
   }
 
-  /** Takes a turn at the connection, to the end of the member. */
-  async join(): Promise<Member> {
+  /**
+   * Takes a turn at the connection, to the end of the member. `statement`: a single one, which SQLite undoes by itself
+   * where it fails (sqlite.org/lang_conflict.html, ABORT).
+   */
+  async join(kind: "transaction" | "statement" = "transaction"): Promise<Member> {
     const giveUp = await this.connection.takeTurn();
     try {
       this.#shared ??= await this.#begin();
-      await this.connection.run("savepoint member");
+      if (kind === "transaction") await this.connection.run("savepoint member");
     } catch (thrown) {
       this.#loseIfEnded(thrown);
       await this.#handOn(giveUp);
       throw thrown;
     }
-    return this.#member(this.#shared, giveUp);
+    return this.#member(this.#shared, kind, giveUp);
   }
 
   /** A turn outside of any transaction. */
@@ -53,9 +56,11 @@ export class SharedCommit {
     return giveUp;
   }
 
-  #member(shared: Shared, giveUp: () => void): Member {
+  #member(shared: Shared, kind: "transaction" | "statement", giveUp: () => void): Member {
+    const [kept, undone] =
+      kind === "statement" ? [[], []] : [["release member"], ["rollback to member", "release member"]];
     let ended = false;
-    const leave = async (...statements: string[]): Promise<void> => {
+    const leave = async (statements: readonly string[]): Promise<void> => {
       if (ended) return;
       ended = true;
       try {
@@ -79,10 +84,10 @@ export class SharedCommit {
         }
       },
       commit: async () => {
-        await leave("release member");
+        await leave(kept);
         await shared.onDisk;
       },
-      rollback: () => leave("rollback to member", "release member"),
+      rollback: () => leave(undone),
     };
   }
 

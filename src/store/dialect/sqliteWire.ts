@@ -21,7 +21,7 @@ export function wireOver(writes: SharedCommit, reads: Connection | null): Wire {
       if (open !== null) return open.query(sql, parameters);
       if (READS.test(sql)) return within(readTurn(), () => reader.run(sql, parameters));
       if (!WRITES.test(sql)) return within(wholeTurn(writes, reads), () => writes.connection.run(sql, parameters));
-      const member = await writes.join();
+      const member = await writes.join("statement");
       const answer = await member.query(sql, parameters).catch(async (thrown: unknown) => {
         await member.rollback();
         throw thrown;
