@@ -175,7 +175,6 @@ const failedStatement: Drill = {
       `create trigger drill before insert on versions when new.certificate = '${certificate}' begin select raise(abort, 'drill'); end`,
     );
     await world.force([certificate]);
-    await world.event("order.finalized", certificate, afterSeq);
     await until("the failed statement to be told in a log", async () =>
       world.fleet.logs().some((line) => line.includes("job failed") && line.includes("drill")) ? true : null,
     );
