@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 /** Those who ask together ask within this time, and share a reading. */
 const GATHER_MS = 5;
 /** From one reading to the next, in the long run. One who asks alone, or a few, wait for nothing. */
-const INTERVAL_MS = 100;
+const INTERVAL_MS = 250;
 const AT_ONCE = 10;
 /** What a reading takes grows with the machine's sockets and processes: for half of the time it pauses. */
 const PAUSE_SHARE = 2;
@@ -11,7 +11,7 @@ const WAIT_MAX_MS = 1_000;
 
 /** How often may be read. */
 export interface Pace {
-  /** `leastMs`: for how much time it counts though it takes less. */
+  /** `leastMs`: for how much time it counts though it takes less. Left out: that from one reading to the next. */
   spend<T>(read: () => Promise<T>, leastMs?: number): Promise<T>;
   waitMs(): number;
 }
@@ -26,7 +26,7 @@ export function createPace(now: () => number = () => performance.now()): Pace {
     settledAt = at;
   };
   return {
-    async spend(read, leastMs = 0) {
+    async spend(read, leastMs = INTERVAL_MS) {
       const startedAt = now();
       settle();
       try {
@@ -53,7 +53,7 @@ export function sharedReading<T>(read: () => Promise<T>, pace: Pace = createPace
       .then(() => delay(pace.waitMs()))
       .then(() => {
         next = null;
-        return pace.spend(read, INTERVAL_MS);
+        return pace.spend(read);
       });
     next = mine;
     last = mine;

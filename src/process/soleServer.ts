@@ -115,7 +115,7 @@ async function lookNow(kernel: Kernel, pace: Pace): Promise<Look> {
   return {
     sockets: sockets && kept(sockets),
     own: kept((pid: number) => kernel.socketsOf(pid)),
-    holders: () => (holders ??= pace.spend(() => kernel.socketHolders())),
+    holders: () => (holders ??= pace.spend(() => kernel.socketHolders(), 0)),
     verdicts: new Map(),
   };
 }
