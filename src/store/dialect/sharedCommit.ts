@@ -87,7 +87,11 @@ export class SharedCommit {
         await leave(kept);
         await shared.onDisk;
       },
-      rollback: () => leave(undone),
+      rollback: async () => {
+        await leave(undone);
+        // Until then the file is kept from other writers: whoever goes on after this may be one.
+        await shared.onDisk.catch(() => {});
+      },
     };
   }
 
