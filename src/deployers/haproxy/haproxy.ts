@@ -20,14 +20,7 @@ import { readIfThere } from "../local/readRegular.ts";
 import { tryStaging } from "../local/tryStaging.ts";
 import { listCertificate, requireList } from "./list.ts";
 import { rivals } from "./rivals.ts";
-import {
-  COMMAND_SAFE,
-  type RuntimeAddress,
-  requireAdmin,
-  showCertificate,
-  showPid,
-  showPidAndCertificate,
-} from "./runtime.ts";
+import { COMMAND_SAFE, type RuntimeAddress, requireAdmin, showCertificate, showPid, showServing } from "./runtime.ts";
 import { sha1Of, updateMemory } from "./update.ts";
 
 /** HAProxy's CLI splits at spaces and gives `;`, `\` and `*` a special meaning. */
@@ -161,7 +154,8 @@ async function inspect(
 
 /**
  * `set ssl cert` replaces the pair at every bind of the process at once. Which process that is, the kernel tells, and
- * HAProxy itself: a number alone may be that of another process in a container.
+ * HAProxy itself: a number alone may be that of another process in a container. Where TLS is handed through, who holds
+ * a connection is not who answers.
  */
 async function server(
   options: HaproxyOptions,
@@ -170,7 +164,12 @@ async function server(
   signal: AbortSignal,
 ): Promise<number | null> {
   if (control === null) return null;
-  const { pid, loaded } = await showPidAndCertificate(addressOf(options), knownName(options, certificate), signal);
+  const { pid, loaded, mayHandThrough } = await showServing(
+    addressOf(options),
+    knownName(options, certificate),
+    signal,
+  );
+  if (mayHandThrough) return null;
   return pid === control && loaded?.used === true && loaded.sha1 === sha1Of(leafPem) ? pid : null;
 }
 

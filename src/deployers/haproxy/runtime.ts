@@ -89,14 +89,36 @@ function pidIn(answer: string): number | null {
   return pid === undefined ? null : Number(pid);
 }
 
-/** Both by one connection. */
-export async function showPidAndCertificate(
-  address: RuntimeAddress,
-  name: string,
-  signal: AbortSignal,
-): Promise<{ readonly pid: number | null; readonly loaded: LoadedCertificate | null }> {
-  const answer = await haproxyCommand(address, `show info; show ssl cert ${name}\n`, signal);
-  return { pid: pidIn(answer), loaded: certificateIn(answer) };
+/** What tells who serves a certificate. */
+export interface Serving {
+  /** As of `showPid`. */
+  readonly pid: number | null;
+  readonly loaded: LoadedCertificate | null;
+  /** A frontend may hand TLS through to servers that have certificates of their own, or it does not say. */
+  readonly mayHandThrough: boolean;
+}
+
+/** All by one connection. */
+export async function showServing(address: RuntimeAddress, name: string, signal: AbortSignal): Promise<Serving> {
+  const commands = `show info; show stat -1 ${FRONTENDS} -1; show ssl cert ${name}\n`;
+  const answer = await haproxyCommand(address, commands, signal);
+  const modes = frontendModes(answer);
+  return { pid: pidIn(answer), loaded: certificateIn(answer), mayHandThrough: modes?.includes("tcp") ?? true };
+}
+
+/** Of `show stat` (management guide §9.3). */
+const FRONTENDS = 1;
+
+/** Out of the table of statistics (§9.1), whose fields before the mode have no commas for a frontend. null: none. */
+function frontendModes(answer: string): readonly string[] | null {
+  const [, header = "", rows = ""] = /^# (pxname,.*)\n((?:.+\n)*)/m.exec(answer) ?? [];
+  const column = header.split(",").indexOf("mode");
+  return column < 0
+    ? null
+    : rows
+        .trim()
+        .split("\n")
+        .map((row) => row.split(",")[column] ?? "tcp");
 }
 
 /**

@@ -12,6 +12,7 @@ import { DEFAULT_SETTINGS } from "../../../src/renewal/rules/settings.ts";
 import { gatherEvidence } from "../../../src/renewal/steps/gatherEvidence.ts";
 import { createProbe } from "../../../src/tls/probe.ts";
 import { startTcpProxy } from "../../drills/tcpProxy.ts";
+import { freePort } from "../../support/freePort.ts";
 import { version } from "../../support/model/facts.ts";
 import { createPairIssuer } from "../../support/pairs/issuedPairs.ts";
 import { dependencies } from "../../support/pairs/targetSecrets.ts";
@@ -75,6 +76,29 @@ const another = await serverOf(asVersion(await issue(2)));
 const balancer = stack.use(await startTcpProxy(lb.port));
 const balanced = await gather(first, balancer.port);
 
+// Every 8th connection goes on to a server that does not have the pair.
+const stale = stack.use(await startHaproxy());
+const [ending, passing] = [await freePort(), await freePort()];
+const front = stack.use(
+  await startHaproxy({
+    port: ending,
+    sections:
+      `frontend through\n  mode tcp\n  bind 127.0.0.1:${passing}\n  default_backend both\n` +
+      "backend both\n  mode tcp\n  balance static-rr\n" +
+      `  server own 127.0.0.1:${ending} weight 7\n  server other 127.0.0.1:${stale.port} weight 1\n`,
+  }),
+);
+const fronted = haproxy.create(
+  haproxy.options.parse({ socket: front.socket, file: `${front.directory}/{certificate}.pem` }),
+  dependencies("front"),
+);
+const [sixth, seventh] = [await issue(6), await issue(7)];
+for (const pair of [sixth, seventh]) await fronted.deploy({ pair, previous: null }, SIGNAL);
+const frontedServer = async (): Promise<number | null> =>
+  (await fronted.server?.({ certificate: "www", leafPem: seventh.leafPem }, SIGNAL)) ?? null;
+const passedOn = [];
+for (let times = 0; times < 6; times += 1) passedOn.push(await gather(asVersion(seventh), passing, frontedServer));
+
 const sibling = await startHaproxy({ port: lb.port });
 const besideSibling = await isSole(pid);
 await sibling.stop();
@@ -115,6 +139,6 @@ process.setegid?.(0);
 console.log(
   JSON.stringify({
     ...{ pid, alone, soonAfter, another, balanced, besideSibling, afterSibling, next, besideDraining, afterDraining },
-    ...{ inCaddy, elsewhere, unprivileged },
+    ...{ inCaddy, elsewhere, unprivileged, passedOn },
   }),
 );

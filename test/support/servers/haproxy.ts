@@ -24,6 +24,8 @@ export interface HaproxyOptions {
   readonly user?: SystemUser;
   /** Lines for its `global` section. */
   readonly global?: string;
+  /** Whole sections, after the frontend that serves the directory. */
+  readonly sections?: string;
   /** One process without a master. */
   readonly alone?: boolean;
   /** Of another HAProxy that listens there and goes on with it, as an old worker that was never ended. */
@@ -77,7 +79,7 @@ async function start(options: HaproxyOptions): Promise<Haproxy> {
   await writeFile(
     join(home, "haproxy.cfg"),
     configuration({
-      ...{ port, socket, userSocket, source },
+      ...{ port, socket, userSocket, source, sections: options.sections ?? "" },
       global: options.crtBase ? `crt-base ${named(directory)}` : options.global,
     }),
   );
@@ -122,6 +124,7 @@ interface Configuration {
   readonly socket: string;
   readonly userSocket: string;
   readonly source: string;
+  readonly sections: string;
   readonly global?: string | undefined;
 }
 
@@ -138,7 +141,7 @@ defaults
 frontend tls
   bind 127.0.0.1:${at.port} ssl ${at.source}
   http-request return status 200 content-type text/plain string ok
-`;
+${at.sections}`;
 }
 
 async function started(child: ChildProcess, output: () => string, socket: string): Promise<void> {
