@@ -120,22 +120,27 @@ function takeCertificate(plain: Socket, request: HandshakeRequest, signal: Abort
       return reject(signal.reason);
     }
     const socket = connect({ ...connectionOptions(request), socket: plain });
-    let isAgreed = false;
+    let agreed: Omit<Handshake, "byServer"> | null = null;
     let leaf: X509Certificate | undefined;
     // Read once: the first call removes the chain from OpenSSL's session. `keylog` comes only after the server has
     // proved that it holds the private key.
     const capture = (): void => {
       leaf ??= socket.getPeerX509Certificate();
     };
+    // While the kernel is asked about a handshake nothing undoes it: no server that closes, and no time limit.
+    const ended = (error: () => unknown): void => {
+      if (agreed === null) reject(error());
+      else resolve({ ...agreed, byServer: false });
+    };
     const aborted = (): void => {
       socket.destroy();
-      reject(signal.reason);
+      ended(() => signal.reason);
     };
     const failed = (error: Error): void => {
       socket.destroy();
       // A TLS 1.2 server that requires a client certificate refuses renewd, but has already shown its own.
-      if (leaf && isAlert(error)) resolve({ leaf, protocol: null, cipher: null, byServer: false });
-      else reject(error);
+      if (agreed === null && leaf && isAlert(error)) resolve({ leaf, protocol: null, cipher: null, byServer: false });
+      else ended(() => error);
     };
     signal.addEventListener("abort", aborted, { once: true });
     plain.once("error", failed);
@@ -143,17 +148,17 @@ function takeCertificate(plain: Socket, request: HandshakeRequest, signal: Abort
       signal.removeEventListener("abort", aborted);
       plain.destroy();
       // An error costs a stack trace, and most are closed because all is done.
-      if (!isAgreed) reject(new ClosedError("connection closed"));
+      ended(() => new ClosedError("connection closed"));
     });
     socket.on("error", failed);
     socket.on("keylog", capture);
     socket.once("secureConnect", () => {
       capture();
       if (!leaf) return reject(new Error("no certificate"));
-      const agreed = { leaf, protocol: socket.getProtocol(), cipher: socket.getCipher().standardName };
+      const shaken = { leaf, protocol: socket.getProtocol(), cipher: socket.getCipher().standardName };
+      agreed = shaken;
       const end = (byServer: boolean): void => {
-        isAgreed = true;
-        resolve({ ...agreed, byServer });
+        resolve({ ...shaken, byServer });
         // Send close_notify, so that the server logs no error. The timeout keeps a silent peer from holding the socket.
         socket.setTimeout(CLOSE_TIMEOUT_MS, () => socket.destroy());
         socket.destroySoon();
