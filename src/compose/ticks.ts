@@ -25,7 +25,8 @@ export interface Ticks {
 /**
  * The schedule in Redis shares ticks among planners. When none has come for a while (a planner died with Redis while it
  * ran one, and BullMQ waits for its lock) this process plans and sweeps by itself: doing so twice is harmless. A plan that
- * used up its time goes on with the next sweep: of a thousand certificates due at once none waits for a tick more.
+ * used up its time goes on with the next sweep, and a replacement begins with it: of a thousand certificates that are
+ * due at once none waits for a tick more.
  */
 export function watchedTicks(
   context: Context,
@@ -43,6 +44,8 @@ export function watchedTicks(
   const parts = createParts(context);
   let configured = false;
   let isUnfinished = false;
+  /** The newest replacement that the last plan knew. */
+  let planned: string | undefined;
   const applied = async (signal: AbortSignal): Promise<void> => {
     if (configured) return;
     await configure(context, signal);
@@ -51,13 +54,15 @@ export function watchedTicks(
   const run: Ticks["run"] = async (what, signal) => {
     last[what] = clock.monotonic();
     await applied(signal);
-    if (what === "plan") isUnfinished = await planTick(context, parts, signal);
-    else await sweep(context, signal);
+    if (what === "plan") {
+      planned = await newestReplacement(context);
+      isUnfinished = await planTick(context, parts, signal);
+    } else await sweep(context, signal);
     onDone(what, what === "plan" ? parts.failing().map((part) => `${partName(part)} failed`) : []);
   };
   const catchUp = async (signal: AbortSignal): Promise<void> => {
     for (const what of ["plan", "sweep"] as const) {
-      const isLeft = what === "plan" && isUnfinished;
+      const isLeft = what === "plan" && (isUnfinished || (await newestReplacement(context)) !== planned);
       if (isLeft || clock.monotonic() - last[what] > quietMaxMs(what)) await run(what, signal);
     }
   };
@@ -78,4 +83,8 @@ export function watchedTicks(
       await catchingUp.close();
     },
   };
+}
+
+async function newestReplacement({ store }: Context): Promise<string | undefined> {
+  return (await store.replacements.list())[0]?.id;
 }
