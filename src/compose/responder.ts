@@ -9,6 +9,7 @@ import type { Listener, ListeningAddress } from "../web/listen.ts";
 import { startTlsAlpn01Responder } from "../web/tlsAlpn01.ts";
 import type { ProblemNote } from "./beats.ts";
 import { withHolder } from "./portHolder.ts";
+import { recentAnswers } from "./recentAnswers.ts";
 
 export type { ListeningAddress } from "../web/listen.ts";
 
@@ -50,7 +51,7 @@ export function startResponder(
   { store, log, clock }: ResponderContext,
   { identity, ...options }: ResponderOptions & { readonly identity?: string },
 ): Promise<Responder> {
-  const { challenges } = store;
+  const challenges = recentAnswers(store.challenges);
   return keepListening({ log, clock }, options, {
     name: "http-01 responder",
     code: "http01.address",

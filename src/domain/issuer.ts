@@ -235,7 +235,8 @@ export interface ChallengeResponses {
    */
   claim(place: string, keyAuthorization: string, expiresAt: number): Promise<boolean>;
   get(token: string): Promise<string | null>;
-  remove(token: string): Promise<void>;
+  /** Removes this answer, not another one in its place. */
+  remove(token: string, keyAuthorization: string): Promise<void>;
 }
 
 /** The ACME account of an issuer; its key is sealed at rest. */

@@ -32,7 +32,7 @@ export const http01: Plugin<z.infer<typeof options>, Pick<SolverDependencies, "c
     },
     async cleanUp({ token, keyAuthorization }, signal) {
       signal.throwIfAborted();
-      if ((await challenges.get(checkToken(token))) === keyAuthorization) await challenges.remove(token);
+      await challenges.remove(checkToken(token), keyAuthorization);
     },
   }),
 };

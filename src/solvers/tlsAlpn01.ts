@@ -41,8 +41,7 @@ export const tlsAlpn01: Plugin<z.infer<typeof options>, Pick<SolverDependencies,
     async cleanUp({ identifier, token, keyAuthorization }, signal) {
       signal.throwIfAborted();
       checkToken(token);
-      const place = tlsAlpnPlace(identifier);
-      if ((await challenges.get(place)) === keyAuthorization) await challenges.remove(place);
+      await challenges.remove(tlsAlpnPlace(identifier), keyAuthorization);
     },
   }),
 };

@@ -127,3 +127,24 @@ it("is asked by an order of which one name at least is answered through it, and 
   ];
   expect(asks(...both)).toEqual(["http01", "tlsAlpn01"]);
 });
+
+it("a validation from several places reads its answer once, and one that is not there each time", async () => {
+  const { challenges, start } = fixture();
+  const asked: string[] = [];
+  const { get } = challenges;
+  challenges.get = (token) => {
+    asked.push(token);
+    return get(token);
+  };
+  const port = await freePort();
+  const responder = await start({ host: "127.0.0.1", port });
+  challenges.stored.delete(TOKEN);
+  await answerAt("127.0.0.1", port);
+  await answerAt("127.0.0.1", port);
+  expect(asked).toHaveLength(2);
+  challenges.stored.set(TOKEN, `${TOKEN}.thumb`);
+  const answers = await Promise.all(Array.from({ length: 4 }, () => answerAt("127.0.0.1", port)));
+  expect(new Set(answers)).toEqual(new Set([`${TOKEN}.thumb`]));
+  expect(asked).toHaveLength(3);
+  await responder.close();
+});

@@ -256,7 +256,9 @@ export function certificateAndVersionTests(bench: () => StoreBench): void {
       await store.challenges.put("token", `token.${thumbprint}`, later);
       expect(await responder.get("token")).toBe(`token.${thumbprint}`);
       expect(await responder.get("other")).toBeNull();
-      await responder.remove("token");
+      await responder.remove("token", "old");
+      expect(await responder.get("token"), "another answer is there").toBe(`token.${thumbprint}`);
+      await responder.remove("token", `token.${thumbprint}`);
       expect(await store.challenges.get("token")).toBeNull();
       await store.challenges.put("late", `late.${thumbprint}`, Date.now() - 1);
       expect(await store.challenges.get("late")).toBeNull();
@@ -297,7 +299,7 @@ export function certificateAndVersionTests(bench: () => StoreBench): void {
       expect(await other.get(place)).toBe(winner);
       expect(await other.claim(place, winner, later)).toBe(true);
       expect(await store.challenges.claim(place, loser, later)).toBe(false);
-      await store.challenges.remove(place);
+      await store.challenges.remove(place, winner);
       expect(await store.challenges.claim(place, winner, Date.now() - 1)).toBe(true);
       expect(await other.claim(place, loser, later), "after it expired").toBe(true);
       await backend.run("update challenges set expires_at = 9999999999998");
@@ -310,6 +312,7 @@ export function certificateAndVersionTests(bench: () => StoreBench): void {
       const { thumbprint } = await createAccount(store);
       await store.challenges.put("left-behind", `left-behind.${thumbprint}`, Date.now() - 1);
       await store.challenges.put("next", `next.${thumbprint}`, Date.now() + 60_000);
+      await store.challenges.remove("done", `done.${thumbprint}`);
       // The token is the primary key: it can be taken again only because its row is gone.
       await backend.run(
         "insert into challenges (token, key_authorization, expires_at) values ('left-behind', 'again', 9999999999999)",

@@ -254,7 +254,7 @@ function ofWork({ renewals, replacements, ledger, challenges, accounts, crls, dn
       put: () => challenges.put("token", "token.x", NOW),
       claim: () => challenges.claim("place", "token.x", NOW),
       get: () => challenges.get("token"),
-      remove: () => challenges.remove("token"),
+      remove: () => challenges.remove("token", "token.x"),
     },
     accounts: {
       create: () => accounts.create("ca", CA, KEY),

@@ -1,28 +1,24 @@
 import type { ChallengeResponses } from "../../domain/issuer.ts";
 import { isTlsAlpnPlace } from "../../domain/tlsAlpn.ts";
 import { isIntact, withSeal } from "../rowSeal.ts";
-import { atomically, type Db } from "../schema.ts";
+import type { Db } from "../schema.ts";
 import type { Vault } from "../vault.ts";
 import { accountThumbprints } from "./accountThumbprints.ts";
 
 /** The port has no `now`, so the store reads the clock here: an expired answer must not be served. */
 export function challengeStore(db: Db, vault: Vault): ChallengeResponses {
   const isOurThumbprint = accountThumbprints(db, vault);
-  // Removes what dead workers left: the table holds only answers in use.
-  const removeExpired = (from: Db) => from.deleteFrom("challenges").where("expiresAt", "<=", Date.now()).execute();
   const store: ChallengeResponses = {
-    put: (token, keyAuthorization, expiresAt) =>
-      atomically(db, async (trx) => {
-        await removeExpired(trx);
-        const row = withSeal(vault, "challenges", { token, keyAuthorization, expiresAt });
-        await trx
-          .insertInto("challenges")
-          .values(row)
-          .onConflict((conflict) => conflict.column("token").doUpdateSet(row))
-          .execute();
-      }),
+    async put(token, keyAuthorization, expiresAt) {
+      const row = withSeal(vault, "challenges", { token, keyAuthorization, expiresAt });
+      await db
+        .insertInto("challenges")
+        .values(row)
+        .onConflict((conflict) => conflict.column("token").doUpdateSet(row))
+        .execute();
+    },
     async claim(place, keyAuthorization, expiresAt) {
-      await removeExpired(db);
+      await db.deleteFrom("challenges").where("expiresAt", "<=", Date.now()).execute();
       const row = withSeal(vault, "challenges", { token: place, keyAuthorization, expiresAt });
       await db
         .insertInto("challenges")
@@ -47,8 +43,17 @@ export function challengeStore(db: Db, vault: Vault): ChallengeResponses {
         (of === token || isTlsAlpnPlace(token)) && rest.length === 0 && (await isOurThumbprint(thumbprint));
       return isOurs ? row.keyAuthorization : null;
     },
-    async remove(token) {
-      await db.deleteFrom("challenges").where("token", "=", token).execute();
+    async remove(token, keyAuthorization) {
+      // With what dead workers left: the table holds only answers in use.
+      await db
+        .deleteFrom("challenges")
+        .where((row) =>
+          row.or([
+            row.and([row("token", "=", token), row("keyAuthorization", "=", keyAuthorization)]),
+            row("expiresAt", "<=", Date.now()),
+          ]),
+        )
+        .execute();
     },
   };
   return store;

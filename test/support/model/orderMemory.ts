@@ -72,8 +72,8 @@ export function memoryChallenges(): MemoryChallenges {
       return true;
     },
     get: async (token) => stored.get(token) ?? null,
-    async remove(token) {
-      stored.delete(token);
+    async remove(token, keyAuthorization) {
+      if (stored.get(token) === keyAuthorization) stored.delete(token);
     },
   };
 }
