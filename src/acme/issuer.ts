@@ -99,7 +99,7 @@ export function createIssuer(
       const own = await ownCsr(request, progress);
       const deadline = { at: performance.now() + options.orderTimeoutMs, now, signal };
       const open = (lost: LostAccount | null = null): Promise<OpenAccount> =>
-        openAccount(ca, accounts, options, { progress, lost, bound: { lookup: caa, names: names() } }, signal);
+        openAccount(ca, accounts, options, { progress, lost, bound: { lookup: caa, names } }, signal);
       const run = ({ privateKey, url }: OpenAccount): Promise<IssueResult> => {
         const session = openSession(ca, privateKey, url, signal);
         return runOrder({ ca, session, request, own, progress, solvers, deadline });
@@ -145,7 +145,7 @@ async function openAccount(
   }: {
     readonly progress: OrderProgress;
     readonly lost: LostAccount | null;
-    readonly bound: { readonly lookup: CaaLookup; readonly names: readonly BoundName[] };
+    readonly bound: { readonly lookup: CaaLookup; readonly names: () => readonly BoundName[] };
   },
   signal: AbortSignal,
 ): Promise<OpenAccount> {
@@ -155,7 +155,7 @@ async function openAccount(
   const known = { accountUrl: account.url, keyThumbprint: thumbprint(account.privateKey) };
   const standing = standingOfDirectory(await ca.directory(signal), known);
   const change = { from, to: account.url, standing };
-  const { lines, unchecked } = await boundRecords(bound.names, change, bound.lookup, signal);
+  const { lines, unchecked } = await boundRecords(bound.names(), change, bound.lookup, signal);
   const detail = {
     ...{ issuer: ca.issuer, from: sanitize(from, 500), to: sanitize(account.url, 500), why },
     ...(lines.length > 0 && { records: lines }),

@@ -8,9 +8,12 @@ export interface Identifier {
 
 /** Order does not matter to a CA: two sets are equal when they name the same things. */
 export function sameIdentifiers(a: readonly Identifier[], b: readonly Identifier[]): boolean {
-  const key = (set: readonly Identifier[]): string =>
-    [...new Set(set.map((i) => `${i.type}:${i.value}`))].sort().join(" ");
-  return key(a) === key(b);
+  return identifiersKey(a) === identifiersKey(b);
+}
+
+/** Equal for the same identifiers in any order. */
+export function identifiersKey(identifiers: readonly Identifier[]): string {
+  return [...new Set(identifiers.map(({ type, value }) => `${type}:${value}`))].sort().join(" ");
 }
 
 /**

@@ -46,7 +46,9 @@ export function addRun(program: Command, cli: Cli): void {
     call.options.dryRun === true
       ? interruptible((signal) => dryRun(call, signal))
       : run(call.configFile, cli, {
-          ...{ roles: ROLES, onPairsInUse: (pairs) => mayReplace(pairs, call) },
+          roles: ROLES,
+          // Who has said yes is not asked: nothing needs to be surveyed.
+          ...(call.options.yes !== true && { onPairsInUse: (pairs) => mayReplace(pairs, call) }),
           ...vantageIn(call.options),
         }),
   );
@@ -75,7 +77,7 @@ export function addWorker(program: Command, cli: Cli): void {
     if (agentOf.length > 0 && args[0] !== "deployer")
       throw new RenewalError("request.invalid", "--targets: only a deployer deploys to targets");
     // commander has checked the argument against ROLES.
-    const survey = args[0] === "planner" ? { onPairsInUse: async () => yes === true } : {};
+    const survey = args[0] === "planner" && yes !== true ? { onPairsInUse: async () => false } : {};
     return run(configFile, cli, { roles: args as readonly Role[], agentOf, ...survey, ...vantageIn(options) });
   });
 }
@@ -90,7 +92,6 @@ async function run(
 
 /** A first run over an estate that other tooling serves is a person's decision. */
 async function mayReplace(pairs: readonly PairInUse[], { options, output }: CommandCall<Options>): Promise<boolean> {
-  if (options.yes === true) return true;
   output.note(renderPairsInUse(pairs));
   return answersYes("renewd would order new certificates and replace these.", options);
 }

@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import type { Certificate } from "../../domain/certificate.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
-import { joinLeft, leftFiles, leftPlaces, movedFrom } from "../../domain/leftTarget.ts";
+import { joinLeft, type LeftTarget, leftFiles, leftPlaces, movedFrom } from "../../domain/leftTarget.ts";
 import type { Store } from "../../domain/store.ts";
 import type { ConfiguredServices } from "../context.ts";
 
@@ -23,7 +23,9 @@ export async function recordLeftTargets(tx: Store, services: Services, now: numb
     certificates.get(certificate)?.targets.includes(target) === true;
   // What they hold is read, and compared, only where it can matter: of a large fleet it is much.
   const isAnyLeft = (await tx.deployments.received()).some((each) => !isConfigured(each));
-  if (!isAnyLeft && (await tx.leftTargets.list()).length === 0) return;
+  const before = await tx.leftTargets.list();
+  if (!isAnyLeft && before.length === 0) return;
+  const known = new Map(before.map((each) => [keyOf(each), each]));
   const deployed = (await tx.deployments.listAll()).flatMap(({ certificate, target, receipt, isAltered }) =>
     receipt === null || isAltered ? [] : [{ certificate, target, receipt }],
   );
@@ -35,14 +37,16 @@ export async function recordLeftTargets(tx: Store, services: Services, now: numb
     const named = namedPlaces(left);
     return named.length === 0 ? isConfigured(left) : named.every((place) => held.has(place));
   };
-  for (const left of (await tx.leftTargets.list()).filter(isTaken)) {
+  for (const left of before.filter(isTaken)) {
     const { certificate, target } = left;
     await tx.leftTargets.remove(left);
+    known.delete(keyOf(left));
     const of = { at: now, certificate, renewalId: null, target };
     const why = isConfigured(left) ? "it is configured again" : "a configured target has its place";
     await tx.events.append({ ...of, type: "target.returned", detail: { why } });
   }
-  for (const left of deployed) if (!isConfigured(left) && !isTaken(left)) await addLeft(tx, left, now);
+  for (const left of deployed)
+    if (!isConfigured(left) && !isTaken(left)) await addLeft(tx, left, { known: known.get(keyOf(left)), now });
 }
 
 /** After a deploy: the target has the pair elsewhere now, and the place of before still holds a private key. */
@@ -58,11 +62,19 @@ export async function recordMoved(
   const occupied = occupiedPlaces(services);
   const files = leftFiles({ ...left, leftAt: now });
   if (files.length > 0 && files.every((file) => isOccupied(file, occupied))) return;
-  await addLeft(tx, left, now);
+  const known = (await tx.leftTargets.list()).find((one) => keyOf(one) === keyOf(left));
+  await addLeft(tx, left, { known, now });
 }
 
-async function addLeft(tx: Store, { certificate, target, receipt }: Left, now: number): Promise<void> {
-  const known = (await tx.leftTargets.list()).find((one) => one.certificate === certificate && one.target === target);
+function keyOf({ certificate, target }: Pick<Left, "certificate" | "target">): string {
+  return JSON.stringify([certificate, target]);
+}
+
+async function addLeft(
+  tx: Store,
+  { certificate, target, receipt }: Left,
+  { known, now }: { readonly known: LeftTarget | undefined; readonly now: number },
+): Promise<void> {
   const left = { certificate, target, receipt: joinLeft(known?.receipt, receipt), leftAt: known?.leftAt ?? now };
   if (known !== undefined && leftPlaces(known).length === leftPlaces(left).length) return;
   await tx.leftTargets.add(left);

@@ -64,8 +64,8 @@ export async function planDue(context: Context, signal: AbortSignal): Promise<Re
   const seen = new Set<string>();
   let buckets: Map<string, Bucket> | null = null;
   for (;;) {
-    // Those that are still due were seen: each is planned once in a tick.
-    const limit = settings.batch + seen.size;
+    // Those that are still due were seen: each is planned once in a tick. Twice as many, so that few pages repeat them.
+    const limit = settings.batch + 2 * seen.size;
     const page = await store.certificates.due(clock.now(), limit);
     const due = page.filter(({ name }) => !seen.has(name));
     if (due.length === 0) break;

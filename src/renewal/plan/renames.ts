@@ -1,6 +1,6 @@
 import type { Certificate } from "../../domain/certificate.ts";
 import { toRenewalError } from "../../domain/errors.ts";
-import { sameIdentifiers } from "../../domain/identifier.ts";
+import { identifiersKey } from "../../domain/identifier.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { Store } from "../../domain/store.ts";
 import type { Version } from "../../domain/version.ts";
@@ -17,28 +17,27 @@ export async function followRenames(
   now: number,
 ): Promise<void> {
   if (added.length === 0) return;
+  const appeared = new Set(added);
   const configured = new Set(certificates.map(({ name }) => name));
   // One altered row must not keep the planner from all others; its certificate is ordered again.
   const unreadable = new Set<string>();
   const latest = await tx.versions.listLatest(({ certificate }) => unreadable.add(certificate));
   const left = latest.filter(({ certificate }) => !configured.has(certificate));
+  // Thousands may get new names at once.
+  const leftByNames = Map.groupBy(left, ({ leaf }) => identifiersKey(leaf.identifiers));
   const withVersion = new Set([...unreadable, ...latest.map(({ certificate }) => certificate)]);
   for (const certificate of certificates) {
-    if (!added.includes(certificate.name) || withVersion.has(certificate.name)) continue;
-    const [version] = left
+    if (!appeared.has(certificate.name) || withVersion.has(certificate.name)) continue;
+    const [version] = (leftByNames.get(identifiersKey(certificate.identifiers)) ?? [])
       .filter((each) => isPairOf(certificate, each, now))
       .sort((a, b) => b.leaf.notAfter - a.leaf.notAfter);
     if (version !== undefined) await keepPair(tx, certificate, version, now);
   }
 }
 
-function isPairOf({ identifiers, keyType }: Certificate, version: Version, now: number): boolean {
-  return (
-    version.keyType === keyType &&
-    version.revokedAt === null &&
-    version.leaf.notAfter > now &&
-    sameIdentifiers(version.leaf.identifiers, identifiers)
-  );
+/** Both for the same names. */
+function isPairOf({ keyType }: Certificate, version: Version, now: number): boolean {
+  return version.keyType === keyType && version.revokedAt === null && version.leaf.notAfter > now;
 }
 
 /** null: it was altered, or sealed under another key. */
