@@ -137,7 +137,8 @@ type Listener = SocketEntry & { readonly rank: number };
 
 /** What may accept a connection to the address: sockets bound to it and to any address, also of IPv6 for IPv4. */
 function listenersFor(address: string, sockets: readonly SocketEntry[]): Listener[] {
-  const ranks = [canonical(address), ...(address.includes(":") ? [] : ["0.0.0.0"]), "::"];
+  const own = canonical(address);
+  const ranks = [own, ...(own.includes(":") ? [] : ["0.0.0.0"]), "::"];
   return sockets
     .filter(({ state }) => state === LISTENING)
     .map((socket) => ({ ...socket, rank: ranks.indexOf(socket.address) }))

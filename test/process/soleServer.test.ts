@@ -126,6 +126,19 @@ it("takes none where this user may not see all processes", () => {
   expect(isSole(SERVER, { ...world, holders: null })).toBe(false);
 });
 
+it("looks for an IPv4 address that is written as one of IPv6 where it is answered", () => {
+  const listener = (inode: number, address: string): SocketEntry => ({
+    ...{ address, peer: "0.0.0.0", peerPort: 0, state: LISTENING, inode },
+  });
+  const sockets = [listener(1, "::"), listener(2, "0.0.0.0")];
+  const holders = new Map([
+    [1, [SERVER]],
+    [2, [SIBLING]],
+  ]);
+  expect(isSole(SERVER, { sockets, holders, address: "::ffff:192.0.2.7" })).toBe(false);
+  expect(isSole(SERVER, { sockets: sockets.slice(0, 1), holders, address: "::ffff:192.0.2.7" })).toBe(true);
+});
+
 it("suspects connections that somebody holds whom nobody sees, and none that waits to be accepted", () => {
   const connection = (inode: number, address = "127.0.0.1"): SocketEntry => ({
     ...{ address, peer: "127.0.0.1", peerPort: CLIENT_PORT, state: ESTABLISHED, inode },

@@ -131,7 +131,9 @@ function addresses(
 function rowText({ good, server, attested }: Evidence): string {
   const row = `${good} ${plural(good, "connection")} in a row`;
   if (server === undefined) return row;
-  return `${row}; process ${server} alone answers there${attested === undefined ? "" : `, as ${attested} connections showed`}`;
+  // A look at a proved endpoint does not ask again who answers.
+  const shown = attested === undefined ? "" : `, as ${attested} connections showed`;
+  return `${row}; process ${server} alone answered there when it was proved${shown}`;
 }
 
 function chainText(served: number, version: Version | undefined): Html {
