@@ -77,8 +77,33 @@ test.each([
     "a: b: c\n",
     "a:\n  b: 1\n c: 2\n",
   ],
+  // Numbers that are not decimal, and quotes over lines, which the other parser wants indented.
+  ...[
+    "a: 0x1F90\n",
+    "a: 0o640\n",
+    "a: [1, -.Inf]\n",
+    "a: .nan\n",
+    "a: 'b\nc'\n",
+    'a: "b\nc"\n',
+    `${"a".repeat(1025)}: b\n`,
+  ],
 ])("what may be a fault, or be read in two ways, is left to the other parser: %j", (text) => {
   expect(readQuickly(text)).toBeNull();
+});
+
+test("a line of a hundred thousand brackets is read in time that grows with its length", () => {
+  const line = `a: ${"[".repeat(100_000)}]\n`;
+  const before = process.cpuUsage();
+  expect(readQuickly(line)).toBeNull();
+  const { user } = process.cpuUsage(before);
+  // A minute, when each bracket looked for the end of the line.
+  expect(user / 1000).toBeLessThan(5_000);
+});
+
+test("numbers and words in quotes are texts", () => {
+  expect(readQuickly(`a: ["0x1f", '0o7', '.inf', "1", 'true', '~']\n`)).toEqual({
+    a: ["0x1f", "0o7", ".inf", "1", "true", "~"],
+  });
 });
 
 const PIECES = [

@@ -13,13 +13,13 @@ export function readQuickly(text: string): Readonly<Record<string, unknown>> | n
 
 /**
  * Control characters and the line ends that YAML 1.2 has no more (§5.4), anchors, aliases, tags, directives, documents,
- * explicit and merged keys, comments without a space, and a bracket that its own line does not close.
+ * explicit and merged keys, comments without a space, and a bracket or a quote that its own line does not close.
  */
 const UNUSUAL =
-  /[^\n\x20-\x7e\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]|(?:^|[\s,[{-])[&*!?]|<<|[\]}"']#|[\]}] *:|^(?:%|---|\.\.\.)|[[{][^\]}\n]*$/m;
+  /[^\n\x20-\x7e\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]|(?:^|[\s,[{-])[&*!?]|<<|[\]}"']#|[\]}] *:|^(?:%|---|\.\.\.)|[[{][^[\]{}\n]*$|(?:^|[\s,[{:-])(?:'[^'\n]*|"[^"\n]*)$/m;
 
 /** Texts that are neither numbers nor words of the core schema. */
-const USUAL_KEY = /^(?!(?:null|true|false)$)[A-Za-z*][\w.*@/-]*$/i;
+const USUAL_KEY = /^(?!(?:null|true|false)$)[A-Za-z*][\w.*@/-]{0,255}$/i;
 
 const resolves =
   (pattern: RegExp) =>
@@ -29,13 +29,19 @@ const resolves =
 const scalar = (name: string, pattern: RegExp, construct: (text: string) => unknown): Type =>
   new Type(`tag:yaml.org,2002:${name}`, { kind: "scalar", resolve: resolves(pattern), construct });
 
-/** The core schema (YAML 1.2.2 §10.3.2) with decimal numbers; those of other kinds are left to the other parser. */
+/** Numbers of the core schema that are not decimal. As a text they would be another value. */
+const otherNumber = scalar("other", /^(?:0x[\da-fA-F]+|0o[0-7]+|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$/, () => {
+  throw new YAMLException("left to the other parser");
+});
+
+/** The core schema (YAML 1.2.2 §10.3.2). */
 const SCHEMA = FAILSAFE_SCHEMA.extend({
   implicit: [
     scalar("null", /^(?:~|null|Null|NULL)?$/, () => null),
     scalar("bool", /^(?:true|True|TRUE|false|False|FALSE)$/, (text) => text.toLowerCase() === "true"),
     scalar("int", /^[-+]?\d+$/, Number),
     scalar("float", /^[-+]?(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?$/, Number),
+    otherNumber,
   ],
 });
 
