@@ -1,12 +1,10 @@
 import { cacheCompiledCode } from "../src/compose/compileCache.ts";
 import { refuseOldNode } from "../src/compose/nodeVersion.ts";
 import { holdReloads } from "../src/compose/reloads.ts";
-import { keepYoungGenerationSmall } from "../src/compose/youngGeneration.ts";
 
 refuseOldNode();
 const reloads = holdReloads();
 cacheCompiledCode();
-keepYoungGenerationSmall();
 // Loaded only now: until then SIGHUP would end the process.
 const { startWorkerProcess } = await import("../src/compose/index.ts");
 

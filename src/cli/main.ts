@@ -2,13 +2,10 @@
 import { cacheCompiledCode } from "../compose/compileCache.ts";
 import { refuseOldNode } from "../compose/nodeVersion.ts";
 import { holdReloads } from "../compose/reloads.ts";
-import { keepYoungGenerationSmall } from "../compose/youngGeneration.ts";
 
 refuseOldNode();
 const reloads = holdReloads();
 cacheCompiledCode();
-// As bin/renewd: options may come first, so the word may be anywhere.
-if (process.argv.some((word) => word === "run" || word === "worker")) keepYoungGenerationSmall();
 // Loaded only now: until then SIGHUP would end a `renewd run`.
 const { runCommandLine } = await import("./program.ts");
 
