@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { Agent, type RequestOptions, request } from "node:https";
 import { promisify } from "node:util";
 import { brotliDecompress, gunzip, inflate } from "node:zlib";
+import { deadlineAfter } from "../domain/abort.ts";
 import { RenewalError } from "../domain/errors.ts";
 import { sanitize } from "../domain/text.ts";
 import { splitPem } from "../x509/pem.ts";
@@ -82,23 +83,19 @@ export function createTransport(options: TransportOptions): Transport {
           `CA "${options.issuer}" pointed to ${sanitize(url, 200)}, outside ${origin}: renewd talks to the directory's own origin only.`,
         );
       }
-      const timeout = AbortSignal.timeout(options.requestTimeoutMs);
+      using deadline = deadlineAfter(options.requestTimeoutMs, signal);
       const headers = {
         "user-agent": USER_AGENT,
         "accept-encoding": "identity",
         ...(body !== null && { "content-type": "application/jose+json", "content-length": Buffer.byteLength(body) }),
       };
       try {
-        const answer = await exchange(
-          url,
-          { method, headers, agent, signal: AbortSignal.any([signal, timeout]) },
-          body,
-        );
+        const answer = await exchange(url, { method, headers, agent, signal: deadline.signal }, body);
         // A GET may be followed by its caller; a signed request is never sent to another URL (RFC 8555 §6.4).
         if (method === "GET" || answer.status < 300 || answer.status > 399) return answer;
       } catch (cause) {
         signal.throwIfAborted();
-        if (timeout.aborted) {
+        if (deadline.isOver()) {
           const through = options.proxy === null ? "" : ` through proxy ${options.proxy}`;
           throw new RenewalError(
             "acme.timeout",

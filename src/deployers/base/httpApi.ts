@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { deadlineAfter } from "../../domain/abort.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { ErrorCode } from "../../domain/errorTable.ts";
 import type { Secret } from "../../domain/secret.ts";
@@ -54,14 +55,15 @@ export interface HttpAnswer {
  */
 export async function callHttp(api: HttpApi, call: HttpCall, signal: AbortSignal): Promise<HttpAnswer> {
   signal.throwIfAborted();
-  const timeout = AbortSignal.timeout(api.timeoutMs);
+  using deadline = deadlineAfter(api.timeoutMs, signal);
   const what = `${api.name}: ${call.method} ${call.url.pathname}`;
   let answer: HttpAnswer;
   try {
-    answer = await send(api, call, AbortSignal.any([signal, timeout]));
+    answer = await send(api, call, deadline.signal);
   } catch (error) {
     signal.throwIfAborted();
-    if (timeout.aborted) throw new RenewalError("deploy.timeout", `${what} did not answer within ${api.timeoutMs} ms`);
+    if (deadline.isOver())
+      throw new RenewalError("deploy.timeout", `${what} did not answer within ${api.timeoutMs} ms`);
     throw new RenewalError(
       "deploy.unreachable",
       `${what}: ${sanitizeAnswer(networkProblem(error), ...(call.secrets ?? []))}`,
