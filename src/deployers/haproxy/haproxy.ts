@@ -1,6 +1,5 @@
 import { z } from "zod";
 import type { Deployer, DeployRequest, InspectRequest, InstalledPair, ServerRequest } from "../../domain/deployer.ts";
-import type { DeployReceipt } from "../../domain/deployment.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import { Secret } from "../../domain/secret.ts";
 import { splitPem } from "../../x509/pem.ts";
@@ -19,8 +18,15 @@ import { runningReader } from "../local/reader.ts";
 import { readIfThere } from "../local/readRegular.ts";
 import { tryStaging } from "../local/tryStaging.ts";
 import { listCertificate, requireList } from "./list.ts";
-import { rivals } from "./rivals.ts";
-import { COMMAND_SAFE, type RuntimeAddress, requireAdmin, showCertificate, showPid, showServing } from "./runtime.ts";
+import { createRivals } from "./rivals.ts";
+import {
+  COMMAND_SAFE,
+  type RuntimeAddress,
+  showCertificate,
+  showCertificateAsAdmin,
+  showPid,
+  showServing,
+} from "./runtime.ts";
 import { sha1Of, updateMemory } from "./update.ts";
 
 /** HAProxy's CLI splits at spaces and gives `;`, `\` and `*` a special meaning. */
@@ -84,8 +90,15 @@ export const haproxy: Plugin<HaproxyOptions, DeployerDependencies, Deployer> = {
   options: optionsSchema,
   create: (options) => {
     const control = sharedControlProcess(options.socket, ["haproxy"]);
+    const rivals = createRivals(addressOf(options));
     return {
-      deploy: (request, signal) => deploy(options, request, signal),
+      async deploy(request, signal) {
+        const { pair } = request;
+        const { path, notes } = await deploy(options, request, signal);
+        // HAProxy serves the pair: the next deployment need not wait for this.
+        const others = await rivals({ name: knownName(options, pair.certificate), pair }, signal);
+        return filesReceipt(pair, path, [...notes, ...others]);
+      },
       preflight: (certificate, _leaf, signal) => preflight(options, certificate, signal),
       inspect: (request, signal) => inspect(options, request, signal),
       server: async (request, signal) => server(options, await control(), request, signal),
@@ -99,10 +112,9 @@ async function preflight(options: HaproxyOptions, certificate: string, signal: A
   const path = resolveTargetPath(options.file, certificate);
   const file = { path, root: rootOf(options.file), secret: true, holdsPem: true };
   const ownership = await ownershipOf(options, signal);
-  await requireAdmin(address, signal);
-  await tryStaging([ownedFile(file, ownership, await haproxyReader(options, signal))], signal);
   const name = knownName(options, certificate);
-  const loaded = await showCertificate(address, name, signal);
+  const loaded = await showCertificateAsAdmin(address, name, signal);
+  await tryStaging([ownedFile(file, ownership, await haproxyReader(options, signal))], signal);
   if (loaded?.used !== true) await requireList(address, { name, list: listFor(options, certificate) }, signal);
 }
 
@@ -112,7 +124,11 @@ async function preflight(options: HaproxyOptions, certificate: string, signal: A
  * only a rename can still fail. If this process dies before the rename, memory has the new pair and the file the old
  * one; both are good. The next attempt finds the new pair in memory and renames.
  */
-async function deploy(options: HaproxyOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+async function deploy(
+  options: HaproxyOptions,
+  { pair }: DeployRequest,
+  signal: AbortSignal,
+): Promise<{ readonly path: string; readonly notes: readonly string[] }> {
   const pem = pairPem(pair);
   const path = resolveTargetPath(options.file, pair.certificate);
   const name = knownName(options, pair.certificate);
@@ -121,7 +137,7 @@ async function deploy(options: HaproxyOptions, { pair }: DeployRequest, signal: 
     await ownershipOf(options, signal),
     await haproxyReader(options, signal),
   );
-  return await withStagedPair({ pair, files: [file] }, signal, async (staged) => {
+  return withStagedPair({ pair, files: [file] }, signal, async (staged) => {
     // DH parameters of the file in place belong into memory too.
     const { content } = await withForeignBlocks({ ...file, ...(await writtenBefore(path)) });
     const update = { name, sha1: sha1Of(pem.cert), bundle: content.toString() };
@@ -132,7 +148,7 @@ async function deploy(options: HaproxyOptions, { pair }: DeployRequest, signal: 
       options.crtListFile === undefined ? list : resolveTargetPath(options.crtListFile, pair.certificate);
     const listing = { name, list, listFile, entry: options.crtListEntry, used, secret: new Secret(update.bundle) };
     await listCertificate(addressOf(options), listing, signal);
-    return filesReceipt(pair, path, [...staged.notes, ...(await rivals(addressOf(options), { name, pair }, signal))]);
+    return { path, notes: staged.notes };
   });
 }
 

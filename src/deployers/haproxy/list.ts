@@ -6,7 +6,7 @@ import { sanitize } from "../../domain/text.ts";
 import { stageFiles } from "../local/atomicFiles.ts";
 import { openDirectory } from "../local/directory.ts";
 import { lockDirectory } from "../local/directoryLock.ts";
-import { haproxyCommand, type RuntimeAddress } from "./runtime.ts";
+import { haproxyCommand, type RuntimeAddress, succeeded } from "./runtime.ts";
 import { refused } from "./update.ts";
 
 export interface Listing {
@@ -31,17 +31,10 @@ export interface Listing {
  * writes the file.
  */
 export async function listCertificate(address: RuntimeAddress, listing: Listing, signal: AbortSignal): Promise<void> {
-  const { name, list, listFile, used } = listing;
-  if (!used) {
-    await requireList(address, listing, signal);
-    await addToList(address, listing, signal);
-  }
-  if (list === null || (used && !(await lists(address, { list, name }, signal)))) return;
-  await appendToFile(
-    listFile ?? list,
-    { listing, written: await writtenName(address, { list, name }, signal) },
-    signal,
-  );
+  const { list, listFile, used } = listing;
+  const written = used ? await writtenIn(address, listing, signal) : await requireList(address, listing, signal);
+  if (!used && written !== null) await addToList(address, { listing, written }, signal);
+  if (list !== null && written !== null) await appendToFile(listFile ?? list, { listing, written }, signal);
 }
 
 /** How a line of a list writes the file's name. */
@@ -58,17 +51,16 @@ function lineFor({ entry }: Listing, { name }: WrittenName): string {
 /** No file has this name, so HAProxy refuses to add it, and says what it looked for. */
 const NO_FILE = "renewd-no-such-file.pem";
 
+function probe(list: string): string {
+  return `add ssl crt-list ${list} ${NO_FILE}`;
+}
+
 /**
  * HAProxy puts `crt-base` before each relative name in a list, but shows and takes full names elsewhere. A line with
  * the full relative name would name no file, and HAProxy's next start would fail. Throws `deploy.refused` for a
- * relative name outside `crt-base`.
+ * relative name outside `crt-base`. `answer`: to the probe.
  */
-async function writtenName(
-  address: RuntimeAddress,
-  { name, list }: Pick<Listing, "name" | "list">,
-  signal: AbortSignal,
-): Promise<WrittenName> {
-  const answer = await haproxyCommand(address, `add ssl crt-list ${list ?? dirname(name)} ${NO_FILE}\n`, signal);
+function writtenName(name: string, answer: string): WrittenName {
   const base = new RegExp(`certificate '(.+/)${NO_FILE}' does not exist`).exec(answer)?.[1] ?? "";
   const short = base !== "" && name.startsWith(base) ? name.slice(base.length) : null;
   if (name.startsWith("/")) return { name, others: short === null ? [] : [short] };
@@ -81,15 +73,18 @@ async function writtenName(
   );
 }
 
-/** Throws `deploy.refused` when no bind uses the list, or the directory, that would make HAProxy serve the file. */
+/**
+ * Throws `deploy.refused` when no bind uses the list, or the directory, that would make HAProxy serve the file. Returns
+ * how a line of it writes the file's name.
+ */
 export async function requireList(
   address: RuntimeAddress,
   { name, list }: Pick<Listing, "name" | "list">,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<WrittenName> {
   const wanted = list ?? dirname(name);
-  const known = (await haproxyCommand(address, "show ssl crt-list\n", signal)).split("\n");
-  if (known.includes(wanted)) return void (await writtenName(address, { name, list }, signal));
+  const answer = await haproxyCommand(address, `show ssl crt-list;${probe(wanted)}\n`, signal);
+  if (answer.split("\n").includes(wanted)) return writtenName(name, answer);
   throw new RenewalError(
     "deploy.refused",
     `HAProxy does not serve ${name} yet. Once the file is in place, let a bind's \`crt\` name the directory ` +
@@ -98,27 +93,33 @@ export async function requireList(
   );
 }
 
-async function addToList(address: RuntimeAddress, listing: Listing, signal: AbortSignal): Promise<void> {
+async function addToList(
+  address: RuntimeAddress,
+  { listing, written }: { readonly listing: Listing; readonly written: WrittenName },
+  signal: AbortSignal,
+): Promise<void> {
   const list = listing.list ?? dirname(listing.name);
-  const written = await writtenName(address, listing, signal);
   // HAProxy takes options and filters only as a payload, which ends at a blank line (management guide §9.3).
   const command =
     listing.list === null
       ? `add ssl crt-list ${list} ${written.name}\n`
       : `add ssl crt-list ${list} <<\n${lineFor(listing, written)}\n\n`;
   const answer = await haproxyCommand(address, command, signal);
-  if (!/^Success!$/m.test(answer)) throw refused({ name: listing.name, answer, secret: listing.secret });
+  if (!succeeded(answer)) throw refused({ name: listing.name, answer, secret: listing.secret });
 }
 
-/** Whether the list in memory names the file. A bind may serve the file although this list does not name it. */
-async function lists(
+/**
+ * How the list writes the file's name; null: the list in memory does not name the file. A bind may serve the file
+ * although this list does not name it.
+ */
+async function writtenIn(
   address: RuntimeAddress,
-  { list, name }: { readonly list: string; readonly name: string },
+  { list, name }: Pick<Listing, "name" | "list">,
   signal: AbortSignal,
-): Promise<boolean> {
-  return (await haproxyCommand(address, `show ssl crt-list ${list}\n`, signal))
-    .split("\n")
-    .some((line) => fileOf(line) === name);
+): Promise<WrittenName | null> {
+  if (list === null) return null;
+  const answer = await haproxyCommand(address, `show ssl crt-list ${list};${probe(list)}\n`, signal);
+  return answer.split("\n").some((line) => fileOf(line) === name) ? writtenName(name, answer) : null;
 }
 
 async function appendToFile(

@@ -1,52 +1,83 @@
+import { raceAbort } from "../../domain/abort.ts";
 import { sanitize } from "../../domain/text.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
+import { sharedReading } from "../../process/sharedReading.ts";
 import { COMMAND_SAFE, haproxyCommand, type RuntimeAddress } from "./runtime.ts";
 
-/** Files that one deploy looks into. */
+/** Files that one reading looks into. */
 const FILES_MAX = 200;
-const FILES_AT_ONCE = 20;
+/** One line of commands must fit into HAProxy's `tune.bufsize`, 16 KiB by default, with paths of 255 bytes. */
+const FILES_AT_ONCE = 40;
 const SHOWN_MAX = 3;
 const TEXT_MAX = 300;
+/** Each command has its own limit. */
+const NEVER: AbortSignal = new AbortController().signal;
 
-interface Loaded {
+export interface Loaded {
   /** HAProxy's own name for the certificate's file. */
   readonly name: string;
   readonly pair: IssuedCertificate;
+}
+
+interface ServedFile {
+  readonly file: string;
+  readonly serial: string;
+  readonly order: number;
 }
 
 /**
  * Other files that a bind of this HAProxy serves for a name of the pair, one sentence each: HAProxy prefers the file
  * that it loaded first, so clients may go on to get an old certificate from a file that nobody renews. Empty when
  * HAProxy does not answer: the pair is in place already.
+ *
+ * Looking costs HAProxy as much as it has certificates. Who asks in the same moment shares a look that began after.
  */
-export async function rivals(address: RuntimeAddress, { name, pair }: Loaded, signal: AbortSignal): Promise<string[]> {
-  try {
-    const others = (await haproxyCommand(address, "show ssl cert\n", signal))
-      .split("\n")
-      .filter((line) => line !== name && COMMAND_SAFE.test(line))
-      .slice(0, FILES_MAX);
-    const names = new Set(pair.leaf.identifiers.map(({ value }) => value.toLowerCase()));
-    const found: string[] = [];
-    for (let at = 0; at < others.length; at += FILES_AT_ONCE) {
-      const commands = others.slice(at, at + FILES_AT_ONCE).map((file) => `show ssl cert ${file}`);
-      const answer = await haproxyCommand(address, `${commands.join(";")}\n`, signal);
-      found.push(...answer.split(/^(?=Filename: )/m).flatMap((text) => rivalIn(text, names)));
-    }
-    return found.slice(0, SHOWN_MAX);
-  } catch {
+export function createRivals(address: RuntimeAddress): (loaded: Loaded, signal: AbortSignal) => Promise<string[]> {
+  const read = sharedReading(() => servedFiles(address));
+  return async ({ name, pair }, signal) => {
+    const served = await raceAbort(signal, read).catch(() => null);
     signal.throwIfAborted();
-    return [];
-  }
+    const names = new Set(pair.leaf.identifiers.map(({ value }) => value.toLowerCase()));
+    const found = new Map<string, ServedFile & { readonly shared: string }>();
+    for (const shared of names) {
+      for (const one of served?.get(shared) ?? []) if (one.file !== name) found.set(one.file, { ...one, shared });
+    }
+    return [...found.values()]
+      .sort((a, b) => a.order - b.order)
+      .slice(0, SHOWN_MAX)
+      .map(({ file, serial, shared }) =>
+        sanitize(
+          `HAProxy also serves ${file} (serial ${serial}) for ${shared} and may prefer it: remove one of the two`,
+          TEXT_MAX,
+        ),
+      );
+  };
 }
 
-function rivalIn(text: string, names: ReadonlySet<string>): string[] {
-  const value = (field: string): string => new RegExp(`^${field}: (.*)$`, "m").exec(text)?.[1] ?? "";
-  const held = [...value("Subject Alternative Name").matchAll(/DNS:([^\s,]+)/g)].map(([, dns = ""]) =>
-    dns.toLowerCase(),
-  );
-  const shared = held.find((one) => names.has(one));
-  if (shared === undefined || value("Status") !== "Used") return [];
-  const [file, serial] = [value("Filename"), value("Serial")];
-  const what = `HAProxy also serves ${file} (serial ${serial}) for ${shared} and may prefer it: remove one of the two`;
-  return [sanitize(what, TEXT_MAX)];
+/** By the DNS names of their certificates. */
+async function servedFiles(address: RuntimeAddress): Promise<ReadonlyMap<string, readonly ServedFile[]>> {
+  const files = (await haproxyCommand(address, "show ssl cert\n", NEVER))
+    .split("\n")
+    .filter((line) => COMMAND_SAFE.test(line))
+    .slice(0, FILES_MAX);
+  const served = new Map<string, ServedFile[]>();
+  for (let at = 0; at < files.length; at += FILES_AT_ONCE) {
+    const commands = files.slice(at, at + FILES_AT_ONCE).map((file) => `show ssl cert ${file}`);
+    const answer = await haproxyCommand(address, `${commands.join(";")}\n`, NEVER);
+    for (const [index, text] of answer.split(/^(?=Filename: )/m).entries()) add(served, text, at + index);
+  }
+  return served;
+}
+
+function add(served: Map<string, ServedFile[]>, text: string, order: number): void {
+  const file = /^Filename: (.*)$/m.exec(text)?.[1];
+  if (file === undefined || !/^Status: Used$/m.test(text)) return;
+  const serial = /^Serial: (.*)$/m.exec(text)?.[1] ?? "";
+  const names = /^Subject Alternative Name: (.*)$/m.exec(text)?.[1] ?? "";
+  for (const [, dns = ""] of names.matchAll(/DNS:([^\s,]+)/g)) {
+    const name = dns.toLowerCase();
+    const others = served.get(name);
+    if (others === undefined) served.set(name, [{ file, serial, order }]);
+    else others.push({ file, serial, order });
+  }
 }

@@ -1,5 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { deadlineAfter } from "../../domain/abort.ts";
 import { RenewalError } from "../../domain/errors.ts";
 
 /** A list of 50,000 certificates fits. */
@@ -24,16 +25,17 @@ export interface LoadedCertificate {
 }
 
 /**
- * Sends commands to HAProxy's runtime API and returns all answers (management guide §9.3). Without a prompt, HAProxy
- * closes the connection after the last answer. Throws `deploy.unreachable`, `deploy.timeout`, or `deploy.forbidden`
- * below level admin.
+ * Sends one line of commands, with `;` between them, to HAProxy's runtime API and returns all answers (management guide
+ * §9.3). Without a prompt, HAProxy closes the connection after the last answer. From 3.0 on it reads no second line, so
+ * a command with a payload is the last. Throws `deploy.unreachable`, `deploy.timeout`, or `deploy.forbidden` below level
+ * admin.
  */
 export async function haproxyCommand(address: RuntimeAddress, commands: string, signal: AbortSignal): Promise<string> {
   signal.throwIfAborted();
-  const timeout = AbortSignal.timeout(address.timeoutMs);
-  const answer = await inTurn(address, commands, AbortSignal.any([signal, timeout])).catch((cause) => {
+  using deadline = deadlineAfter(address.timeoutMs, signal);
+  const answer = await inTurn(address, commands, deadline.signal).catch((cause) => {
     signal.throwIfAborted();
-    if (timeout.aborted)
+    if (deadline.isOver())
       throw new RenewalError(
         "deploy.timeout",
         `HAProxy's socket ${address.socket} did not answer within ${address.timeoutMs} ms`,
@@ -58,10 +60,15 @@ export async function haproxyCommand(address: RuntimeAddress, commands: string, 
 
 /**
  * Throws `deploy.forbidden` when the socket is read-only. The command aborts a transaction that cannot exist, so it
- * changes nothing, but it needs level admin.
+ * changes nothing, but it needs level admin. Returns what HAProxy has of the file; null: HAProxy does not know it.
  */
-export async function requireAdmin(address: RuntimeAddress, signal: AbortSignal): Promise<void> {
-  await haproxyCommand(address, "abort ssl cert renewd-preflight\n", signal);
+export async function showCertificateAsAdmin(
+  address: RuntimeAddress,
+  name: string,
+  signal: AbortSignal,
+): Promise<LoadedCertificate | null> {
+  const commands = `abort ssl cert renewd-preflight;show ssl cert ${name}\n`;
+  return certificateIn(await haproxyCommand(address, commands, signal));
 }
 
 /** null: HAProxy does not know the file. */
@@ -73,10 +80,11 @@ export async function showCertificate(
   return certificateIn(await haproxyCommand(address, `show ssl cert ${name}\n`, signal));
 }
 
-function certificateIn(answer: string): LoadedCertificate | null {
-  const status = /^Status: (\w+)/m.exec(answer)?.[1];
+/** null: the answers say nothing of a certificate. */
+export function certificateIn(answers: string): LoadedCertificate | null {
+  const status = /^Status: (\w+)/m.exec(answers)?.[1];
   if (status === undefined) return null;
-  return { used: status === "Used", sha1: /^SHA1 FingerPrint: ([0-9A-F]{40})/m.exec(answer)?.[1] ?? null };
+  return { used: status === "Used", sha1: /^SHA1 FingerPrint: ([0-9A-F]{40})/m.exec(answers)?.[1] ?? null };
 }
 
 /** The process that answers, as its own machine or container counts; null: it does not say. */
@@ -124,13 +132,19 @@ function frontendModes(answer: string): readonly string[] | null {
 /**
  * HAProxy gives up its lock on certificates some time after the connection that held it was closed, and has no queue
  * for it: a command that meets the lock changes nothing and is to be sent again (`ckch_lock` in HAProxy's ssl_ckch.c).
+ * What succeeded is not: only a command after it met the lock.
  */
 async function inTurn(address: RuntimeAddress, commands: string, signal: AbortSignal): Promise<string> {
   for (;;) {
     const answer = await exchange(address, commands, signal);
-    if (!answer.includes("Operations on certificates are currently locked!")) return answer;
+    if (!answer.includes("Operations on certificates are currently locked!") || succeeded(answer)) return answer;
     await delay(LOCKED_POLL_MS, undefined, { signal });
   }
+}
+
+/** Of `commit ssl cert` and `add ssl crt-list`. */
+export function succeeded(answer: string): boolean {
+  return /^Success!$/m.test(answer);
 }
 
 function exchange({ socket: path }: RuntimeAddress, commands: string, signal: AbortSignal): Promise<string> {

@@ -5,7 +5,14 @@ import { Secret } from "../../domain/secret.ts";
 import { sanitizeAnswer } from "../base/sanitizeAnswer.ts";
 import { openDirectory } from "../local/directory.ts";
 import { lockDirectory } from "../local/directoryLock.ts";
-import { haproxyCommand, type RuntimeAddress, showCertificate } from "./runtime.ts";
+import {
+  certificateIn,
+  haproxyCommand,
+  type LoadedCertificate,
+  type RuntimeAddress,
+  showCertificate,
+  succeeded,
+} from "./runtime.ts";
 
 /** HAProxy drops a connection whose command does not fit into `tune.bufsize`. HAProxy uses about 1 KiB of it itself. */
 const DEFAULT_BUFFER_BYTES = 15 * 1024;
@@ -34,12 +41,11 @@ export async function updateMemory(
   signal: AbortSignal,
 ): Promise<{ readonly used: boolean }> {
   await using _lock = await lockRuntime(address, signal);
-  const before = await showCertificate(address, update.name, signal);
+  const { before, open } = await look(address, update.name, signal);
   if (before?.sha1 === update.sha1) return before;
   if (before === null) await create(address, update.name, signal);
-  await abandonTransaction(address, signal);
-  await commit(address, update, signal);
-  const after = await showCertificate(address, update.name, signal);
+  if (open !== null) await haproxyCommand(address, `abort ssl cert ${open}\n`, signal);
+  const after = await commit(address, update, signal);
   if (after?.sha1 === update.sha1) return after;
   throw new RenewalError(
     "deploy.commandFailed",
@@ -70,30 +76,40 @@ async function create(address: RuntimeAddress, name: string, signal: AbortSignal
 }
 
 /**
- * HAProxy has one transaction for all certificates. HAProxy 2.6 lets `set ssl cert B` overwrite the content of a
- * transaction that was begun for A, which then commits B's pair as A. The caller holds the socket's lock, so a crash
- * left any transaction that is open now.
+ * What HAProxy has of the file, and of which file a transaction is open. HAProxy has one transaction for all
+ * certificates. HAProxy 2.6 lets `set ssl cert B` overwrite the content of a transaction that was begun for A, which
+ * then commits B's pair as A. The caller holds the socket's lock, so a crash left any transaction that is open now.
  */
-async function abandonTransaction(address: RuntimeAddress, signal: AbortSignal): Promise<void> {
-  const list = await haproxyCommand(address, "show ssl cert\n", signal);
-  const open = /^# transaction\n\*(.+)$/m.exec(list)?.[1];
-  if (open !== undefined) await haproxyCommand(address, `abort ssl cert ${open}\n`, signal);
+async function look(
+  address: RuntimeAddress,
+  name: string,
+  signal: AbortSignal,
+): Promise<{ readonly before: LoadedCertificate | null; readonly open: string | null }> {
+  const answer = await haproxyCommand(address, `show ssl cert ${name};show ssl cert\n`, signal);
+  // An empty line ends the answer of each command, and no answer holds one (management guide §9.3).
+  const [first = ""] = answer.split("\n\n");
+  return { before: certificateIn(first), open: /^# transaction\n\*(.+)$/m.exec(answer)?.[1] ?? null };
 }
 
-async function commit(address: RuntimeAddress, { name, bundle }: RuntimeUpdate, signal: AbortSignal): Promise<void> {
+/** Returns what HAProxy has of the file then. */
+async function commit(
+  address: RuntimeAddress,
+  { name, bundle }: RuntimeUpdate,
+  signal: AbortSignal,
+): Promise<LoadedCertificate | null> {
   let mine = name;
   try {
-    // One connection for both, so that little can come between them. A commit after a failed `set` does nothing.
-    const answer = await haproxyCommand(
-      address,
-      `set ssl cert ${name} <<\n${bundle}\ncommit ssl cert ${name}\n`,
-      signal,
-    );
-    if (/^Success!$/m.test(answer)) return;
+    const set = await haproxyCommand(address, `set ssl cert ${name} <<\n${bundle}\n`, signal);
+    mine = /^Transaction updated for certificate (.+)!$/m.exec(set)?.[1] ?? name;
+    const isSet = mine === name && /^Transaction (created|updated) for certificate /m.test(set);
+    const answer = isSet
+      ? await haproxyCommand(address, `commit ssl cert ${name};show ssl cert ${name}\n`, signal)
+      : set;
+    // The read was locked out where the commit was not.
+    if (isSet && succeeded(answer)) return certificateIn(answer) ?? (await showCertificate(address, name, signal));
     // HAProxy mostly resets a connection that it drops; sometimes it closes it normally.
     if (answer.trim() === "")
       throw new RenewalError("deploy.unreachable", `HAProxy's socket ${address.socket} was closed without an answer`);
-    mine = /^Transaction updated for certificate (.+)!$/m.exec(answer)?.[1] ?? name;
     if (mine === name && !answer.includes("The ongoing transaction is about"))
       throw refused({ name, answer, secret: new Secret(bundle) });
     throw new RenewalError(
