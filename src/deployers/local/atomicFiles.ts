@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { renameSync, type Stats, unlinkSync } from "node:fs";
-import { constants, copyFile, link, lstat, open, readdir, readFile, realpath, stat, unlink } from "node:fs/promises";
+import { constants, copyFile, link, lstat, open, readFile, realpath, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { RenewalError } from "../../domain/errors.ts";
 import { fileError } from "../base/fileError.ts";
@@ -277,7 +277,7 @@ function strayPrefix(name: string): string {
 
 /** Under the lock there is no other writer, so a crash left what is found. */
 async function removeStrays(directory: Directory, name: string): Promise<void> {
-  const strays = (await readdir(directory.at("."))).filter((entry) => entry.startsWith(strayPrefix(name)));
+  const strays = (await directory.names()).filter((entry) => entry.startsWith(strayPrefix(name)));
   for (const stray of strays) await removeIfThere(directory.at(stray));
 }
 

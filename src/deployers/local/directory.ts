@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { constants, type FileHandle, mkdir, open, readlink, realpath } from "node:fs/promises";
+import { constants, type FileHandle, mkdir, open, readdir, readlink, realpath } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { RenewalError } from "../../domain/errors.ts";
 import { fileError } from "../base/fileError.ts";
@@ -17,6 +17,8 @@ export interface Directory extends AsyncDisposable {
   /** For people. */
   readonly path: string;
   at(name: string): string;
+  /** What was in it when this was first asked. A directory may hold thousands of files. */
+  names(): Promise<readonly string[]>;
   /** Makes renames in it durable. */
   sync(): Promise<void>;
 }
@@ -52,9 +54,12 @@ export async function openDirectory(path: string, root: string): Promise<Directo
 }
 
 function directoryOf(handle: FileHandle, path: string): Directory {
+  const at = (name: string): string => join(DESCRIPTORS === null ? path : `${DESCRIPTORS}/${handle.fd}`, name);
+  let names: Promise<readonly string[]> | null = null;
   return {
     path,
-    at: (name) => join(DESCRIPTORS === null ? path : `${DESCRIPTORS}/${handle.fd}`, name),
+    at,
+    names: () => (names ??= readdir(at("."))),
     sync: () => handle.sync().catch((error) => fail(error, `directory ${path}`)),
     [Symbol.asyncDispose]: () => handle.close(),
   };

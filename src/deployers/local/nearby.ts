@@ -53,7 +53,7 @@ function fromDirectory({ uid, gid, mode }: Stats): Nearby | null {
 }
 
 async function besideIn(directory: Directory, name: string): Promise<string[]> {
-  const entries = await readdir(directory.at(".")).catch(() => []);
+  const entries = await directory.names().catch(() => []);
   const same = entries.filter((entry) => entry !== name && !entry.startsWith(".") && extname(entry) === extname(name));
   return same.sort().map((entry) => directory.at(entry));
 }
