@@ -14,7 +14,7 @@ import {
   succeeded,
 } from "./runtime.ts";
 
-/** HAProxy drops a connection whose command does not fit into `tune.bufsize`. HAProxy uses about 1 KiB of it itself. */
+/** A command must fit into `tune.bufsize`. HAProxy uses about 1 KiB of it itself. */
 const DEFAULT_BUFFER_BYTES = 15 * 1024;
 
 /** In the form that HAProxy prints. */
@@ -99,17 +99,12 @@ async function commit(
 ): Promise<LoadedCertificate | null> {
   let mine = name;
   try {
-    const set = await haproxyCommand(address, `set ssl cert ${name} <<\n${bundle}\n`, signal);
+    const set = await setPair(address, { name, bundle }, signal);
     mine = /^Transaction updated for certificate (.+)!$/m.exec(set)?.[1] ?? name;
     const isSet = mine === name && /^Transaction (created|updated) for certificate /m.test(set);
-    const answer = isSet
-      ? await haproxyCommand(address, `commit ssl cert ${name};show ssl cert ${name}\n`, signal)
-      : set;
+    const answer = isSet ? await answered(address, `commit ssl cert ${name};show ssl cert ${name}\n`, signal) : set;
     // The read was locked out where the commit was not.
     if (isSet && succeeded(answer)) return certificateIn(answer) ?? (await showCertificate(address, name, signal));
-    // HAProxy mostly resets a connection that it drops; sometimes it closes it normally.
-    if (answer.trim() === "")
-      throw new RenewalError("deploy.unreachable", `HAProxy's socket ${address.socket} was closed without an answer`);
     if (mine === name && !answer.includes("The ongoing transaction is about"))
       throw refused({ name, answer, secret: new Secret(bundle) });
     throw new RenewalError(
@@ -120,18 +115,34 @@ async function commit(
     // Also after an abort, so it has a signal of its own. The first error says more than an error of this command.
     const limit = AbortSignal.timeout(address.timeoutMs);
     await haproxyCommand(address, `abort ssl cert ${mine}\n`, limit).catch(() => undefined);
-    throw explain(error, { name, bundle });
+    throw error;
   }
 }
 
-function explain(error: unknown, { name, bundle }: Pick<RuntimeUpdate, "name" | "bundle">): unknown {
-  const dropped =
-    error instanceof RenewalError && error.code === "deploy.unreachable" && bundle.length > DEFAULT_BUFFER_BYTES;
-  if (!dropped) return error;
-  const message =
-    `HAProxy dropped the update of ${name}: its ${bundle.length} bytes are too many for the default buffer; ` +
-    "raise `tune.bufsize` or shorten the chain";
-  return new RenewalError("deploy.refused", message, { cause: error });
+/** HAProxy 2.6 drops the connection of a pair that is too long for it, 3.2 reads on without an answer. */
+async function setPair(
+  address: RuntimeAddress,
+  { name, bundle }: Pick<RuntimeUpdate, "name" | "bundle">,
+  signal: AbortSignal,
+): Promise<string> {
+  try {
+    return await answered(address, `set ssl cert ${name} <<\n${bundle}\n`, signal);
+  } catch (error) {
+    const isLost =
+      error instanceof RenewalError && (error.code === "deploy.unreachable" || error.code === "deploy.timeout");
+    if (!isLost || bundle.length <= DEFAULT_BUFFER_BYTES) throw error;
+    const message =
+      `HAProxy dropped the update of ${name}: its ${bundle.length} bytes are too many for the default buffer; ` +
+      "raise `tune.bufsize` or shorten the chain";
+    throw new RenewalError("deploy.refused", message, { cause: error });
+  }
+}
+
+/** HAProxy mostly resets a connection that it drops; sometimes it closes it normally. */
+async function answered(address: RuntimeAddress, commands: string, signal: AbortSignal): Promise<string> {
+  const answer = await haproxyCommand(address, commands, signal);
+  if (answer.trim() !== "") return answer;
+  throw new RenewalError("deploy.unreachable", `HAProxy's socket ${address.socket} was closed without an answer`);
 }
 
 /** `secret`: a payload that HAProxy may repeat in its answer as an unknown command. */

@@ -157,7 +157,8 @@ describe("haproxy", () => {
     expect(await served("differs")).toBe(pair.leaf.fingerprint);
     expect(await inspect()).toMatchObject({ fingerprint: old.leaf.fingerprint, problems });
     await heals();
-    await server.runtime(`set ssl cert ${path} <<\n${oldFile.replace(/\n+/g, "\n")}\ncommit ssl cert ${path}\n`);
+    await server.runtime(`set ssl cert ${path} <<\n${oldFile.replace(/\n+/g, "\n")}\n`);
+    await server.runtime(`commit ssl cert ${path}`);
     expect(await served("differs")).toBe(old.leaf.fingerprint);
     expect(await readFile(path, "utf8")).toBe(newFile);
     expect(await inspect()).toMatchObject({ fingerprint: pair.leaf.fingerprint, problems });

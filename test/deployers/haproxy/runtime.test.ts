@@ -11,14 +11,14 @@ const NEVER = new AbortController().signal;
 const LOCKED = "Can't update the certificate!\nOperations on certificates are currently locked!\n";
 
 /** Says that it is locked, so many times. */
-async function startLocked(times: number) {
+async function startLocked(times: number, answer = LOCKED) {
   const directory = await mkdtemp(join(tmpdir(), "renewd-locked-"));
   const socket = join(directory, "admin.sock");
   let asked = 0;
   const server = createServer((client) => {
     // A command that has reached its time limit is gone before the answer.
     client.on("error", () => undefined);
-    client.once("data", () => client.end(asked++ < times ? LOCKED : "Success!\n"));
+    client.once("data", () => client.end(asked++ < times ? answer : "Success!\n"));
   }).listen(socket);
   await once(server, "listening");
   return {
@@ -36,6 +36,15 @@ test("a command that meets HAProxy's lock on certificates waits for its turn", a
   const { socket } = haproxy;
   expect(await haproxyCommand({ socket, timeoutMs: 10_000 }, "commit ssl cert a\n", NEVER)).toBe("Success!\n");
   expect(haproxy.asked()).toBe(4);
+});
+
+test("a commit that succeeded is not sent again, although the lock kept out what came after it", async () => {
+  const answer = `Committing a.\nSuccess!\n\n${LOCKED}`;
+  await using haproxy = await startLocked(Number.POSITIVE_INFINITY, answer);
+  const { socket } = haproxy;
+  const commands = "commit ssl cert a;show ssl cert a\n";
+  expect(await haproxyCommand({ socket, timeoutMs: 10_000 }, commands, NEVER)).toBe(answer);
+  expect(haproxy.asked()).toBe(1);
 });
 
 test("a lock that stays is reported at the time limit", async () => {

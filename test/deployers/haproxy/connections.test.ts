@@ -1,0 +1,72 @@
+import { dirname, join } from "node:path";
+import { expect, it } from "vitest";
+import { haproxy } from "../../../src/deployers/haproxy/haproxy.ts";
+import { createRivals } from "../../../src/deployers/haproxy/rivals.ts";
+import { createPairIssuer } from "../../support/pairs/issuedPairs.ts";
+import { dependencies } from "../../support/pairs/targetSecrets.ts";
+import { startHaproxy } from "../../support/servers/haproxy.ts";
+import { startHaproxyRelay } from "../../support/servers/haproxyRelay.ts";
+
+const NEVER = new AbortController().signal;
+
+/** A HAProxy that serves `count` other files for `other.test`, and what is asked of it. */
+async function startBeside(count: number) {
+  await using stack = new AsyncDisposableStack();
+  const issuer = await createPairIssuer();
+  const pairs = [await issuer.issue({ certificate: "other", generation: 1 })];
+  const held = pairs.map((pair) => ({ certPem: pair.leafPem, keyPem: pair.privateKey.reveal() }));
+  const names = Array.from({ length: count }, (_, index) => `other-${index}`);
+  const certificates = Object.fromEntries(names.flatMap((name) => held.map((pair) => [name, pair])));
+  const server = stack.use(await startHaproxy({ certificates }));
+  const relay = stack.use(await startHaproxyRelay(server.socket, join(dirname(server.socket), "relay.sock")));
+  const kept = stack.move();
+  return { issuer, server, relay, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+}
+
+/** Kinds of lines, with the files left out. */
+function kinds(lines: readonly string[], directory: string): string[] {
+  const shown = lines.map((line) => line.replaceAll(`${directory}/www.pem`, "WWW").replaceAll(directory, "DIR"));
+  return shown.map((line) => line.replaceAll(/DIR\/\S+\.pem/g, "OTHER").replace(/(show ssl cert OTHER;?)+/, "others"));
+}
+
+it.each([
+  [0, 1],
+  [98, 3],
+])("deploys beside %i other certificates with four connections, and reads those with %i", async (count, reads) => {
+  await using beside = await startBeside(count);
+  const { issuer, server, relay } = beside;
+  const options = { socket: relay.socket, file: `${server.directory}/{certificate}.pem` };
+  const deployer = haproxy.create(haproxy.options.parse(options), dependencies("lb"));
+  await deployer.deploy({ pair: await issuer.issue({ certificate: "www", generation: 1 }), previous: null }, NEVER);
+  const before = relay.lines.length;
+  await deployer.deploy({ pair: await issuer.issue({ certificate: "www", generation: 2 }), previous: null }, NEVER);
+  expect(kinds(relay.lines.slice(before), server.directory)).toEqual([
+    "show info",
+    "show ssl cert WWW;show ssl cert",
+    "set ssl cert WWW <<",
+    "commit ssl cert WWW;show ssl cert WWW",
+    "show ssl cert",
+    ...Array.from({ length: reads }, () => expect.stringMatching(/^(others|show ssl cert WWW)/)),
+  ]);
+});
+
+it("looks once for the deployments of a moment which other files HAProxy serves for their names", async () => {
+  await using beside = await startBeside(30);
+  const { issuer, server, relay } = beside;
+  const rivals = createRivals({ socket: relay.socket, timeoutMs: 10_000 });
+  const names = ["other", "other", "www", ...Array.from({ length: 17 }, () => "api")];
+  const pairs = await Promise.all(names.map((certificate) => issuer.issue({ certificate, generation: 2 })));
+  const name = join(server.directory, "other-0.pem");
+  const found = await Promise.all(pairs.map((pair) => rivals({ name, pair }, NEVER)));
+  expect(relay.lines.filter((line) => line === "show ssl cert")).toHaveLength(1);
+  expect(relay.lines).toHaveLength(2);
+  expect(found.map((one) => one.length)).toEqual(names.map((certificate) => (certificate === "other" ? 3 : 0)));
+  // HAProxy's own order, without the file that was deployed.
+  expect(found[0]?.map((one) => /other-\d+/.exec(one)?.[0])).toEqual(["other-1", "other-10", "other-11"]);
+  // A file that is gone is not served.
+  await server.runtime(`del ssl crt-list ${server.directory} ${server.directory}/other-1.pem`);
+  const [pair] = pairs;
+  const then = pair === undefined ? [] : await rivals({ name, pair }, NEVER);
+  expect(then.join()).not.toContain("other-1.pem");
+  expect(then).toHaveLength(3);
+});
