@@ -14,7 +14,7 @@ async function statementsFor(certificates: number): Promise<Map<string, number>>
   await using installation = await createInstallation(configText(names), { planned: false });
   const options = { now: Date.now(), past: 0, kindOf: (index: number) => KINDS[index % KINDS.length] ?? "healthy" };
   await seedFleet(installation.store, installation.certificates, options);
-  const spies = [vi.spyOn(StatementSync.prototype, "all"), vi.spyOn(StatementSync.prototype, "run")];
+  const spies = [vi.spyOn(StatementSync.prototype, "iterate"), vi.spyOn(StatementSync.prototype, "run")];
   const asked = new Map<string, number>();
   for (const list of LISTS) {
     for (const spy of spies) spy.mockClear();

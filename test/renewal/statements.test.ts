@@ -11,7 +11,7 @@ afterEach(() => vi.restoreAllMocks());
 
 /** Counts what reaches SQLite from now on. */
 function counting(): () => Counted {
-  const spies = [vi.spyOn(StatementSync.prototype, "all"), vi.spyOn(StatementSync.prototype, "run")];
+  const spies = [vi.spyOn(StatementSync.prototype, "iterate"), vi.spyOn(StatementSync.prototype, "run")];
   return () => {
     const calls = spies.flatMap(({ mock }) =>
       mock.contexts.map((statement, index) => ({

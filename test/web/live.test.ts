@@ -88,7 +88,7 @@ test("a hundred tabs hear of a change, with one question to the database at a ti
     return response;
   };
   const tabs = await Promise.all(Array.from({ length: 100 }, () => open("/live")));
-  const spy = vi.spyOn(StatementSync.prototype, "all");
+  const spy = vi.spyOn(StatementSync.prototype, "iterate");
   const at = performance.now();
   // One of them never reads, as a browser that sleeps.
   const [asleep, ...awake] = tabs;

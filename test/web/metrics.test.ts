@@ -155,7 +155,7 @@ describe("/metrics", () => {
   test("asks the database as many statements for thirty certificates as for one", async () => {
     const statements = async (names: readonly string[]): Promise<number> => {
       await using other = await createWebEstate({ names, sections: { redis: { url: redis.url } } });
-      const spies = [vi.spyOn(StatementSync.prototype, "all"), vi.spyOn(StatementSync.prototype, "run")];
+      const spies = [vi.spyOn(StatementSync.prototype, "iterate"), vi.spyOn(StatementSync.prototype, "run")];
       // The first one, as nothing is read yet.
       await metricsLines(other.web, AbortSignal.timeout(5_000));
       const asked = spies.reduce((sum, spy) => sum + spy.mock.calls.length, 0);

@@ -37,7 +37,7 @@ async function statementsFor(certificates: number): Promise<Map<string, number>>
   });
   // The first page reads the fleet, and the others find it as it is.
   vi.spyOn(estate.web.renewal.clock, "now").mockReturnValue(now);
-  const spy = vi.spyOn(StatementSync.prototype, "all");
+  const spy = vi.spyOn(StatementSync.prototype, "iterate");
   const asked = new Map<string, number>();
   for (const path of PAGES) {
     spy.mockClear();

@@ -17,7 +17,7 @@ const POLL_MAX_MS = DAY_MS + HOUR_MS;
 type BoundContext = Pick<Context, "store" | "settings" | "log"> & {
   readonly clock: Pick<Context["clock"], "now">;
   readonly clockGuard: Pick<Context["clockGuard"], "check">;
-  readonly services: Pick<Context["services"], "certificate" | "certificates">;
+  readonly services: Pick<Context["services"], "certificates">;
 };
 
 /**
@@ -36,10 +36,9 @@ export async function boundInstants(context: BoundContext, signal: AbortSignal):
   await store.vantages.bringForward(latestLookAt);
   const added = await store.transaction((tx) => addMissingRecords(tx, services.certificates(), context.clock.now()));
   let corrected = added.length;
-  for (const { name } of await store.certificates.list()) {
+  for (const certificate of services.certificates()) {
     signal.throwIfAborted();
-    const certificate = services.certificate(name);
-    if (certificate !== null && (await attemptBound(context, certificate, latest.get(name) ?? null))) corrected += 1;
+    if (await attemptBound(context, certificate, latest.get(certificate.name) ?? null)) corrected += 1;
   }
   return corrected;
 }

@@ -101,7 +101,8 @@ function allRows(statement: StatementSync, sql: string, values: readonly (string
   // A statement that writes must not run twice.
   if (WRITES.test(sql)) return allBounded(statement, values);
   try {
-    return statement.all(...values);
+    // `all` holds every row until the last: each collection of garbage meanwhile visits them, which grows with the square.
+    return [...statement.iterate(...values)];
   } catch (thrown) {
     if (!(thrown instanceof Error && "code" in thrown && thrown.code === "ERR_OUT_OF_RANGE")) throw thrown;
     return allBounded(statement, values);
@@ -112,7 +113,7 @@ function allBounded(statement: StatementSync, values: readonly (string | number 
   statement.setReadBigInts(true);
   try {
     const exact = (row: Row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, exactly(value)]));
-    return statement.all(...values).map(exact);
+    return Array.from(statement.iterate(...values), exact);
   } finally {
     statement.setReadBigInts(false);
   }

@@ -62,8 +62,11 @@ export function certificateStore(db: Db, vault: Vault): Omit<CertificateStore, "
   return {
     sync: (certificates, now) => atomically(db, (trx) => sync({ trx, vault }, certificates, now)),
     addMissing: (certificates, now) =>
-      atomically(db, (trx) => {
-        const digests = new Map(certificates.map(({ name, digest }) => [name, digest]));
+      atomically(db, async (trx) => {
+        const known = new Set((await trx.selectFrom("certificates").select("name").execute()).map(({ name }) => name));
+        const missing = certificates.filter(({ name }) => !known.has(name));
+        if (missing.length === 0) return [];
+        const digests = new Map(missing.map(({ name, digest }) => [name, digest]));
         return insert({ trx, vault }, [...digests.keys()].sort(), digests, now);
       }),
     async get(name) {
