@@ -2,6 +2,8 @@ import { StatementSync } from "node:sqlite";
 import { afterEach, expect, test, vi } from "vitest";
 import { configure } from "../../src/renewal/plan/configure.ts";
 import { planDue } from "../../src/renewal/plan/plan.ts";
+import { judgeCertificates } from "../../src/renewal/watch/faults.ts";
+import { inspectDue } from "../../src/renewal/watch/inspect.ts";
 import { certificatesReport } from "../../src/reports/certificates.ts";
 import { statusReport } from "../../src/reports/status.ts";
 import { type Counted, counted } from "../support/model/countedStatements.ts";
@@ -58,4 +60,33 @@ test("status and certificates ask as much of the database for thirty certificate
     vi.restoreAllMocks();
   }
   expect(asked[1]).toBe(asked[0]);
+});
+
+test("judging certificates whose latest version is in use asks as much for five of them as for two", async () => {
+  const asked: number[] = [];
+  for (const size of [2, 5]) {
+    const names = Array.from({ length: size }, (_, index) => `c${index}`);
+    await using bench = await Workbench.open(names.map((name) => modelCertificate(name, { endpoints: [] })));
+    await configure(bench.context, NO_SIGNAL);
+    await planDue(bench.context, NO_SIGNAL);
+    await bench.work();
+    expect((await bench.renewal("c1")).state).toBe("succeeded");
+    const count = counting();
+    expect(await judgeCertificates(bench.context, names, NO_SIGNAL)).toEqual([]);
+    asked.push(count().statements);
+    vi.restoreAllMocks();
+  }
+  expect(asked[1]).toBe(asked[0]);
+});
+
+test("an inspection that finds nothing wrong records nothing but when the next one is due", async () => {
+  await using bench = await Workbench.open([atOneTarget("www")]);
+  await bench.begin();
+  await bench.work();
+  await inspectDue(bench.context, [], NO_SIGNAL);
+  bench.now += 2 * bench.context.settings.observeMs;
+  const count = counting();
+  expect(await inspectDue(bench.context, [], NO_SIGNAL)).toBe(1);
+  expect(count().statements).toBeLessThanOrEqual(5);
+  expect(count().commits).toBe(1);
 });

@@ -65,10 +65,11 @@ async function* factsOf(
   const deployments = Map.groupBy(await store.deployments.listAll(names), ({ certificate }) => certificate);
   const exercises = await store.exercises.running();
   const statuses = Map.groupBy(await store.observations.allStatuses(names), ({ certificate }) => certificate);
+  const versionsOf = await versionReader({ store }, names);
   for (const record of records) {
     const certificate = services.certificate(record.name);
     if (certificate === null) continue;
-    const versions = await store.versions.list(record.name);
+    const versions = await versionsOf(record.name);
     const version = versions.at(-1) ?? null;
     const inUse =
       inUseOf(versions) ?? (isWatchedOnly(certificate, version) ? await seenOf({ store }, record.name) : null);
@@ -84,11 +85,28 @@ async function* factsOf(
   }
 }
 
+/** Where the latest version is in use, as almost always, the others are not read. */
+async function versionReader(
+  { store }: Pick<Context, "store">,
+  names: readonly string[],
+): Promise<(name: string) => Promise<readonly Version[]>> {
+  const unreadable = new Set<string>();
+  const found = await store.versions.listLatest(({ certificate }) => void unreadable.add(certificate), names);
+  const latest = new Map(found.map((version) => [version.certificate, version]));
+  return async (name) => {
+    const version = latest.get(name);
+    if (version === undefined && !unreadable.has(name)) return [];
+    return version !== undefined && isInUse(version) ? [version] : store.versions.list(name);
+  };
+}
+
+function isInUse({ verifiedAt, issuer }: Version): boolean {
+  return verifiedAt !== null || issuer === IMPORTED;
+}
+
 /** What clients get: a newer pair may wait for its deployment. An imported one is in use before it is proved. */
 function inUseOf(versions: readonly Version[]): Version | null {
-  return (
-    versions.findLast(({ verifiedAt, issuer }) => verifiedAt !== null || issuer === IMPORTED) ?? versions.at(-1) ?? null
-  );
+  return versions.findLast(isInUse) ?? versions.at(-1) ?? null;
 }
 
 /** What others renew: the certificate that its endpoints served last. */
