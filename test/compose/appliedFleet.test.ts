@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { DatabaseSync, StatementSync } from "node:sqlite";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { openViewer, type Viewer } from "../../src/compose/viewer.ts";
 import { applyFile } from "../support/system/appliedConfiguration.ts";
 import { configText, createInstallation, type Installation } from "../support/system/installation.ts";
@@ -67,4 +67,21 @@ test.each([
   await using viewer = await openViewer(installation.configFile, 1);
   expect(await page(viewer, null, 9)).toEqual([NAMES, null]);
   expect((await viewer.fleet.named(["mail"])).map(({ name }) => name)).toEqual(["mail"]);
+});
+
+test("a page asks the database as often in a fleet of 300 certificates as in one of 100", async () => {
+  const asked: number[] = [];
+  for (const count of [100, 300]) {
+    const names = Array.from({ length: count }, (_, index) => `c${index}`);
+    await using large = await createInstallation(configText(names));
+    await applyFile(large);
+    const spy = vi.spyOn(StatementSync.prototype, "iterate");
+    await using viewer = await openViewer(large.configFile, count);
+    const { certificates, next } = await viewer.fleet.page({ after: "c2", limit: 20 });
+    asked.push(spy.mock.calls.length);
+    vi.restoreAllMocks();
+    expect([certificates.length, certificates[0]?.name, next]).toEqual([20, "c20", certificates.at(-1)?.name]);
+  }
+  expect(asked[0]).toBeGreaterThan(0);
+  expect(asked[1]).toBe(asked[0]);
 });
