@@ -100,10 +100,15 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "verify.addressServed": (detail, { detail: { problem } }) =>
     `${detail("endpoint")} at ${detail("address")} served ${detail("serial")}` +
     (problem === null ? "" : `: ${detail("problem")}`),
-  "verify.converged": (detail, { detail: { addresses } }) =>
+  "verify.converged": (detail, { detail: { addresses, atOnce } }) =>
     `${detail("endpoint")} proved live on ${detail("addresses")} address${addresses === 1 ? "" : "es"}` +
     optional(detail, "connections", ", connections in a row: ") +
-    optional(detail, "process", ", all with process ", ", which alone listens there") +
+    optional(
+      detail,
+      "process",
+      atOnce === undefined ? ", all with process " : `; ${atOnce} of them with process `,
+      ", which alone listens there",
+    ) +
     optional(detail, "attested", " and answered each of the last ", " connections to it") +
     optional(detail, "notDialled", "; cannot be dialled from here: "),
   "verify.vantagesDiffer": (detail) => `at ${detail("endpoint")} ${detail("difference")}`,

@@ -153,18 +153,33 @@ function judge(
   return { proved: wrong === undefined, wrong };
 }
 
-/** What the proof of an endpoint rests on: addresses, and connections in a row at the one that has the fewest. */
+export interface ProvedDetail {
+  readonly addresses: number;
+  /** In a row, at the address that has the fewest; where addresses differ, at those that took the whole time. */
+  readonly connections: number;
+  /** The one that alone answered. */
+  readonly process?: number;
+  readonly attested?: number;
+  /** Addresses where it did; left out: all. */
+  readonly atOnce?: number;
+  readonly notDialled?: readonly string[];
+}
+
+/** What the proof of an endpoint rests on. */
 export function provedDetail(
   observations: readonly Observation[],
   evidence: ReadonlyMap<string, Evidence>,
-): { addresses: number; connections: number; process?: number; attested?: number; notDialled?: readonly string[] } {
+): ProvedDetail {
   const notDialled = observations.filter(isUndialable).map(({ address }) => address);
   const dialled = [...evidence].filter(([address]) => !notDialled.includes(address)).map(([, one]) => one);
-  const [process, ...others] = new Set(dialled.map(({ server }) => server));
+  const atOnce = dialled.filter(({ server }) => server !== undefined);
+  const others = dialled.filter(({ server }) => server === undefined);
+  const [process] = atOnce.map(({ server }) => server);
   return {
     addresses: dialled.length,
-    connections: Math.min(...dialled.map(({ good }) => good)),
-    ...(process !== undefined && others.length === 0 && { process, attested: fewestAttested(dialled) }),
+    connections: Math.min(...(others.length > 0 ? others : atOnce).map(({ good }) => good)),
+    ...(process !== undefined && { process, attested: fewestAttested(atOnce) }),
+    ...(process !== undefined && others.length > 0 && { atOnce: atOnce.length }),
     ...(notDialled.length > 0 && { notDialled }),
   };
 }

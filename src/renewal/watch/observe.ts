@@ -157,7 +157,7 @@ async function recordObservations(
     )
       continue;
     changed = true;
-    await tx.events.append(changeEvent(status, provedDetail(observations, evidence), now));
+    await tx.events.append(changeEvent(status, { ...provedDetail(observations, evidence) }, now));
   }
   const known = new Set((await tx.versions.list(name)).map(({ leaf }) => leaf.fingerprint));
   const seen = found.flatMap(({ status, observations }) =>
