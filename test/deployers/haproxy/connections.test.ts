@@ -23,9 +23,10 @@ async function startBeside(count: number) {
   return { issuer, server, relay, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
-/** Kinds of lines, with the files left out. */
+/** Kinds of lines, with the files left out. A line that met HAProxy's lock on certificates was sent again. */
 function kinds(lines: readonly string[], directory: string): string[] {
-  const shown = lines.map((line) => line.replaceAll(`${directory}/www.pem`, "WWW").replaceAll(directory, "DIR"));
+  const once = lines.filter((line, index) => line !== lines[index - 1]);
+  const shown = once.map((line) => line.replaceAll(`${directory}/www.pem`, "WWW").replaceAll(directory, "DIR"));
   return shown.map((line) => line.replaceAll(/DIR\/\S+\.pem/g, "OTHER").replace(/(show ssl cert OTHER;?)+/, "others"));
 }
 
