@@ -16,7 +16,7 @@ import type { Front, Requests } from "./front.ts";
 const ROOT = join(import.meta.dirname, "..");
 const BUILT = "dist/src/cli/main.js";
 /** As deploy/systemd starts it. */
-const STARTED_WITH = { NODE_OPTIONS: "--max-semi-space-size=4" };
+export const STARTED_WITH = { NODE_OPTIONS: "--max-semi-space-size=4" };
 
 export interface InstallationOptions {
   readonly names: readonly string[];

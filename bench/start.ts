@@ -12,6 +12,7 @@ import { startHaproxy } from "../test/support/servers/haproxy.ts";
 import { configText, createInstallation } from "../test/support/system/installation.ts";
 import { startRenewd } from "../test/support/system/renewd.ts";
 import { startSystem } from "../test/support/system/system.ts";
+import { STARTED_WITH } from "./installation.ts";
 import { median } from "./measure.ts";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -52,7 +53,7 @@ for (const [kind, entry] of Object.entries(KINDS)) {
     sections: { redis: undefined },
   });
   const wrapper = entry.endsWith(".js") ? [process.execPath] : [];
-  const start = () => startRenewd(["run", "--yes", "--config", system.configFile], {}, entry, wrapper);
+  const start = () => startRenewd(["run", "--yes", "--config", system.configFile], STARTED_WITH, entry, wrapper);
   await using first = start();
   await system.ended("www");
   await first.stop();
