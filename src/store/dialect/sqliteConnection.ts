@@ -101,11 +101,25 @@ function allRows(statement: StatementSync, sql: string, values: readonly (string
   // A statement that writes must not run twice.
   if (WRITES.test(sql)) return allBounded(statement, values);
   try {
-    // `all` holds every row until the last: each collection of garbage meanwhile visits them, which grows with the square.
-    return [...statement.iterate(...values)];
+    return read(statement, values);
   } catch (thrown) {
     if (!(thrown instanceof Error && "code" in thrown && thrown.code === "ERR_OUT_OF_RANGE")) throw thrown;
     return allBounded(statement, values);
+  }
+}
+
+/**
+ * Row by row: `all` holds every row until the last, and each collection of garbage meanwhile visits them, which grows
+ * with the square.
+ */
+function read(statement: StatementSync, values: readonly (string | number | null)[]): readonly Row[] {
+  const rows = statement.iterate(...values);
+  try {
+    return [...rows];
+  } catch (thrown) {
+    // Otherwise the next use of the statement would throw this again.
+    rows.return?.();
+    throw thrown;
   }
 }
 
@@ -113,7 +127,7 @@ function allBounded(statement: StatementSync, values: readonly (string | number 
   statement.setReadBigInts(true);
   try {
     const exact = (row: Row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, exactly(value)]));
-    return Array.from(statement.iterate(...values), exact);
+    return read(statement, values).map(exact);
   } finally {
     statement.setReadBigInts(false);
   }
