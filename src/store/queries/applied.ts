@@ -109,22 +109,22 @@ function whatIsApplied({ process: _, appliedAt: __, ...rest }: AppliedConfigurat
   return rest;
 }
 
-interface Row {
-  readonly name: string;
+/** Written as text only when its turn comes: of a first start that are all. */
+interface Changed {
+  readonly certificate: Certificate;
   readonly digest: string;
-  readonly body: string;
 }
 
 async function differences({ db }: Access, certificates: readonly Certificate[]) {
   const known = new Map<string, string>();
   for (const { name, digest } of await db.selectFrom("appliedCertificates").select(["name", "digest"]).execute())
     known.set(name, digest);
-  const changed: Row[] = [];
+  const changed: Changed[] = [];
   const turn = takingTurns();
   for (const certificate of certificates) {
     const { name } = certificate;
     const digest = digestOf(certificate);
-    if (known.get(name) !== digest) changed.push({ name, digest, body: JSON.stringify(certificate) });
+    if (known.get(name) !== digest) changed.push({ certificate, digest });
     known.delete(name);
     await turn();
   }
@@ -142,7 +142,11 @@ function digestOf(certificate: Certificate): string {
   return digest;
 }
 
-async function writeRows({ db, vault }: Access, rows: readonly Row[]): Promise<void> {
+async function writeRows({ db, vault }: Access, changed: readonly Changed[]): Promise<void> {
+  const rows = changed.map(({ certificate, digest }) => ({
+    ...{ name: certificate.name, digest },
+    body: JSON.stringify(certificate),
+  }));
   await db
     .insertInto("appliedCertificates")
     .values(rows.map((row) => withSeal(vault, "appliedCertificates", row)))
