@@ -51,22 +51,8 @@ export async function renewalFacts(
           )
           .orderBy("generation", "desc"),
       ).as("versions"),
-      rows(
-        DEPLOYMENT_COLUMNS,
-        select
-          .selectFrom("deployments")
-          .select(DEPLOYMENT_COLUMNS)
-          .where("certificate", "=", certificate)
-          .orderBy("target"),
-      ).as("deployments"),
-      rows(
-        STATUS_COLUMNS,
-        select
-          .selectFrom("endpointStatuses")
-          .select(STATUS_COLUMNS)
-          .where("certificate", "=", certificate)
-          .orderBy("endpoint"),
-      ).as("statuses"),
+      rows(DEPLOYMENT_COLUMNS, deploymentsOf(db, certificate)).as("deployments"),
+      rows(STATUS_COLUMNS, statusesOf(db, certificate)).as("statuses"),
       select
         .selectFrom("versions as newest")
         .select((row) => row.fn.max<number | null>("newest.generation").as("generation"))
@@ -124,22 +110,8 @@ export async function planningFacts(
         RENEWAL_COLUMNS,
         select.selectFrom("renewals").select(RENEWAL_COLUMNS).where("certificate", "=", certificate).where(IS_ACTIVE),
       ).as("active"),
-      rows(
-        DEPLOYMENT_COLUMNS,
-        select
-          .selectFrom("deployments")
-          .select(DEPLOYMENT_COLUMNS)
-          .where("certificate", "=", certificate)
-          .orderBy("target"),
-      ).as("deployments"),
-      rows(
-        STATUS_COLUMNS,
-        select
-          .selectFrom("endpointStatuses")
-          .select(STATUS_COLUMNS)
-          .where("certificate", "=", certificate)
-          .orderBy("endpoint"),
-      ).as("statuses"),
+      rows(DEPLOYMENT_COLUMNS, deploymentsOf(db, certificate)).as("deployments"),
+      rows(STATUS_COLUMNS, statusesOf(db, certificate)).as("statuses"),
     ])
     .executeTakeFirstOrThrow();
   const [version] = parsed(found.versions);
@@ -153,6 +125,12 @@ export async function planningFacts(
     endpoints: intactStatuses(vault, parsed(found.statuses)),
   };
 }
+
+const deploymentsOf = (db: Db, certificate: string) =>
+  db.selectFrom("deployments").select(DEPLOYMENT_COLUMNS).where("certificate", "=", certificate).orderBy("target");
+
+const statusesOf = (db: Db, certificate: string) =>
+  db.selectFrom("endpointStatuses").select(STATUS_COLUMNS).where("certificate", "=", certificate).orderBy("endpoint");
 
 /** Boundary: SQLite gives JSON as text, under the names of `schema.ts`; PostgreSQL's driver has parsed it. */
 function parsed<Row>(rows: readonly Row[]): readonly Row[] {
