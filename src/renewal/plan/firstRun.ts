@@ -66,16 +66,22 @@ export async function findPairsInUse(context: Context, signal: AbortSignal): Pro
   const unknown = services.certificates().filter(({ name, mode }) => !known.has(name) && mode === "renew");
   const limit = pLimit(AT_ONCE);
   const bounded = AbortSignal.any([signal, AbortSignal.timeout(SURVEY_MAX_MS)]);
+  let unasked = 0;
   const found = await Promise.all(
     unknown.map(async (certificate) => {
       for (const endpoint of certificate.endpoints) {
-        const inUse = await limit(() => servedBy(context, certificate, endpoint, bounded));
+        const inUse = await limit(() => {
+          if (bounded.aborted) unasked += 1;
+          return servedBy(context, certificate, endpoint, bounded);
+        });
         if (inUse !== null) return inUse;
       }
       return null;
     }),
   );
   signal.throwIfAborted();
+  if (unasked > 0)
+    context.log.warn({ unasked }, "first run: not all endpoints were asked in time; these count as not in use");
   return found.filter((each) => each !== null);
 }
 
