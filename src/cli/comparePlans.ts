@@ -27,9 +27,10 @@ async function factsOf(file: string, directory?: string): Promise<ConfigurationF
 
 /** Only compared, never shown. */
 function sectionsOf(config: Config): Map<string, string> {
-  const { issuers, solvers, targets, notifications, certificates: _c, notes: _n, file: _f, ...others } = config;
+  const { issuers, solvers, targets, notifications, certificates: _c, notes: _n, ...rest } = config;
+  const { file: _f, storedRevision: _r, sourceDigest: _d, ...others } = rest;
   const plugins = (entries: Config["solvers"] | Config["targets"] | Config["notifications"]): string =>
-    JSON.stringify([...entries.values()].map(({ plugin: _, ...rest }) => rest));
+    JSON.stringify([...entries.values()].map(({ plugin: _, ...written }) => written));
   return new Map([
     ["issuers", JSON.stringify([...issuers.values()])],
     ["solvers", plugins(solvers)],
