@@ -19,7 +19,12 @@ export async function acmeClient(front: Front, names: readonly string[], timeout
     stdio: ["pipe", "pipe", "inherit"],
   });
   const lines = createInterface({ input: child.stdout });
-  const said = () => Promise.race([once(lines, "line", { signal: AbortSignal.timeout(timeoutMs) }), front.hung]);
+  const said = () => {
+    const line = once(lines, "line", { signal: AbortSignal.timeout(timeoutMs) });
+    // After a hung CA nobody waits for it any more.
+    line.catch(() => {});
+    return Promise.race([line, front.hung]);
+  };
   try {
     await said();
     return await measured(

@@ -49,7 +49,10 @@ export async function lego(front: Front, names: readonly string[], timeoutMs: nu
   });
   const lines = createInterface({ input: child.stdout });
   const said = async (expected: string): Promise<void> => {
-    const [line] = await Promise.race([once(lines, "line", { signal: AbortSignal.timeout(timeoutMs) }), front.hung]);
+    const next = once(lines, "line", { signal: AbortSignal.timeout(timeoutMs) });
+    // After a hung CA nobody waits for it any more.
+    next.catch(() => {});
+    const [line] = await Promise.race([next, front.hung]);
     if (line !== expected) throw new Error(`lego: ${await readFile(files.log, "utf8").catch(() => "no account")}`);
   };
   try {
