@@ -50,7 +50,8 @@ for (const [kind, entry] of Object.entries(KINDS)) {
     certificates: {
       www: { names: [NAME], targets: ["lb"], endpoints: [{ host: "127.0.0.1", port: haproxy.port, sni: NAME }] },
     },
-    sections: { redis: undefined },
+    // Ticks and sweeps as by default, which the idle daemon pays for.
+    sections: { redis: undefined, planner: undefined },
   });
   const wrapper = entry.endsWith(".js") ? [process.execPath] : [];
   const start = () => startRenewd(["run", "--yes", "--config", system.configFile], STARTED_WITH, entry, wrapper);
