@@ -18,7 +18,7 @@ export interface Probe {
    */
   observe(endpoint: Dialled, address: string, expected: Version | null, signal: AbortSignal): Promise<Observation>;
   /**
-   * Connections of this process of renewd to the address in the last ten seconds, for whatever server name, whose other
+   * Connections of this process of renewd to the address in the last ten seconds, for all server names, whose other
    * end the process held; 0 for so long after one whose other end it did not hold. Left out: this cannot be told.
    */
   attested?(pid: number, at: { readonly address: string; readonly port: number }): number;

@@ -6,7 +6,7 @@ const PLACES_MAX = 1_000;
 const COUNTED_MAX = 2_000;
 
 /**
- * Connections of the last ten seconds whose other end a process was seen to hold, whatever they asked for: which
+ * Connections of the last ten seconds whose other end a process was seen to hold, of all server names: which
  * process gets a connection is decided when it is opened, before any server name is sent. One whose other end the
  * process did not hold shows that not all of them reach it.
  */

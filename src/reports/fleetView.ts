@@ -23,7 +23,7 @@ export interface ViewSource {
   certificates(): readonly Certificate[];
   options(): StatusOptions;
   now(): number;
-  /** Number of the newest event that is known of: what was read before it is old, whatever its age. Default: none. */
+  /** Number of the newest event that is known of: what was read before it is old at any age. Default: none. */
   heard?(): number;
   /** Certificates between two turns of other work: the requests that arrive meanwhile. Default: 100. */
   readonly partSize?: number;

@@ -30,7 +30,7 @@ export async function nearbyAttributes(directory: Directory, { name, ownDirector
   const siblings = [...(await besideIn(directory, name)), ...others];
   let first: { readonly path: string; readonly found: Stats } | null = null;
   for (const path of siblings.slice(0, NEIGHBOURS_MAX)) {
-    // A file with the same attributes does not disagree, whatever it holds.
+    // A file with the same attributes does not disagree: what it holds is not read.
     if (first !== null && agrees(first.found, await stat(path).catch(() => null))) continue;
     const found = await keyStats(path);
     if (found !== null && first !== null) return null;

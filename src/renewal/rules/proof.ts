@@ -50,7 +50,7 @@ export function restartEvidence(known: Evidence | null, generation: number): Evi
 
 /**
  * Connections that are missing until a row may prove an address where one process, which took the swap, answers.
- * `attested`: connections to the address a moment ago whose other end it held, of whatever certificate: who answers is
+ * `attested`: connections to the address a moment ago whose other end it held, of all certificates: who answers is
  * decided before any server name is sent, so they show together that nobody else does, as N of one would. What the
  * process serves for this name takes a few.
  */

@@ -89,7 +89,7 @@ export class SharedCommit {
       },
       rollback: async () => {
         await leave(undone);
-        // Until then the file is kept from other writers: whoever goes on after this may be one.
+        // Until then the file is kept from other writers, and the next to go on may be one.
         await shared.onDisk.catch(() => {});
       },
     };

@@ -9,7 +9,7 @@ import { type EventWriter, eventStore } from "./events.ts";
 import { type HeldRenewal, type HeldRenewals, ORDER_COLUMNS } from "./heldRenewals.ts";
 import { RENEWAL_COLUMNS } from "./renewalLists.ts";
 
-/** The renewal with its order's state; `hasEnd`: an event says that it has ended, whoever wrote that. */
+/** The renewal with its order's state; `hasEnd`: an event says that it has ended, perhaps a forged one. */
 type LockedRenewal = HeldRenewal & { readonly hasEnd: unknown };
 
 /** Its certificate's row first, as everywhere. An SQLite transaction is the only writer from its start. */

@@ -57,7 +57,7 @@ export function assetRoutes(_web: WebContext): WebRoutes {
         const name = basename(request.req.param("name"));
         return ASSETS.includes(name) ? answer(request, name) : request.notFound();
       })
-      // Browsers ask for it beside what is no page of ours, such as JSON or a calendar.
+      // Browsers ask for it beside answers that are no pages, such as JSON or a calendar.
       .get("/favicon.ico", (request) => answer(request, "renewd.svg"))
   );
 }

@@ -73,7 +73,7 @@ describe("proof", () => {
 });
 
 describe("where the kernel shows who answers", () => {
-  it("three handshakes are enough once so many connections of whatever certificate were answered by one process", () => {
+  it("three handshakes are enough once so many connections of all certificates were answered by one process", () => {
     const missing = (good: number, attested: number): number =>
       missingAtOnce({ ...noEvidence(7), good }, FULL, attested);
     expect([missing(0, 100), missing(2, 100), missing(3, 3), missing(3, 39), missing(3, 40)]).toEqual([3, 1, 37, 1, 0]);
