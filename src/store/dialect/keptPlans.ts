@@ -1,7 +1,8 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 
 const PLANS_MAX = 500;
-const PLAN_TEXT_MAX = 10_000;
+/** The longest that is asked again and again, what decides about a renewal, has 11,400 characters. */
+const PLAN_TEXT_MAX = 15_000;
 const CHANGES_SCHEMA = /^\s*(?:create|alter|drop|pragma|vacuum|attach|detach)\b/i;
 
 export interface Prepared {

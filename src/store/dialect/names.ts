@@ -1,10 +1,12 @@
 import {
   type KyselyPlugin,
+  type LimitNode,
   type PluginTransformResultArgs,
   PostgresQueryCompiler,
   type QueryResult,
   SqliteQueryCompiler,
   type UnknownRow,
+  ValueNode,
 } from "kysely";
 
 /*
@@ -20,6 +22,13 @@ const camelCase = keptFor((name) => name.replace(/_+([^_])/g, (_all, next: strin
 export class SnakeCaseSqlite extends SqliteQueryCompiler {
   protected override sanitizeIdentifier(name: string): string {
     return super.sanitizeIdentifier(snakeCase(name));
+  }
+
+  /** In the text: SQLite plans by a bound limit's value, so it would prepare the statement again for every use. */
+  protected override visitLimit(node: LimitNode): void {
+    const { limit } = node;
+    if (ValueNode.is(limit) && Number.isSafeInteger(limit.value)) this.append(`limit ${String(limit.value)}`);
+    else super.visitLimit(node);
   }
 }
 

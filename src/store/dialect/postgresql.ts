@@ -22,6 +22,8 @@ const POOL_MAX = 10;
 const OUR_MISTAKES = ["0A", "22", "23", "42", "P0"];
 /** insufficient_privilege: what the administrator gave this user, although it has the class of our mistakes. */
 const FORBIDDEN = "42501";
+/** too_many_connections, of the server, the database or this user. */
+const NO_CONNECTION_LEFT = "53300";
 /** serialization_failure and deadlock_detected: the server ended this transaction so that another can go on. */
 const CONFLICTS = ["40001", "40P01"];
 
@@ -139,11 +141,15 @@ function postgresFailure(thrown: unknown, where: string): RenewalError {
   }
   if (thrown instanceof DatabaseError && CONFLICTS.includes(thrown.code ?? ""))
     return new RenewalError("store.conflict", `database ${where}: ${message}`, { cause: thrown });
-  return new RenewalError(
-    "store.unavailable",
-    `database ${where}: ${message}; check that PostgreSQL runs there and admits this user`,
-    { cause: thrown },
-  );
+  return new RenewalError("store.unavailable", `database ${where}: ${message}; ${adviceFor(thrown)}`, {
+    cause: thrown,
+  });
+}
+
+function adviceFor(thrown: unknown): string {
+  return thrown instanceof DatabaseError && thrown.code === NO_CONNECTION_LEFT
+    ? `raise its limit, such as max_connections: each process of renewd opens up to ${POOL_MAX}`
+    : "check that PostgreSQL runs there and admits this user";
 }
 
 /** A refused connection to a name with several addresses is an AggregateError without a message of its own. */

@@ -1,5 +1,7 @@
 import { setImmediate as eventLoop } from "node:timers/promises";
+import { RenewalError } from "../../domain/errors.ts";
 import type { Answer, Storable } from "./driver.ts";
+import type { LogSync } from "./logSync.ts";
 import type { Connection } from "./sqliteConnection.ts";
 
 /** One transaction among those that share a commit. */
@@ -18,18 +20,23 @@ interface Shared {
 }
 
 /**
- * A commit waits for the disk, and this process with it, which is most of what a small transaction costs. Transactions
- * share one: each is a savepoint of the same SQLite transaction, and resolves when that is committed. The event loop
- * has a turn before, so that those join whose answers from elsewhere have arrived. Other processes are kept out no
- * longer: it ends at once where the event loop has waited for its turn already.
+ * Transactions share a commit: each is a savepoint of the same SQLite transaction, and resolves when that is on disk. So
+ * pages that several of them change are written once. The event loop has a turn before, so that those join whose answers
+ * from elsewhere have arrived. Other processes are kept out no longer: it ends at once where the event loop has waited
+ * for its turn already.
  */
 export class SharedCommit {
   readonly connection: Connection;
+  /** Null: what is written ends with the connection. */
+  readonly log: LogSync | null;
   #shared: Shared | null = null;
   #endsSoon = false;
+  /** What earlier processes left in the log was brought to the database. */
+  #hasTakenOver = false;
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, log: LogSync | null) {
     this.connection = connection;
+    this.log = log;
   }
 
   /**
@@ -53,6 +60,13 @@ export class SharedCommit {
   async takeTurn(): Promise<() => void> {
     const giveUp = await this.connection.takeTurn();
     await this.#end();
+    return giveUp;
+  }
+
+  /** As `takeTurn`, for what may remove the log: the connection's end, a change of the journal. */
+  async takeTurnWithoutLog(): Promise<() => void> {
+    const giveUp = await this.takeTurn();
+    await this.log?.close();
     return giveUp;
   }
 
@@ -96,6 +110,8 @@ export class SharedCommit {
   }
 
   async #begin(): Promise<Shared> {
+    if (this.log?.hasFailed) await this.#makeGood(this.log);
+    else if (this.log !== null && !this.#hasTakenOver) await this.#takeOver();
     // A transaction that is a writer from its start cannot fail with SQLITE_BUSY_SNAPSHOT later.
     await this.connection.run("begin immediate");
     const { promise: onDisk, resolve: kept, reject: lost } = Promise.withResolvers<void>();
@@ -129,10 +145,30 @@ export class SharedCommit {
     try {
       await this.connection.run("commit");
       this.#shared = null;
-      shared.kept();
+      void Promise.resolve(this.log?.synced()).then(shared.kept, shared.lost);
     } catch (thrown) {
       await this.#lose(thrown);
     }
+  }
+
+  /**
+   * A process that could not sync the log may have left it so; what it holds must be on disk before more is appended.
+   * Not when the database is opened: who only reads neither waits for the disk nor needs room on it.
+   */
+  async #takeOver(): Promise<void> {
+    await this.connection.run("pragma wal_checkpoint(passive)");
+    this.#hasTakenOver = true;
+  }
+
+  /** A checkpoint writes all that the log holds to the database, syncs that, and lets the log begin again. */
+  async #makeGood(log: LogSync): Promise<void> {
+    const [outcome] = (await this.connection.run("pragma wal_checkpoint(truncate)")).rows;
+    if (outcome?.busy !== 0)
+      throw new RenewalError(
+        "store.unavailable",
+        "the database's log could not be synced to disk; others still read it",
+      );
+    log.beginsAgain();
   }
 
   async #lose(reason: unknown): Promise<void> {

@@ -8,6 +8,7 @@ import { RenewalError } from "../../domain/errors.ts";
 import type { ErrorCode } from "../../domain/errorTable.ts";
 import { type Source, StoreDriver, type TransactionScope } from "./driver.ts";
 import { refuseExposed, refuseLinks } from "./exposed.ts";
+import { type DataSync, LogSync } from "./logSync.ts";
 import { SnakeCaseSqlite } from "./names.ts";
 import { SharedCommit } from "./sharedCommit.ts";
 import { BUSY_TIMEOUT_MS, Connection, LoopTurn, primaryCode, SQLITE_BUSY, whileBusy } from "./sqliteConnection.ts";
@@ -57,14 +58,14 @@ class TransactionalSqliteAdapter extends SqliteAdapter {
  * The embedded database: one connection that writes and one that reads, each used in turns; rows of other processes are
  * seen as soon as committed.
  */
-export async function sqliteSource(path: string): Promise<Source> {
+export async function sqliteSource(path: string, dataSync?: DataSync): Promise<Source> {
   const file = resolve(path);
   const failure = (thrown: unknown): RenewalError => sqliteFailure(thrown, file);
   try {
     await prepareFile(file);
     const database = await openDatabase(file);
     const openReader = () => new DatabaseSync(file, { timeout: 0, readOnly: true });
-    return { where: file, ...inTurns(database, openReader), failure };
+    return { where: file, ...inTurns(database, openReader, new LogSync(`${file}-wal`, dataSync)), failure };
   } catch (thrown) {
     throw failure(thrown);
   }
@@ -77,7 +78,7 @@ export async function readOnlySqliteSource(path: string): Promise<Source> {
   try {
     await stat(file);
     await refuseLinks(file);
-    return { where: file, ...inTurns(openToRead(file), null), failure };
+    return { where: file, ...inTurns(openToRead(file), null, null), failure };
   } catch (thrown) {
     throw failure(thrown);
   }
@@ -101,7 +102,7 @@ function openToRead(file: string): DatabaseSync {
 /** A database that is gone when it is closed. */
 export function memorySqliteSource(): Source {
   const database = new DatabaseSync(":memory:", { timeout: 0, enableForeignKeyConstraints: true });
-  return { where: "memory", ...inTurns(database, null), failure: (thrown) => sqliteFailure(thrown, ":memory:") };
+  return { where: "memory", ...inTurns(database, null, null), failure: (thrown) => sqliteFailure(thrown, ":memory:") };
 }
 
 /**
@@ -127,7 +128,8 @@ async function openDatabase(file: string): Promise<DatabaseSync> {
   try {
     // Switching to WAL needs the file alone for a moment; another process may be at it.
     await whileBusy(() => database.exec("pragma journal_mode = wal"));
-    await whileBusy(() => database.exec("pragma synchronous = full"));
+    // Every commit is synced nevertheless: see LogSync.
+    await whileBusy(() => database.exec("pragma synchronous = normal"));
     return database;
   } catch (thrown) {
     database.close();
@@ -136,7 +138,11 @@ async function openDatabase(file: string): Promise<DatabaseSync> {
 }
 
 /** Reads get a connection of their own where there is a file to open once more. */
-function inTurns(database: DatabaseSync, openReader: (() => DatabaseSync) | null): Omit<Source, "where" | "failure"> {
+function inTurns(
+  database: DatabaseSync,
+  openReader: (() => DatabaseSync) | null,
+  log: LogSync | null,
+): Omit<Source, "where" | "failure"> {
   const loopTurn = new LoopTurn();
   const reads = openReader === null ? null : new Connection(openReader, loopTurn);
   // A changed schema ends the plans of both.
@@ -146,6 +152,7 @@ function inTurns(database: DatabaseSync, openReader: (() => DatabaseSync) | null
       loopTurn,
       () => reads?.forgetPlans(),
     ),
+    log,
   );
   return {
     connect: async () => wireOver(writes, reads),
