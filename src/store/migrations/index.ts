@@ -43,6 +43,9 @@ import { certificateDefinitions } from "./0043-certificate-definitions.ts";
 import { vantages } from "./0044-vantages.ts";
 import { peersAndExercises } from "./0045-peers-and-exercises.ts";
 import { appliedCertificates } from "./0048-applied-certificates.ts";
+import { steadyParts } from "./0049-steady-parts.ts";
+import { generationFloors } from "./0050-generation-floors.ts";
+import { steadySums } from "./0051-steady-sums.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Migration>> = {
@@ -86,6 +89,9 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Mi
   "0044-vantages": vantages,
   "0045-peers-and-exercises": peersAndExercises,
   "0048-applied-certificates": appliedCertificates,
+  "0049-steady-parts": steadyParts,
+  "0050-generation-floors": generationFloors,
+  "0051-steady-sums": steadySums,
 };
 
 /** How many migrations this release knows. */
