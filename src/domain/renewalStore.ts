@@ -1,9 +1,11 @@
 import type { CertificateRecord } from "./certificate.ts";
 import type { Deployment, EndpointStatus } from "./deployment.ts";
 import type { OrderState } from "./issuer.ts";
+import type { ObservedAddress } from "./observationStore.ts";
 import type { Renewal, RenewalState } from "./renewal.ts";
 import type { RenewalInfoRecord } from "./renewalInfo.ts";
 import type { ReplacementMembership } from "./replacement.ts";
+import type { Secret } from "./secret.ts";
 import type { Version } from "./version.ts";
 
 export interface RenewalFilter {
@@ -43,6 +45,14 @@ export interface RenewalFacts {
   readonly isReplaced: boolean;
 }
 
+/** What a deployment needs besides, of the same instant. */
+export interface DeployFacts extends RenewalFacts {
+  /** Of the renewal's generation. Throws as `VersionStore.privateKey`. */
+  readonly privateKey: () => Secret;
+  /** As `ObservationStore.observations`. */
+  readonly observed: readonly ObservedAddress[];
+}
+
 /** What decides whether a certificate is renewed, of one instant. */
 export interface PlanningFacts {
   /** The latest. */
@@ -61,6 +71,7 @@ export interface RenewalStore {
   /** As `get`, holding the row and its certificate's until the transaction ends. */
   lock(id: string): Promise<Renewal | null>;
   facts(renewal: Pick<Renewal, "certificate" | "generation">): Promise<RenewalFacts>;
+  deployFacts(renewal: Pick<Renewal, "certificate" | "generation">): Promise<DeployFacts>;
   /** Throws when the latest version is damaged. */
   planningFacts(certificate: string): Promise<PlanningFacts>;
   active(certificate: string): Promise<Renewal | null>;

@@ -26,6 +26,7 @@ import type { RetentionStore } from "./retention.ts";
 import type { CrlStore } from "./revocation.ts";
 import type { Secret } from "./secret.ts";
 import type { ServedStore } from "./served.ts";
+import type { SteadyStore } from "./steady.ts";
 import type { TotalsStore } from "./totals.ts";
 import type { VantageStore } from "./vantage.ts";
 import type { UnreadableVersion, Version } from "./version.ts";
@@ -36,6 +37,7 @@ export type { DueClaim } from "./dueClaim.ts";
 export type { EventFilter, EventStore } from "./eventStore.ts";
 export type { ObservationStore, ObservedAddress } from "./observationStore.ts";
 export type {
+  DeployFacts,
   DuePage,
   PlanningFacts,
   RenewalFacts,
@@ -74,6 +76,7 @@ export interface Store {
   readonly retention: RetentionStore;
   readonly health: HealthStore;
   readonly applied: AppliedStore;
+  readonly steady: SteadyStore;
   readonly totals: TotalsStore;
   readonly nameServerTotals: NameServerTotalsStore;
   readonly webAccess: WebAccessStore;
@@ -102,13 +105,25 @@ export interface Store {
 
 /** Names in one question: SQLite takes 32,766 parameters in one statement, and a long one keeps all others waiting. */
 export const NAMES_MAX = 500;
+/** Certificates in one `sync` of some. */
+export const SYNC_MAX = 1_000;
+
+/** Names of certificates whose record differs from the configuration. */
+export interface CertificateChanges {
+  /** Also those that come back. */
+  readonly added: readonly string[];
+  readonly changed: readonly string[];
+  readonly removed: readonly string[];
+}
 
 export interface CertificateStore {
-  /** As configured: new and changed ones are due at once, back-off and quarantine cleared; missing ones are removed. */
-  sync(
-    certificates: readonly Certificate[],
-    now: number,
-  ): Promise<{ added: string[]; changed: string[]; removed: string[] }>;
+  /**
+   * As configured: new and changed ones are due at once, back-off and quarantine cleared; missing ones are removed. With
+   * `names` (at most `SYNC_MAX`) only those, configured or not.
+   */
+  sync(certificates: readonly Certificate[], now: number, names?: readonly string[]): Promise<CertificateChanges>;
+  /** What `sync` would do now. */
+  changes(certificates: readonly Certificate[]): Promise<CertificateChanges>;
   /** Creates the records that are missing, due now, and leaves all others as they are. Returns their names. */
   addMissing(certificates: readonly Certificate[], now: number): Promise<string[]>;
   get(name: string): Promise<CertificateRecord | null>;
@@ -154,6 +169,8 @@ export interface VersionStore {
   before(certificate: string, generation: number): Promise<Version | null>;
   /** The latest version of every certificate that has one. A row that cannot be read is reported instead. */
   listLatest(onUnreadable?: (version: UnreadableVersion) => void, names?: readonly string[]): Promise<Version[]>;
+  /** Who issued the latest version of each certificate, as its row says: seals are not checked. */
+  origins(): Promise<Pick<Version, "certificate" | "generation" | "issuer" | "directory">[]>;
   /** Seals the key. Rejects a second version of the same generation. */
   insert(version: Version, privateKey: Secret): Promise<void>;
   /** Opens the sealed key; throws `store.sealed` when the master key does not fit. */

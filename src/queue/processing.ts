@@ -3,6 +3,7 @@ import { type JobJson, type KeepJobs, type Job as QueuedJob, WaitingError, Worke
 import type { Cluster, Redis } from "ioredis";
 import { raceAbort } from "../domain/abort.ts";
 import { RenewalError } from "../domain/errors.ts";
+import { Stopping } from "../domain/stopping.ts";
 import { connectWorker, type RedisConnection } from "./connection.ts";
 import { isReply } from "./failure.ts";
 import { prefixOf, type RedisOptions } from "./options.ts";
@@ -49,6 +50,11 @@ export interface Processing {
   /** How many jobs run at a time from now on, at least 1; what runs already goes on. */
   setConcurrency(jobs: number): void;
   /**
+   * Runs work that did not come from the queue in place of one of its jobs, with a signal as for those: it is waited for
+   * when this closes, and aborted like them.
+   */
+  runBeside(work: (signal: AbortSignal) => Promise<void>): void;
+  /**
    * Takes no more jobs until `isReady` resolves; a job that is put back meanwhile stays in Redis. Asked again each
    * second while it rejects.
    */
@@ -66,6 +72,8 @@ export function startProcessing(options: ProcessingOptions): Processing {
   const connection = connectWorker(redis);
   const report = reportTrouble(redis, options.onError);
   const running = new Map<AbortController, Promise<unknown>>();
+  let concurrency = options.concurrency;
+  let beside = 0;
   let closing: Promise<void> | null = null;
 
   let repairing: Promise<void> | null = null;
@@ -130,12 +138,40 @@ export function startProcessing(options: ProcessingOptions): Processing {
     for (const jobId of jobIds) worker.cancelJob(jobId, "lock lost");
   });
 
+  /** Jobs that this process could not begin at once are left to others; one is, so that the most urgent comes next. */
+  const share = (): void => {
+    const before = worker.concurrency;
+    worker.concurrency = Math.max(1, concurrency - beside);
+    // In the next turn: a job that BullMQ has just fetched is not among those that run.
+    if (worker.concurrency > before) setImmediate(wake);
+  };
+  /** BullMQ sees that it may take more only when one of its jobs ends, half an hour from now perhaps; or when it resumes. */
+  const wake = (): void => {
+    if (running.size <= beside || worker.isPaused() || closing !== null) return;
+    // At once: BullMQ never takes a job again if the last one ends just while it is paused.
+    worker.pause(true).catch(report);
+    worker.resume().catch(report);
+  };
+
   return {
     async ready() {
       await worker.waitUntilReady();
     },
     setConcurrency(jobs) {
-      worker.concurrency = jobs;
+      concurrency = jobs;
+      share();
+    },
+    runBeside(work) {
+      const controller = new AbortController();
+      if (closing !== null) controller.abort(new Stopping());
+      beside += 1;
+      share();
+      const ended = work(controller.signal).finally(() => {
+        running.delete(controller);
+        beside -= 1;
+        share();
+      });
+      running.set(controller, ended);
     },
     async rest(isReady) {
       const paused = worker.pause(true);
@@ -199,8 +235,7 @@ async function shutDown({ worker, connection, running, report }: Running, drainT
   // Not BullMQ's close() yet: without Redis it never returns, and once begun it cannot be forced.
   await worker.pause(true);
   await within(drainTimeoutMs, drained());
-  for (const controller of running.keys())
-    controller.abort(new RenewalError("lease.lost", "This worker is shutting down"));
+  for (const controller of running.keys()) controller.abort(new Stopping());
   await within(SETTLE_MS, drained());
   const forced = running.size > 0 || !(await answers(connection.client));
   const closed = worker.close(forced).catch(report);

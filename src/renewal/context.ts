@@ -15,6 +15,7 @@ import type { IssuedCertificate, Leaf } from "../domain/version.ts";
 import type { WatchDefinition } from "../domain/watched.ts";
 import type { WrittenReport } from "../domain/weeklyReport.ts";
 import type { OwedClaims } from "./owedClaims.ts";
+import type { Rooms } from "./rooms.ts";
 import type { RenewalSettings } from "./rules/settings.ts";
 import type { ClockGuard } from "./watch/clockGuard.ts";
 
@@ -87,6 +88,10 @@ export interface Context {
   readonly clockGuard: ClockGuard;
   readonly log: Log;
   readonly settings: RenewalSettings;
+  /** Whether this process verifies as well, so that its deployer may look at once. */
+  readonly isVerifier?: boolean;
+  /** Of workers of this process; absent: each next step goes through the queue. */
+  readonly rooms?: Rooms;
   /** The network that this process's verifier dials from; absent: it has no name, or there is no verifier here. */
   readonly vantage?: string;
   /** Claims that wait for the database to be given back; absent: those count as deaths of their worker. */

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { late } from "../domain/late.ts";
 import type { Store } from "../domain/store.ts";
 import type { Acceptance } from "./acceptHistory.ts";
@@ -6,6 +5,7 @@ import type { AuditOptions, HistoryAudit } from "./audit.ts";
 import { openDatabase, openDatabaseToRead, openEmptyDatabase, type StoreOptions } from "./database.ts";
 import { hasMasterKeyCheck } from "./masterKeyCheck.ts";
 import { refuseMoved, unmarkMoved } from "./moved.ts";
+import { isMissing } from "./presence.ts";
 import { storeRepositories } from "./repositories.ts";
 import { blindVault, passingVault, type Vault } from "./vault.ts";
 
@@ -19,6 +19,7 @@ export type { RestoreOptions, RestoreReport } from "./backup/restore.ts";
 export { checkDatabaseServer, type StoreOptions } from "./database.ts";
 export { markText, parseMark, readMark, stillHolds, writeMark } from "./historyMark.ts";
 export { schemaVersion } from "./migrations/index.ts";
+export { isMissing } from "./presence.ts";
 export { openExistingVault, openVault, type Vault, type VaultOptions } from "./vault.ts";
 
 export const readDefinitions = late(async () => (await import("./definitionsToRead.ts")).readDefinitions);
@@ -51,7 +52,7 @@ export async function openEmptyStore(worker: string): Promise<Store> {
 
 /** Whether the database holds something that was sealed with a master key. Creates nothing; false: there is none. */
 export async function isSealedAlready(options: StoreOptions): Promise<boolean> {
-  if (options.kind === "sqlite" && !existsSync(options.file)) return false;
+  if (options.kind === "sqlite" && isMissing(options.file)) return false;
   const { db } = await openDatabaseToRead(options, null).catch(() => ({ db: null }));
   try {
     // One that cannot be read as it is may hold anything.

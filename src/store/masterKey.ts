@@ -3,10 +3,13 @@ import { link, mkdir, open, unlink } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { RenewalError } from "../domain/errors.ts";
 import { ownerFault, processUser, quoted } from "../domain/ownership.ts";
+import { unreachable } from "./presence.ts";
 
 export const MASTER_KEY_BYTES = 32;
 /** base64 of 32 bytes is 44 characters; anything much longer is some other file. */
 const FILE_BYTES_MAX = 256;
+/** What opening a file fails with that may well be there. */
+const UNREACHABLE = ["EACCES", "EPERM", "ELOOP"] as const;
 
 /** Reads the master key; creates the file on first use. Processes that start at once all get the same key. */
 export function masterKeyFromFile(path: string): Promise<Buffer> {
@@ -37,6 +40,7 @@ async function explained<Key>(path: string, work: (file: string) => Promise<Key>
     return await work(file);
   } catch (thrown) {
     if (thrown instanceof RenewalError) throw thrown;
+    if (UNREACHABLE.some((code) => hasCode(thrown, code))) throw unreachable(`master key ${file}`, thrown);
     const message = thrown instanceof Error ? thrown.message : String(thrown);
     throw new RenewalError("config.secret", `master key ${file}: ${message}`, { cause: thrown });
   }

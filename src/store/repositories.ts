@@ -32,6 +32,7 @@ import { renewalStore } from "./queries/renewals.ts";
 import { replacementStore } from "./queries/replacements.ts";
 import { retentionStore } from "./queries/retention.ts";
 import { servedStore } from "./queries/served.ts";
+import { steadyStore } from "./queries/steady.ts";
 import { totalsStore } from "./queries/totals.ts";
 import { vantageStore } from "./queries/vantages.ts";
 import { versionStore } from "./queries/versions.ts";
@@ -139,6 +140,7 @@ function ports(
     cursors: cursorStore(db, vault),
     health: healthStore(db, vault),
     applied: appliedStore(db, vault),
+    steady: steadyStore(db, vault),
     totals: totalsStore(db, database.dialect),
     nameServerTotals: nameServerTotalsStore(db),
     webAccess: webAccessStore(db, vault),

@@ -10,8 +10,8 @@ import type { Vault } from "./vault.ts";
  * dialled, and a CA as never asked for its window; what people acknowledged is red again, a process counts as not
  * running, an alert or drill does not exist, a channel gets the newest events again, and a browser is not signed in; a
  * watched endpoint is not dialled, what an address served is not told, and a found certificate was never seen; a
- * configuration with the definition of a certificate is refused, and one that was applied is not shown. `renewd audit verify` names every such
- * row.
+ * configuration with the definition of a certificate is refused, and one that was applied is not shown; the part of a fleet
+ * that a row says is well is read again. `renewd audit verify` names every such row.
  */
 export const SEALED = {
   challenges: { key: ["token"], columns: ["keyAuthorization", "expiresAt"] },
@@ -45,6 +45,7 @@ export const SEALED = {
   certificateDefinitions: { key: ["name"], columns: ["definition", "changedAt", "changedBy"] },
   appliedConfigurations: { key: ["id"], columns: ["file", "digest", "body"] },
   appliedCertificates: { key: ["name"], columns: ["digest", "body"] },
+  steadyParts: { key: ["after"], columns: ["last", "checkedAt", "body"] },
   horizon: { key: ["subject", "what"], columns: ["body"] },
   replacementMembers: { key: ["replacement", "certificate"], columns: ["generation", "wave"] },
   certificates: { key: ["name"], columns: ["pausedAt", "pausedUntil", "pausedReason"] },
@@ -100,11 +101,15 @@ export function sealOfRow(
 ): string {
   const stored: Readonly<Record<string, unknown>> = { ...row };
   const { key } = SEALED[table];
-  const values = [...key, ...columns].map((column) => {
-    const value = toStorable(stored[column]);
-    return typeof value === "string" ? value.toWellFormed() : value;
-  });
+  const values = [...key, ...columns].map((column) => sealedValue(stored[column]));
   return vault.authenticate(`row ${JSON.stringify([table, ...values])}`);
+}
+
+/** Bytes, which SQLite keeps in a column of any type, are written by others only: no seal was ever over them. */
+function sealedValue(value: unknown): unknown {
+  if (value instanceof Uint8Array) return { bytes: value.length };
+  const stored = toStorable(value);
+  return typeof stored === "string" ? stored.toWellFormed() : stored;
 }
 
 /** For a row that is inserted. */

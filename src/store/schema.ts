@@ -120,6 +120,8 @@ export interface Schema {
   appliedConfigurations: { id: number; file: string; digest: string; body: Json } & Sealed;
   /** `digest`: over `body`. */
   appliedCertificates: { name: string; digest: string; body: Json } & Sealed;
+  /** The digest of `members` is in `body`. */
+  steadyParts: { after: string; last: string | null; checkedAt: number; body: Json; members: Json } & Sealed;
   acknowledgements: Omit<Acknowledgement, "kinds"> & { kinds: Json } & Sealed;
   webGrants: Omit<WebGrant, "kind"> & { kind: string } & Sealed;
   webAnswers: WebAnswer;

@@ -1,4 +1,12 @@
-import { createCipheriv, createDecipheriv, createHmac, createSecretKey, hkdfSync, randomBytes } from "node:crypto";
+import {
+  type CipherKey,
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  randomBytes,
+} from "node:crypto";
 import { RenewalError } from "../domain/errors.ts";
 import { Secret } from "../domain/secret.ts";
 import { existingMasterKey, MASTER_KEY_BYTES, masterKeyFromFile, masterKeyFromText } from "./masterKey.ts";
@@ -64,8 +72,8 @@ export function recordIdentity(...parts: readonly (string | number)[]): string {
 }
 
 function vaultOver(masterKey: Buffer): Vault {
-  const wrappingKey = derive(masterKey, "renewd wrapping key", MASTER_KEY_BYTES);
-  // A key object: importing the bytes again for each row costs eight times as much as the MAC itself.
+  // Key objects: importing the bytes again for each value costs several times as much as what is done with them.
+  const wrappingKey = createSecretKey(derive(masterKey, "renewd wrapping key", MASTER_KEY_BYTES));
   const authenticationKey = createSecretKey(derive(masterKey, "renewd authentication key", MASTER_KEY_BYTES));
   const keyId = derive(masterKey, "renewd key id", 8).toString("hex");
   const header = `${FORMAT}:${keyId}`;
@@ -114,7 +122,7 @@ function derive(masterKey: Buffer, purpose: string, bytes: number): Buffer {
   return Buffer.from(hkdfSync("sha256", masterKey, "", purpose, bytes));
 }
 
-function encrypt(key: Buffer, authenticated: string, data: Buffer): Buffer {
+function encrypt(key: CipherKey, authenticated: string, data: Buffer): Buffer {
   const iv = randomBytes(IV_BYTES);
   const cipher = createCipheriv("aes-256-gcm", key, iv, { authTagLength: TAG_BYTES }).setAAD(
     Buffer.from(authenticated),
@@ -123,7 +131,7 @@ function encrypt(key: Buffer, authenticated: string, data: Buffer): Buffer {
   return Buffer.concat([iv, cipher.getAuthTag(), ciphertext]);
 }
 
-function decrypt(key: Buffer, authenticated: string, sealed: Buffer): Buffer {
+function decrypt(key: CipherKey, authenticated: string, sealed: Buffer): Buffer {
   const iv = sealed.subarray(0, IV_BYTES);
   const tag = sealed.subarray(IV_BYTES, IV_BYTES + TAG_BYTES);
   const decipher = createDecipheriv("aes-256-gcm", key, iv, { authTagLength: TAG_BYTES })

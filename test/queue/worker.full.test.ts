@@ -112,6 +112,48 @@ describe("a worker", () => {
     expect(await server.command("ZCARD", "{renewd}:issue:prioritized")).toBe("1");
   });
 
+  test("does work beside its jobs in place of one, and when it closes waits for it and then ends it", async () => {
+    const { started, handle } = endless();
+    const { worker } = work({ concurrency: 2, handle });
+    await worker.ready();
+    const ended: unknown[] = [];
+    const beside = async (signal: AbortSignal): Promise<void> => {
+      if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      ended.push(signal.reason);
+    };
+    worker.runBeside(beside);
+    await queue.enqueue([issue("a"), issue("b")]);
+    await expect.poll(() => started).toEqual(["a"]);
+    expect(await server.command("ZCARD", "{renewd}:issue:prioritized")).toBe("1");
+    expect(ended).toEqual([]);
+    await worker.close();
+    expect(ended).toMatchObject([{ code: "lease.lost" }]);
+    // What was claimed just then is told at once.
+    worker.runBeside(beside);
+    expect(ended).toHaveLength(2);
+  });
+
+  test("takes what its queue holds as soon as work beside has ended, although a job goes on", async () => {
+    const { started, handle } = endless();
+    const { worker } = work({ concurrency: 2, handle });
+    await worker.ready();
+    const beside = Promise.withResolvers<void>();
+    worker.runBeside(() => beside.promise);
+    await queue.enqueue([issue("a"), issue("b")]);
+    await expect.poll(() => started).toEqual(["a"]);
+    beside.resolve();
+    await expect.poll(() => started).toEqual(["a", "b"]);
+  });
+
+  test("takes more of what its queue holds as soon as it may, although a job goes on", async () => {
+    const { started, handle } = endless();
+    const { worker } = work({ concurrency: 1, handle });
+    await queue.enqueue([issue("a"), issue("b"), issue("c")]);
+    await expect.poll(() => started).toEqual(["a"]);
+    worker.setConcurrency(3);
+    await expect.poll(() => started).toEqual(["a", "b", "c"]);
+  });
+
   test("reports a failed handler once, never tries again, and leaves no word of it in Redis", async () => {
     let calls = 0;
     const { errors } = work({

@@ -13,10 +13,10 @@ import { configure } from "../../src/renewal/plan/configure.ts";
 import { planDue } from "../../src/renewal/plan/plan.ts";
 import { DEFAULT_SETTINGS } from "../../src/renewal/rules/settings.ts";
 import { renewalWindow } from "../../src/renewal/rules/window.ts";
-import { deploy } from "../../src/renewal/steps/deploy.ts";
+import { deploy, deployClaimed } from "../../src/renewal/steps/deploy.ts";
 import { issue } from "../../src/renewal/steps/issue.ts";
 import { sweep } from "../../src/renewal/steps/sweep.ts";
-import { verify } from "../../src/renewal/steps/verify.ts";
+import { verify, verifyClaimed } from "../../src/renewal/steps/verify.ts";
 import { inspectDue } from "../../src/renewal/watch/inspect.ts";
 import { observeDue } from "../../src/renewal/watch/observe.ts";
 import { Crash, crashing } from "../support/model/crashing.ts";
@@ -24,6 +24,8 @@ import { certificate, DAY_MS } from "../support/model/facts.ts";
 import { changeWeather, ModelCa, ModelTarget } from "../support/model/peers.ts";
 import { changedSomehow, decideSomething } from "../support/model/people.ts";
 import { type Random, seeded } from "../support/model/random.ts";
+
+const PROOF = { connections: 2, spreadMs: 0 };
 
 /**
  * The real verbs over the real store, in a world where time is ours and workers die at any call: random interleavings
@@ -63,6 +65,8 @@ let store: Store;
 class World {
   now = Date.UTC(2026, 0, 1);
   jobs: Job[] = [];
+  /** What processes claimed for their own workers with the outcome of the step before. */
+  begun: (() => Promise<void>)[] = [];
   readonly random: Random;
   certificate: Certificate;
   /** What processes may still have that were not reloaded. */
@@ -142,7 +146,11 @@ class World {
   worker(diesAfter: number | null, known: Certificate | null = this.certificate): Context {
     const crash = new Crash(diesAfter);
     const target = (name: string): ModelTarget => this.targets.get(name) ?? expect.unreachable();
-    return {
+    const room = <Claimed>(work: (process: Context, claimed: Claimed, signal: AbortSignal) => Promise<void>) => {
+      const begin = (claimed: Claimed) => void this.begun.push(() => work(context, claimed, NO_SIGNAL));
+      return this.random.chance(0.5) ? { begin, leave: () => {} } : null;
+    };
+    const context: Context = {
       store: crashing(store, crash),
       queue: {
         enqueue: async (jobs) => {
@@ -158,17 +166,12 @@ class World {
           crash.step();
           const held = target(endpoint.host).fingerprint;
           const good = expected !== null && held === expected.leaf.fingerprint;
-          const problem = good ? null : { code: "verify.stale", message: `serves ${held}` };
-          return {
-            address,
-            port: endpoint.port,
-            sni: endpoint.sni,
-            at: this.now,
-            durationMs: 1,
-            served: null,
-            problem,
-          };
+          const problem = good ? null : ({ code: "verify.stale", message: `serves ${held}` } as const);
+          const { port, sni } = endpoint;
+          const seen = { address, port, sni, at: this.now, durationMs: 1, served: null, problem };
+          return endpoint.server === undefined ? seen : { ...seen, byServer: true };
         },
+        attested: () => PROOF.connections,
       },
       services: {
         certificates: () => (known === null ? [] : [known]),
@@ -178,7 +181,14 @@ class World {
         budget: unlimited,
         solver: () => ({ challengeType: "model", present: async () => {}, cleanUp: async () => {} }),
         solvers: () => [],
-        deployer: (name) => target(name).deployer(crash),
+        deployer: (name) => ({
+          ...target(name).deployer(crash),
+          // Sometimes the kernel shows that it alone answers.
+          server: async () => {
+            crash.step();
+            return this.random.chance(0.7) ? 4_321 : null;
+          },
+        }),
         limits: () => ({}),
         responsibility: () => null,
         reloads: () => false,
@@ -195,10 +205,13 @@ class World {
           this.now += durationMs;
         },
       },
+      isVerifier: this.random.chance(0.5),
       clockGuard: { check: async () => {} },
       log: { debug: () => {}, info: () => {}, warn: () => {}, error: ({ err }) => this.notice(err) },
-      settings: { ...DEFAULT_SETTINGS, proof: { connections: 2, spreadMs: 0 } },
+      settings: { ...DEFAULT_SETTINGS, proof: PROOF },
+      rooms: { deploy: () => room(deployClaimed), verify: () => room(verifyClaimed) },
     };
+    return context;
   }
 
   async run(context: Context, job: Job): Promise<void> {
@@ -212,7 +225,7 @@ class World {
     const known = this.changes && this.random.chance(0.2) ? this.random.pick(this.outdated) : this.certificate;
     const context = this.worker(this.random.chance(0.4) ? this.random.below(40) : null, known);
     const wished = this.random.pick(EVENTS);
-    const event = wished === "job" && this.jobs.length === 0 ? "sweep" : wished;
+    const event = wished === "job" && this.jobs.length + this.begun.length === 0 ? "sweep" : wished;
     try {
       if (event === "sweep") await sweep(context, NO_SIGNAL);
       if (event === "plan") await planDue(context, NO_SIGNAL);
@@ -228,9 +241,10 @@ class World {
         const other = this.worker(this.random.chance(0.3) ? this.random.below(40) : null);
         const jobs = [context, other].map((worker) => ({
           worker,
-          job: this.jobs.splice(this.random.below(this.jobs.length), 1)[0],
+          job: this.jobs.splice(this.random.below(Math.max(1, this.jobs.length)), 1)[0],
         }));
         const works = jobs.map(({ worker, job }) => (job ? this.run(worker, job) : null));
+        works.push(...this.begun.splice(0).map((work) => work()));
         // A planner is reloaded while the workers record what they did.
         if (this.changes && this.random.chance(0.1)) works.push(this.reconfigure());
         const ends = await Promise.allSettled(works);
@@ -276,6 +290,7 @@ class World {
       const jobs = this.jobs;
       this.jobs = [];
       for (const job of jobs) await this.run(context, job);
+      for (const work of this.begun.splice(0)) await work();
       if ((await store.renewals.active(this.certificate.name)) === null) await this.look(context);
       const active = await store.renewals.active(this.certificate.name);
       const record = await store.certificates.get(this.certificate.name);

@@ -1,22 +1,27 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Certificate } from "../../domain/certificate.ts";
 import type { Deployment } from "../../domain/deployment.ts";
-import type { EventDetail, NewEvent } from "../../domain/event.ts";
-import type { Store } from "../../domain/store.ts";
+import type { EventDetail } from "../../domain/event.ts";
+import { type CertificateChanges, NAMES_MAX, type Store, SYNC_MAX } from "../../domain/store.ts";
+import type { Version } from "../../domain/version.ts";
 import type { ConfiguredServices, Context } from "../context.ts";
 import { REHEARSAL_OFF } from "../rules/settings.ts";
 import { attemptReconcile } from "../steps/sweep.ts";
 import { REHEARSAL_CLAIM_MS } from "../watch/rehearseDue.ts";
 import { followIssuerNames } from "./issuerNames.ts";
 import { recordLeftTargets } from "./leftTargets.ts";
-import { followRenames } from "./renames.ts";
+import { findRenames, followRenames } from "./renames.ts";
 
 /** Of an interval with its jitter. */
 const LATEST = 1.5;
+/** Another process that waits for SQLite asks again within 10 ms (sqliteConnection.ts): it mostly meets one of the pauses. */
+const BETWEEN_PARTS_MS = 5;
 
 /**
  * Makes the database's records match the configuration, with an event for every difference. Planners run it at start
  * and reload. Throws `clock.skewed` before anything is written: a new certificate is due now, and a clock 40 days ahead
- * would hide it for 40 days.
+ * would hide it for 40 days. Of a large fleet some at a time, so that others get to the database: a process that ends
+ * between loses nothing, as the next one finds what still differs.
  */
 export async function configure(context: Context, signal: AbortSignal): Promise<void> {
   const { store, services, clock, log } = context;
@@ -24,34 +29,18 @@ export async function configure(context: Context, signal: AbortSignal): Promise<
   const now = clock.now();
   // First: what is due now must not be decided by the old names.
   await followIssuerNames(context);
-  const wanted = new Map(services.certificates().map((certificate) => [certificate.name, certificate]));
-  const difference = await store.transaction(async (tx) => {
-    const found = await tx.certificates.sync(services.certificates(), now);
+  const difference = await store.certificates.changes(services.certificates());
+  const renames = await findRenames(store, difference.added, services.certificates(), now);
+  const { added, changed, removed } = await inParts(difference, signal, (names) =>
+    store.transaction((tx) => apply(tx, services, { names, renames, now })),
+  );
+  await store.transaction(async (tx) => {
     await tx.cursors.retain([...services.channels().keys()]);
-    const base = { at: now, renewalId: null, target: null };
-    const configured = (certificate: string, change: "added" | "changed"): NewEvent => {
-      const { digest = null, targets = [] } = wanted.get(certificate) ?? {};
-      const detail = { change, digest, targets };
-      return { ...base, type: "certificate.configured", certificate, detail };
-    };
-    for (const certificate of found.added) await tx.events.append(configured(certificate, "added"));
-    for (const certificate of found.changed) {
-      await tx.events.append(configured(certificate, "changed"));
-      await forgetUnknown(tx, certificate);
-    }
-    await followRenames(tx, found.added, services.certificates(), now);
-    await warnOfDistrust(tx, [...found.added, ...found.changed], services.certificates(), now);
     await recordLeftTargets(tx, services, now);
-    await watchObserved(tx, services.certificates(), now);
     await tx.watched.configure(services.watched?.() ?? [], now);
-    for (const certificate of found.removed) {
-      const detail = await whyRemoved(tx, services, certificate);
-      await tx.events.append({ ...base, type: "certificate.removed", certificate, detail });
-    }
-    return found;
   });
+  await watchObserved(store, services.certificates(), now);
   await store.transaction((tx) => adoptDefinitions(tx, services.certificates()));
-  const { added, changed, removed } = difference;
   // Active renewals are decided again: a fixed target need not wait for the end of its back-off.
   for (const certificate of [...changed, ...removed]) {
     const active = await store.renewals.active(certificate);
@@ -68,13 +57,73 @@ export async function configure(context: Context, signal: AbortSignal): Promise<
   log.info({ added: added.length, changed: changed.length, removed: removed.length }, "configuration applied");
 }
 
+/** What became of all parts together. */
+async function inParts(
+  { added, changed, removed }: CertificateChanges,
+  signal: AbortSignal,
+  applyPart: (names: readonly string[]) => Promise<CertificateChanges>,
+): Promise<CertificateChanges> {
+  const names = [...added, ...changed, ...removed];
+  const parts: CertificateChanges[] = [];
+  for (let from = 0; from < names.length; from += SYNC_MAX) {
+    signal.throwIfAborted();
+    if (from > 0) await delay(BETWEEN_PARTS_MS);
+    parts.push(await applyPart(names.slice(from, from + SYNC_MAX)));
+  }
+  const all = (kind: keyof CertificateChanges): string[] => parts.flatMap((part) => part[kind]);
+  return { added: all("added"), changed: all("changed"), removed: all("removed") };
+}
+
+interface Part {
+  readonly names: readonly string[];
+  readonly renames: ReadonlyMap<string, Version>;
+  readonly now: number;
+}
+
+async function apply(
+  tx: Store,
+  services: ConfiguredServices,
+  { names, renames, now }: Part,
+): Promise<CertificateChanges> {
+  const configured = names.flatMap((name) => services.certificate(name) ?? []);
+  const found = await tx.certificates.sync(configured, now, names);
+  const base = { at: now, renewalId: null, target: null };
+  const named = (wanted: readonly string[]): Certificate[] => {
+    const all = new Set(wanted);
+    return configured.filter(({ name }) => all.has(name));
+  };
+  const append = (change: "added" | "changed", { name, digest, targets }: Certificate): Promise<void> =>
+    tx.events.append({
+      ...base,
+      type: "certificate.configured",
+      certificate: name,
+      detail: { change, digest, targets },
+    });
+  for (const certificate of named(found.added)) await append("added", certificate);
+  for (const certificate of named(found.changed)) {
+    await append("changed", certificate);
+    await forgetUnknown(tx, certificate.name);
+  }
+  await followRenames(tx, named(found.added), renames, now);
+  await warnOfDistrust(tx, named([...found.added, ...found.changed]), now);
+  for (const certificate of found.removed) {
+    const detail = await whyRemoved(tx, services, certificate);
+    await tx.events.append({ ...base, type: "certificate.removed", certificate, detail });
+  }
+  return found;
+}
+
 /** Others are dialled from their first deployment on; of these renewd makes none. */
-async function watchObserved(tx: Store, certificates: readonly Certificate[], now: number): Promise<void> {
-  const observed = new Set(certificates.filter(({ mode }) => mode === "observe").map(({ name }) => name));
-  if (observed.size === 0) return;
-  for (const { name, nextObservationAt } of await tx.certificates.list())
-    if (observed.has(name) && nextObservationAt === null)
-      await tx.certificates.update(name, { nextObservationAt: now });
+async function watchObserved(store: Store, certificates: readonly Certificate[], now: number): Promise<void> {
+  const observed = certificates.filter(({ mode }) => mode === "observe").map(({ name }) => name);
+  for (let from = 0; from < observed.length; from += NAMES_MAX) {
+    const names = observed.slice(from, from + NAMES_MAX);
+    const never = (await store.certificates.list(names)).filter(({ nextObservationAt }) => nextObservationAt === null);
+    if (never.length === 0) continue;
+    await store.transaction(async (tx) => {
+      for (const { name } of never) await tx.certificates.update(name, { nextObservationAt: now });
+    });
+  }
 }
 
 /** Who edited the file nobody can know; which file it was, and when, leads to who. */
@@ -91,15 +140,9 @@ async function whyRemoved(tx: Store, { configuredBy }: ConfiguredServices, certi
 }
 
 /** What was added or changed and has nobody to be ordered from. Distrusting an issuer changes its certificates. */
-async function warnOfDistrust(
-  tx: Store,
-  names: readonly string[],
-  certificates: readonly Certificate[],
-  at: number,
-): Promise<void> {
-  const changed = new Set(names);
+async function warnOfDistrust(tx: Store, certificates: readonly Certificate[], at: number): Promise<void> {
   for (const { name, allDistrusted, issuer, fallbacks } of certificates) {
-    if (!allDistrusted || !changed.has(name)) continue;
+    if (!allDistrusted) continue;
     const of = { certificate: name, renewalId: null, target: null };
     const detail = { issuers: [issuer, ...fallbacks] };
     await tx.events.append({ at, type: "certificate.noIssuer", ...of, detail });

@@ -36,6 +36,7 @@ export interface PairInUse {
  * their first appearance and the decision about them.
  */
 export async function isFirstRun({ store }: Pick<Context, "store">): Promise<boolean> {
+  if ((await store.versions.origins()).some(({ issuer }) => issuer !== IMPORTED)) return false;
   const unreadable: unknown[] = [];
   const latest = await store.versions.listLatest((key) => unreadable.push(key));
   return unreadable.length === 0 && latest.every(({ issuer }) => issuer === IMPORTED);

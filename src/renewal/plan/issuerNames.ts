@@ -1,5 +1,7 @@
 import type { Certificate } from "../../domain/certificate.ts";
 import { toRenewalError } from "../../domain/errors.ts";
+import { NAMES_MAX } from "../../domain/store.ts";
+import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { originNow } from "../rules/origin.ts";
 
@@ -21,10 +23,18 @@ export async function followIssuerNames({ store, services, log }: Context): Prom
     }
   }
   const byName = new Map(certificates.map((certificate) => [certificate.name, certificate]));
-  for (const version of await store.versions.listLatest()) {
+  const nowOf = (version: Pick<Version, "certificate" | "issuer" | "directory">) => {
     const certificate = byName.get(version.certificate);
-    const origin = certificate === undefined ? null : originNow(certificate, version);
-    if (origin !== null) await store.versions.setOrigin(version.certificate, version.generation, origin);
+    return certificate === undefined ? null : originNow(certificate, version);
+  };
+  // Most often there are none, and all versions of a large fleet are much to read.
+  const renamed = (await store.versions.origins()).filter((each) => nowOf(each) !== null);
+  for (let from = 0; from < renamed.length; from += NAMES_MAX) {
+    const names = renamed.slice(from, from + NAMES_MAX).map(({ certificate }) => certificate);
+    for (const version of await store.versions.listLatest(undefined, names)) {
+      const origin = nowOf(version);
+      if (origin !== null) await store.versions.setOrigin(version.certificate, version.generation, origin);
+    }
   }
 }
 

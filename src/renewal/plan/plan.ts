@@ -2,7 +2,9 @@ import { randomUUID } from "node:crypto";
 import type { Bucket } from "../../domain/budget.ts";
 import type { Certificate, CertificateRecord } from "../../domain/certificate.ts";
 import { toRenewalError } from "../../domain/errors.ts";
+import { groupsOf } from "../../domain/groups.ts";
 import { deploysExisting, type Reason, type Renewal, type Trigger } from "../../domain/renewal.ts";
+import type { Store } from "../../domain/store.ts";
 import { HOUR_MS } from "../../domain/time.ts";
 import type { Context } from "../context.ts";
 import { type Buckets, byKey, keyOf, spend } from "../rules/budget.ts";
@@ -11,7 +13,7 @@ import { chargesFor, decide, isFreeOfBudget, type PlanDecision, type PlanFacts }
 import { nextGeneration } from "../rules/generation.ts";
 import { isReplacementPending } from "../rules/replacement.ts";
 import { PERSON_PRIORITY, runwayPriority } from "../rules/window.ts";
-import { recordChange } from "../steps/reconcile.ts";
+import { type Change, recordChanges } from "../steps/reconcile.ts";
 import { redeployDrifted } from "../steps/redeployDrifted.ts";
 import { wantGeneration } from "../steps/wantGeneration.ts";
 import { insertRenewal, type RenewalPlan } from "./newRenewal.ts";
@@ -24,6 +26,8 @@ const REVOKED_PRIORITY = 1;
 const EMERGENCY_PRIORITY = 30;
 /** As if it expired within the hour. */
 const REPLACEMENT_PRIORITY = 60;
+/** Renewals that one transaction starts: while it lasts, others have to wait. */
+const STARTED_TOGETHER = 20;
 /** Restored certificates whose endpoints are dialled at the same time. */
 const LOOKS_AT_ONCE = 20;
 /** How long dialling them may delay the rest of a tick. */
@@ -59,29 +63,33 @@ export async function planDue(context: Context, signal: AbortSignal): Promise<Re
   await context.clockGuard.check(signal);
   const { store, clock, settings } = context;
   const startedAt = clock.monotonic();
-  const planned: (Renewal | null)[] = [];
+  const planned: Renewal[] = [];
+  const due: DueRenewal[] = [];
   const restored: CertificateRecord[] = [];
+  const isOver = (): boolean => clock.monotonic() - startedAt >= settings.planBudgetMs;
   const seen = new Set<string>();
   let buckets: Map<string, Bucket> | null = null;
   for (;;) {
     // Those that are still due were seen: each is planned once in a tick. Twice as many, so that few pages repeat them.
     const limit = settings.batch + 2 * seen.size;
     const page = await store.certificates.due(clock.now(), limit);
-    const due = page.filter(({ name }) => !seen.has(name));
-    if (due.length === 0) break;
+    const records = page.filter(({ name }) => !seen.has(name));
+    if (records.length === 0) break;
     // Read once: this tick adds what it plans itself, because the workers open the orders later.
     buckets ??= await loadBuckets(context);
-    for (const record of due) {
+    for (const record of records) {
       signal.throwIfAborted();
-      if (clock.monotonic() - startedAt >= settings.planBudgetMs) break;
+      if (isOver()) break;
       seen.add(record.name);
       if (record.restoredAt !== null) restored.push(record);
-      else planned.push(await attemptPlan(context, record, buckets, signal));
+      else due.push(...(await attemptDecide(context, record, buckets, signal)));
+      if (due.length >= STARTED_TOGETHER) planned.push(...(await attemptStart(context, due.splice(0), signal)));
     }
-    if (page.length < limit || clock.monotonic() - startedAt >= settings.planBudgetMs) break;
+    // Before the next page, which is read again.
+    planned.push(...(await attemptStart(context, due.splice(0), signal)));
+    if (page.length < limit || isOver()) break;
   }
-  planned.push(...(await planRestored(context, restored, buckets ?? new Map(), signal)));
-  return planned.filter((renewal) => renewal !== null);
+  return [...planned, ...(await planRestored(context, restored, buckets ?? new Map(), signal))];
 }
 
 /** After a restore the endpoints are dialled first: several at once, and last, because some may not answer. */
@@ -90,20 +98,25 @@ async function planRestored(
   restored: readonly CertificateRecord[],
   buckets: Map<string, Bucket>,
   signal: AbortSignal,
-): Promise<(Renewal | null)[]> {
+): Promise<Renewal[]> {
   const { clock } = context;
   const startedAt = clock.monotonic();
-  const planned: (Renewal | null)[] = [];
+  const planned: Renewal[] = [];
+  const planOne = async (record: CertificateRecord): Promise<Renewal[]> =>
+    attemptStart(context, await attemptDecide(context, record, buckets, signal), signal);
   for (const group of groupsOf(restored, LOOKS_AT_ONCE)) {
     signal.throwIfAborted();
     if (clock.monotonic() - startedAt >= RESTORED_BUDGET_MS) break;
-    planned.push(...(await Promise.all(group.map((record) => attemptPlan(context, record, buckets, signal)))));
+    planned.push(...(await Promise.all(group.map(planOne))).flat());
   }
   return planned;
 }
 
 /** The limits are checked again right before each order: planning goes on without them. */
-async function loadBuckets({ store, clock, log }: Context): Promise<Map<string, Bucket>> {
+async function loadBuckets({ store, services, clock, log }: Context): Promise<Map<string, Bucket>> {
+  // Of a CA that limits nothing there is nothing to read.
+  const limits = services.issuerNames().flatMap((issuer) => Object.keys(services.budget(issuer).limits));
+  if (limits.length === 0) return new Map();
   try {
     return byKey(await store.ledger.list(clock.now()));
   } catch (thrown) {
@@ -112,36 +125,52 @@ async function loadBuckets({ store, clock, log }: Context): Promise<Map<string, 
   }
 }
 
-/** One certificate that cannot be planned must not stop the others. */
-async function attemptPlan(
+/** A certificate that is due, and why. */
+interface DueRenewal {
+  readonly facts: PlanFacts;
+  readonly start: RenewalStart;
+}
+
+/** Empty: not due. One certificate that cannot be planned must not stop the others. */
+async function attemptDecide(
   context: Context,
   record: CertificateRecord,
   buckets: Map<string, Bucket>,
   signal: AbortSignal,
-): Promise<Renewal | null> {
+): Promise<DueRenewal[]> {
   try {
-    const renewal = await planOne(context, record, buckets, signal);
+    const due = await decideOne(context, record, buckets, signal);
+    if (due !== null) return [due];
     await recordPlannable(context, record);
-    return renewal;
   } catch (thrown) {
     signal.throwIfAborted();
     await recordUnplannable(context, record.name, thrown);
-    return null;
+  }
+  return [];
+}
+
+/** In one transaction. If that fails each has its own, which shows those that cannot be planned. */
+async function attemptStart(context: Context, due: readonly DueRenewal[], signal: AbortSignal): Promise<Renewal[]> {
+  try {
+    const started = await startRenewals(context, due);
+    for (const { facts } of due) await recordPlannable(context, facts.record);
+    return started;
+  } catch (thrown) {
+    signal.throwIfAborted();
+    const started: Renewal[] = [];
+    if (due.length > 1) for (const each of due) started.push(...(await attemptStart(context, [each], signal)));
+    else for (const { facts } of due) await recordUnplannable(context, facts.record.name, thrown);
+    return started;
   }
 }
 
-function groupsOf<T>(list: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(list.length / size) }, (_, index) =>
-    list.slice(index * size, (index + 1) * size),
-  );
-}
-
-async function planOne(
+/** Null: not due. */
+async function decideOne(
   context: Context,
   record: CertificateRecord,
   buckets: Map<string, Bucket>,
   signal: AbortSignal,
-): Promise<Renewal | null> {
+): Promise<DueRenewal | null> {
   const { store, clock, log } = context;
   const now = clock.now();
   const certificate = context.services.certificate(record.name);
@@ -170,12 +199,8 @@ async function planOne(
     const charges = chargesFor(certificate, facts.version, facts.budget.ca).filter(({ spends }) => spends);
     for (const bucket of spend(charges, buckets, now)) buckets.set(keyOf(bucket), bucket);
   }
-  return startRenewal(context, facts, {
-    reason: decision.reason,
-    detail: decision.detail,
-    trigger: "planner",
-    id: null,
-  });
+  const { reason, detail } = decision;
+  return { facts, start: { reason, detail, trigger: "planner", id: null } };
 }
 
 /** A freeze may be lifted by a reload, which changes no certificate's digest; a pause must not hide an expiry. */
@@ -199,35 +224,44 @@ export interface RenewalStart {
 }
 
 /**
- * Inserts the renewal with its event and enqueues its first step. Null: another planner was faster, or the version to
- * be replaced was replaced meanwhile.
+ * Inserts the renewals with their events and enqueues their first steps, in one transaction. Returns those that it
+ * started: not those where another planner was faster, or the version to be replaced was replaced meanwhile.
  */
-export async function startRenewal(context: Context, facts: PlanFacts, start: RenewalStart): Promise<Renewal | null> {
-  const { clock, log, settings } = context;
+export async function startRenewals(context: Context, due: readonly DueRenewal[]): Promise<Renewal[]> {
+  if (due.length === 0) return [];
+  const started = await recordChanges(context, async (tx) => {
+    await tx.certificates.lock(due.map(({ facts }) => facts.certificate.name));
+    const changes: (Change & { readonly started: Renewal })[] = [];
+    for (const each of due) changes.push(...(await insertDue(context, tx, each)));
+    return changes;
+  });
+  for (const {
+    started: { certificate, id, reason },
+  } of started)
+    context.log.info({ certificate, renewalId: id, reason }, "renewal planned");
+  return started.map((each) => each.started);
+}
+
+/** Decided in the transaction that inserts it: a commit fewer, and nobody sees a renewal that has no next step. */
+async function insertDue(
+  { clock, settings }: Context,
+  tx: Store,
+  { facts, start }: DueRenewal,
+): Promise<(Change & { readonly started: Renewal })[]> {
   const now = clock.now();
   const id = start.id ?? randomUUID();
-  const inserted: Renewal[] = [];
-  // In one transaction with what comes first: a commit fewer, and nobody sees a renewal that has no next step.
-  const isStarted = await recordChange(context, async (tx) => {
-    const plan = planFor(facts, { ...start, id, nextActionAt: now + settings.requeueMs }, now);
-    const { certificate, generation } = plan;
-    await tx.certificates.lock([certificate.name]);
-    const found = await tx.renewals.facts({ certificate: certificate.name, generation });
-    // A whole renewal may have ended since the facts were loaded; a renewal for an older generation would never end.
-    if (found.latestGeneration !== (facts.version?.generation ?? null)) return null;
-    const renewal = await insertRenewal(tx, plan, now);
-    if (renewal === null) return null;
-    inserted.push(renewal);
-    const wanted = { certificate, generation, renewalId: id };
-    if (start.reason === "drift") await redeployDrifted(tx, wanted, now);
-    else if (start.reason === "targetChanged") await wantGeneration(tx, wanted, now);
-    else return { renewalId: id, facts: found };
-    return { renewalId: id };
-  });
-  if (!isStarted) return null;
-  log.info({ certificate: facts.certificate.name, renewalId: id, reason: start.reason }, "renewal planned");
-  // The last: a transaction that met another one is repeated.
-  return inserted.at(-1) ?? null;
+  const plan = planFor(facts, { ...start, id, nextActionAt: now + settings.requeueMs }, now);
+  const { certificate, generation } = plan;
+  const found = await tx.renewals.facts({ certificate: certificate.name, generation });
+  // A whole renewal may have ended since the facts were loaded; a renewal for an older generation would never end.
+  if (found.latestGeneration !== (facts.version?.generation ?? null)) return [];
+  const started = await insertRenewal(tx, plan, now);
+  if (started === null) return [];
+  const wanted = { certificate, generation, renewalId: id };
+  if (start.reason === "drift") await redeployDrifted(tx, wanted, now);
+  else if (start.reason === "targetChanged") await wantGeneration(tx, wanted, now);
+  else return [{ renewalId: id, facts: found, started }];
+  return [{ renewalId: id, started }];
 }
 
 function planFor(

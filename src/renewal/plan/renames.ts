@@ -8,30 +8,48 @@ import { expiryWarningAt } from "../rules/window.ts";
 
 /**
  * A certificate that appears with the names and key type of one that left the configuration was renamed: it keeps that
- * one's pair, which goes to its targets, instead of being ordered again.
+ * one's pair, which goes to its targets, instead of being ordered again. The version of each, by its new name.
  */
-export async function followRenames(
-  tx: Store,
+export async function findRenames(
+  store: Store,
   added: readonly string[],
   certificates: readonly Certificate[],
   now: number,
-): Promise<void> {
-  if (added.length === 0) return;
+): Promise<ReadonlyMap<string, Version>> {
+  const renames = new Map<string, Version>();
+  if (added.length === 0) return renames;
   const appeared = new Set(added);
   const configured = new Set(certificates.map(({ name }) => name));
   // One altered row must not keep the planner from all others; its certificate is ordered again.
   const unreadable = new Set<string>();
-  const latest = await tx.versions.listLatest(({ certificate }) => unreadable.add(certificate));
+  const latest = await store.versions.listLatest(({ certificate }) => unreadable.add(certificate));
   const left = latest.filter(({ certificate }) => !configured.has(certificate));
   // Thousands may get new names at once.
   const leftByNames = Map.groupBy(left, ({ leaf }) => identifiersKey(leaf.identifiers));
+  if (leftByNames.size === 0) return renames;
   const withVersion = new Set([...unreadable, ...latest.map(({ certificate }) => certificate)]);
   for (const certificate of certificates) {
     if (!appeared.has(certificate.name) || withVersion.has(certificate.name)) continue;
     const [version] = (leftByNames.get(identifiersKey(certificate.identifiers)) ?? [])
       .filter((each) => isPairOf(certificate, each, now))
       .sort((a, b) => b.leaf.notAfter - a.leaf.notAfter);
-    if (version !== undefined) await keepPair(tx, certificate, version, now);
+    if (version !== undefined) renames.set(certificate.name, version);
+  }
+  return renames;
+}
+
+/** In the transaction that adds them: before it ends nobody orders for the new names. */
+export async function followRenames(
+  tx: Store,
+  added: readonly Certificate[],
+  renames: ReadonlyMap<string, Version>,
+  now: number,
+): Promise<void> {
+  for (const certificate of added) {
+    const found = renames.get(certificate.name);
+    // Somebody may have renewed or revoked it since it was found.
+    const version = found === undefined ? null : await tx.versions.latest(found.certificate);
+    if (version !== null && isPairOf(certificate, version, now)) await keepPair(tx, certificate, version, now);
   }
 }
 

@@ -4,7 +4,7 @@ import type { ErrorCode } from "../../domain/errorTable.ts";
 import type { Issuer } from "../../domain/issuer.ts";
 import type { RenewalInfo, RenewalInfoRecord } from "../../domain/renewalInfo.ts";
 import type { Store } from "../../domain/store.ts";
-import { DAY_MS, HOUR_MS } from "../../domain/time.ts";
+import { DAY_MS, formatDuration, HOUR_MS } from "../../domain/time.ts";
 import { IMPORTED, type Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { delayOf, LADDERS_MS } from "../rules/backoff.ts";
@@ -112,9 +112,13 @@ async function pollOne(
   } catch (thrown) {
     signal.throwIfAborted();
     const error = isTimeout(thrown)
-      ? new RenewalError("acme.timeout", `CA "${asked}" did not answer renewalInfo within ${REQUEST_TIMEOUT_MS} ms.`, {
-          cause: thrown,
-        })
+      ? new RenewalError(
+          "acme.timeout",
+          `CA "${asked}" did not answer renewalInfo within ${formatDuration(REQUEST_TIMEOUT_MS)}.`,
+          {
+            cause: thrown,
+          },
+        )
       : toRenewalError(thrown);
     if (CA_TROUBLE.has(error.code)) troubled.set(asked, error);
     // It does not know the certificate: another CA issued it.

@@ -8,7 +8,7 @@ import { refuseObserved } from "../operator/subject.ts";
 import { decide } from "../rules/decide.ts";
 import { firstReason } from "../rules/reasons.ts";
 import { isUnconfirmed } from "../rules/restored.ts";
-import { loadPlanFacts, startRenewal } from "./plan.ts";
+import { loadPlanFacts, startRenewals } from "./plan.ts";
 
 /** A person or program asks for a renewal now. Neither back-off nor pause stops it: asking is the decision. */
 export interface RenewalRequest {
@@ -99,7 +99,7 @@ async function answer(context: Context, request: RenewalRequest): Promise<Reques
     const decision = decide(facts, clock.now());
     throw new RenewalError(
       "request.invalid",
-      `certificate: "${certificate.name}" is not due (${decision.detail}); use force to renew it all the same`,
+      `certificate: "${certificate.name}" is not due (${decision.detail}); with force (\`--force\`) it is renewed all the same`,
     );
   }
   // Force means a new version even where only a deployment is behind. So does a request before a restored state is
@@ -107,8 +107,8 @@ async function answer(context: Context, request: RenewalRequest): Promise<Reques
   const issuesNew = request.force || isUnconfirmed(facts);
   const reason: Reason = found === null || (issuesNew && deploysExisting(found.reason)) ? "requested" : found.reason;
   const detail = describe(request, found?.detail ?? null);
-  const renewal = await startRenewal(context, facts, { reason, detail, trigger: "request", id });
-  if (renewal !== null) return { renewalId: renewal.id, joined: false, hurried: false };
+  const [renewal] = await startRenewals(context, [{ facts, start: { reason, detail, trigger: "request", id } }]);
+  if (renewal !== undefined) return { renewalId: renewal.id, joined: false, hurried: false };
   const faster = await store.renewals.active(certificate.name);
   if (faster === null)
     throw new RenewalError(

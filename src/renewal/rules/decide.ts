@@ -141,7 +141,10 @@ function isExpired({ version }: PlanFacts, now: number): boolean {
 function blockedByMode({ certificate, version }: PlanFacts, reason: Reason): PlanDecision | null {
   if (certificate.mode !== "observe") return null;
   // Without it, renewd's first certificate would replace the one that clients get.
-  const watch = version === null ? `\`renewd import ${certificate.name}\` takes over the pair in use, ` : "";
+  const watch =
+    version === null
+      ? `\`renewd import ${certificate.name} --certificate FILE --key FILE\` takes over the pair in use, `
+      : "";
   const detail = `observed only: ${watch}${version === null ? "and then " : ""}set \`mode: renew\` in the configuration to let renewd act`;
   return { due: false, blockedBy: "observed", reason, detail, until: null };
 }

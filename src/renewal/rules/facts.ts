@@ -1,6 +1,7 @@
 import type { Certificate } from "../../domain/certificate.ts";
 import type { Deployment, EndpointStatus } from "../../domain/deployment.ts";
 import type { ErrorCode } from "../../domain/errorTable.ts";
+import type { RenewalFacts } from "../../domain/store.ts";
 import type { Version } from "../../domain/version.ts";
 
 /** All that decides what comes next for a renewal, loaded in one transaction. */
@@ -21,6 +22,8 @@ export interface Facts {
   /** After this many claims without an outcome, the work counts as a crash loop. */
   readonly crashesMax: number;
 }
+
+export type LoadedFacts = Facts & Pick<RenewalFacts, "before" | "inspectionAt" | "isReplaced">;
 
 export interface Failure {
   readonly code: ErrorCode;

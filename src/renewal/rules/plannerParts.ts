@@ -12,7 +12,7 @@ export const PLANNER_PARTS = [
     "report",
     "selfTest",
   ] as const),
-  ...(["discovery", "retention", "bounds", "revocations"] as const),
+  ...(["discovery", "retention", "bounds", "revocations", "steady"] as const),
 ] as const;
 export type PlannerPart = (typeof PLANNER_PARTS)[number];
 
@@ -34,6 +34,7 @@ const NAMES: Readonly<Record<PlannerPart, string>> = {
   retention: "removing what is older than `retention`",
   bounds: "correcting impossible times",
   revocations: "looking for revoked certificates",
+  steady: "checking the rows of a large fleet",
 };
 
 /** As people read it. `part` comes from history, so a newer release may have written it. */

@@ -20,10 +20,18 @@ export function silentVantages(
   beats: readonly Pick<Heartbeat, "role" | "vantage" | "stoppedAt" | "beatAt">[],
   now: number,
 ): ReadonlySet<string> {
+  return silentAmong(vantagesOf(endpoints), beats, now);
+}
+
+export function silentAmong(
+  vantages: readonly string[],
+  beats: Parameters<typeof silentVantages>[1],
+  now: number,
+): ReadonlySet<string> {
   const speaking = new Set(
     beats.filter((beat) => beat.role === "verifier" && isLive(beat, now)).map(({ vantage }) => vantage),
   );
-  return new Set(vantagesOf(endpoints).filter((vantage) => !speaking.has(vantage)));
+  return new Set(vantages.filter((vantage) => !speaking.has(vantage)));
 }
 
 /** What to do about a silent one. */

@@ -5,15 +5,19 @@ import { RenewalError, toRenewalError } from "../../domain/errors.ts";
 import { withoutClaim } from "../../domain/lease.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
-import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { errorDetail, renewalEvent } from "../history.ts";
 import { recordMoved } from "../plan/leftTargets.ts";
+import type { ClaimedDeployment } from "../rooms.ts";
 import { advance, askedBy } from "../rules/advance.ts";
 import { maxBackoffMs, retryAt } from "../rules/backoff.ts";
 import { claimInTime, underClaim } from "./claim.ts";
+import { claimDeployment, isTrusted } from "./claimHere.ts";
 import { isInterruption, type Lease, withLease } from "./lease.ts";
-import { loadFacts, reconcile, recordOutcome } from "./reconcile.ts";
+import { loadFacts } from "./loadFacts.ts";
+import { type LookAtOnce, proveAtOnce, recordLook } from "./proveAtOnce.ts";
+import { reconcile, recordOutcome } from "./reconcile.ts";
+import { logProved } from "./verifyOutcome.ts";
 
 /**
  * A target that hangs must not occupy a worker without end. Deployers bound each of their own waits by the
@@ -25,12 +29,16 @@ const ATTEMPT_TIMEOUT_MS = 2_400_000;
  */
 const STOP_GRACE_MS = 10_000;
 
+type Claimed = Omit<ClaimedDeployment, "claimedAt">;
+
 type Outcome =
   | {
       readonly kind: "deployed";
       readonly receipt: DeployReceipt;
       readonly targetDigest: string | null;
+      readonly deployedAt: number;
       readonly durationMs: number;
+      readonly look: LookAtOnce | null;
     }
   | { readonly kind: "failed"; readonly error: RenewalError }
   | { readonly kind: "interrupted" };
@@ -42,18 +50,16 @@ export async function deploy(context: Context, renewalId: string, target: string
   const claimedAt = clock.monotonic();
   const claim = () => store.transaction((tx) => claimAndBegin(context, tx, renewalId, target));
   const claimed = await claimInTime(context, claim, (late) => giveBack(context, late.deployment), signal);
-  if (claimed === null) return;
+  if (claimed !== null) await deployClaimed(context, { ...claimed, claimedAt }, signal);
+}
+
+/** Does what is claimed, and records its outcome. */
+export async function deployClaimed(context: Context, claimed: ClaimedDeployment, signal: AbortSignal): Promise<void> {
   await underClaim(
     context,
     () => giveBack(context, claimed.deployment),
-    () => deployClaimed(context, claimed, claimedAt, signal),
+    () => deployUnderLease(context, claimed, signal),
   );
-}
-
-interface Claimed {
-  readonly renewal: Renewal;
-  readonly deployment: Deployment;
-  readonly version: Version;
 }
 
 /**
@@ -61,23 +67,16 @@ interface Claimed {
  * decides otherwise before the claim is recorded, as every decision locks the renewal.
  */
 async function claimAndBegin(context: Context, tx: Store, renewalId: string, target: string): Promise<Claimed | null> {
-  const { clock, settings } = context;
+  const { clock } = context;
   const renewal = await tx.renewals.lock(renewalId);
   if (renewal === null) return null;
-  const facts = await loadFacts(context, tx, renewal);
+  const { privateKey, observed, ...found } = await tx.renewals.deployFacts(renewal);
+  const facts = await loadFacts(context, tx, renewal, found);
   const action = advance(renewal, askedBy(target, facts, clock.now()), clock.now());
   if (action.kind !== "deploy" || !action.targets.includes(target) || facts.version === null) return null;
-  const { certificate, generation } = renewal;
-  // Another renewal may want a newer pair here by now, in a wave that is not reached yet.
-  const known = facts.deployments.find((row) => row.target === target);
-  if (known?.wantedGeneration !== generation) return null;
-  const deployment = await tx.deployments.claim(certificate, target, clock.now(), settings.leaseMs, known);
+  const deployment = await claimDeployment(context, tx, { renewal, facts, target });
   if (deployment === null) return null;
-  // From here on files may be replaced without a reload, however this attempt ends.
-  if (isTrusted(deployment)) await tx.deployments.update(certificate, target, deployment.fence, { deployedAt: null });
-  const started = { generation, attempt: deployment.attempts + 1 };
-  await tx.events.append(renewalEvent(renewal, clock.now(), "deploy.started", started, target));
-  return { renewal, deployment, version: facts.version };
+  return { ...{ renewal, deployment, version: facts.version, privateKey }, ...{ facts, observed } };
 }
 
 function giveBack({ store }: Context, deployment: Deployment): Promise<boolean> {
@@ -85,14 +84,9 @@ function giveBack({ store }: Context, deployment: Deployment): Promise<boolean> 
   return store.deployments.update(certificate, target, fence, withoutClaim(deployment));
 }
 
-async function deployClaimed(
-  context: Context,
-  claimed: Claimed,
-  claimedAt: number,
-  signal: AbortSignal,
-): Promise<void> {
+async function deployUnderLease(context: Context, claimed: ClaimedDeployment, signal: AbortSignal): Promise<void> {
   const { store } = context;
-  const { renewal, deployment } = claimed;
+  const { renewal, deployment, claimedAt } = claimed;
   const { certificate, target } = deployment;
   const extend = (leaseUntil: number): Promise<boolean> =>
     store.deployments.update(certificate, target, deployment.fence, { leaseUntil });
@@ -110,13 +104,13 @@ async function deployClaimed(
   }
 }
 
-async function attemptDeploy(context: Context, claimed: Claimed, lease: Lease): Promise<Outcome> {
+async function attemptDeploy(context: Context, claimed: ClaimedDeployment, lease: Lease): Promise<Outcome> {
   const { store, clock, services, log } = context;
   const { renewal, deployment, version } = claimed;
   const { certificate, target, wantedGeneration: generation } = deployment;
   const startedAt = clock.monotonic();
   try {
-    const privateKey = await store.versions.privateKey(certificate, generation);
+    const privateKey = claimed.privateKey();
     // A damaged one throws when it is asked for: a deployer must not take a target for a new one.
     const isDamaged = deployment.isReceiptDamaged ?? deployment.isAltered;
     const previous = isDamaged ? await store.deployments.receipt(certificate, target) : deployment.receipt;
@@ -129,7 +123,10 @@ async function attemptDeploy(context: Context, claimed: Claimed, lease: Lease): 
     const targetDigest = services.certificate(certificate)?.targetDigests[target] ?? null;
     const request = { pair, previous, onlyIfChanged: isTrusted(deployment) };
     const receipt = await withStopGrace(signal, () => deployer.deploy(request, signal));
-    return { kind: "deployed", receipt, targetDigest, durationMs: Math.round(clock.monotonic() - startedAt) };
+    const done = { ...{ receipt, targetDigest }, deployedAt: clock.now() };
+    const durationMs = Math.round(clock.monotonic() - startedAt);
+    const look = await proveAtOnce(context, claimed, deployedRow(deployment, done), lease);
+    return { kind: "deployed", ...done, durationMs, look };
   } catch (thrown) {
     if (!isInterruption(thrown, lease)) return { kind: "failed", error: asDeployError(thrown) };
     log.info(
@@ -138,15 +135,6 @@ async function attemptDeploy(context: Context, claimed: Claimed, lease: Lease): 
     );
     return { kind: "interrupted" };
   }
-}
-
-/**
- * The target holds the pair already, as when its definition changed, and no attempt was begun since it was put there:
- * one that failed, was interrupted or died may have replaced files without a reload. Drift and a redeploy by hand set
- * `deployedGeneration` to 0.
- */
-function isTrusted({ wantedGeneration, deployedGeneration, deployedAt }: Deployment): boolean {
-  return deployedGeneration === wantedGeneration && deployedAt !== null;
 }
 
 /**
@@ -181,21 +169,31 @@ async function recordDeployed(
   context: Context,
   renewal: Renewal,
   deployment: Deployment,
-  { receipt, targetDigest, durationMs }: Extract<Outcome, { kind: "deployed" }>,
+  { receipt, targetDigest, deployedAt, durationMs, look }: Extract<Outcome, { kind: "deployed" }>,
 ): Promise<void> {
-  const { certificate, target, wantedGeneration } = deployment;
-  const now = context.clock.now();
+  const { certificate, target, wantedGeneration: generation } = deployment;
   const recorded = await recordDeployOutcome(context, renewal, deployment, async (tx) => {
-    if (!(await tx.deployments.recordDeployed(deployment, { deployedAt: now, targetDigest, receipt }))) return false;
+    if (!(await tx.deployments.recordDeployed(deployment, { deployedAt, targetDigest, receipt }))) return false;
     const before = deployment.isAltered ? null : deployment.receipt;
-    await recordMoved(tx, context.services, { certificate, target, before, receipt }, now);
-    await tx.events.append(
-      renewalEvent(renewal, now, "deploy.succeeded", { ...receipt, generation: wantedGeneration, durationMs }, target),
-    );
+    await recordMoved(tx, context.services, { certificate, target, before, receipt }, deployedAt);
+    const detail = { ...receipt, generation, durationMs };
+    await tx.events.append(renewalEvent(renewal, deployedAt, "deploy.succeeded", detail, target));
+    if (look !== null) await recordLook(context, tx, renewal, look);
     return true;
   });
-  const of = { certificate, renewalId: renewal.id, target };
-  if (recorded) context.log.info({ ...of, generation: wantedGeneration, durationMs }, "deployed");
+  if (!recorded) return;
+  context.log.info({ certificate, renewalId: renewal.id, target, generation, durationMs }, "deployed");
+  if (look?.proved) logProved(context, renewal, look.rounds);
+}
+
+/** As it will be recorded. */
+function deployedRow(
+  deployment: Deployment,
+  done: Pick<Extract<Outcome, { kind: "deployed" }>, "receipt" | "targetDigest" | "deployedAt">,
+): Deployment {
+  const cleared = { openClaims: 0, leaseUntil: null, nextAttemptAt: null, exhausted: false };
+  const error = { errorCode: null, errorMessage: null };
+  return { ...deployment, ...cleared, ...error, ...done, deployedGeneration: deployment.wantedGeneration };
 }
 
 async function recordDeployFailed(

@@ -9,6 +9,7 @@ import {
   type UndialablePolicy,
 } from "../../domain/endpoint.ts";
 import { toRenewalError } from "../../domain/errors.ts";
+import type { ObservedAddress } from "../../domain/store.ts";
 import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import type { ProofTerms } from "../rules/proof.ts";
@@ -34,20 +35,32 @@ export type Approach = (
   terms: ProofTerms,
 ) => Pick<Gathering, "evidence" | "connectionsMin" | "pause" | "mayProve" | "stop">;
 
+export interface Examined {
+  readonly certificate: Certificate;
+  readonly version: Version;
+  readonly endpoints: readonly Endpoint[];
+  /** What earlier looks found; absent: it is read. */
+  readonly observed?: readonly ObservedAddress[];
+  /** The processes that took the certificate, by endpoint; absent: they are asked for. */
+  readonly servers?: ReadonlyMap<Endpoint, number>;
+}
+
 /** Opens connections to every address of each endpoint and says of each endpoint whether it is proved. */
 export async function examineEndpoints(
   context: Context,
-  { certificate, version, endpoints }: { certificate: Certificate; version: Version; endpoints: readonly Endpoint[] },
+  { certificate, version, endpoints, observed, servers }: Examined,
   approach: Approach,
   signal: AbortSignal,
 ): Promise<EndpointRound[]> {
   const nameOf = certificateNames(context.store, version);
-  const known = await knownEvidence(context.store, certificate.name);
+  const known = knownEvidence(observed ?? (await context.store.observations.observations(certificate.name)));
   return Promise.all(
     endpoints.map((endpoint) => {
       const terms = context.settings.proof;
       const limited = withConnectionLimit(withChainJudged(context));
-      const server = once(() => serverOf(context, { certificate, version, endpoint }, signal));
+      const asked = async (): Promise<number | null> =>
+        servers?.get(endpoint) ?? serverOf(context, { certificate, version, endpoint }, signal);
+      const server = once(asked);
       return examineEndpoint(context, endpoint, version, signal, (address) => {
         const how = approach(known(endpoint, address), terms);
         return gatherEvidence(limited, { endpoint, address, version, terms, nameOf, server, ...how }, signal);
@@ -110,7 +123,7 @@ function withChainJudged(context: Context): Context {
 }
 
 /** Of the target behind the endpoint, or of the only one. A target with an agent is on another machine. */
-async function serverOf(
+export async function serverOf(
   { services }: Context,
   { certificate, version, endpoint }: { certificate: Certificate; version: Version; endpoint: Endpoint },
   signal: AbortSignal,

@@ -1,6 +1,6 @@
 import { type Endpoint, type Evidence, endpointKey, isUnanswered, type Observation } from "../../domain/endpoint.ts";
 import type { Dialled, Probe } from "../../domain/probe.ts";
-import type { Store } from "../../domain/store.ts";
+import type { ObservedAddress, Store } from "../../domain/store.ts";
 import { unitHash } from "../../domain/unitHash.ts";
 import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
@@ -70,6 +70,8 @@ export interface Progress {
   readonly answered: number;
   /** Of these, connections that got another certificate. */
   readonly wrong: number;
+  /** The process that took the certificate answered every connection. */
+  readonly isAlone: boolean;
 }
 
 export interface Gathered {
@@ -81,8 +83,13 @@ export interface Gathered {
 
 const NO_PROGRESS: Progress = {
   ...{ lastGroupGood: true, isOnlyDropped: false, undialable: 0 },
-  ...{ badGroups: 0, answered: 0, wrong: 0 },
+  ...{ badGroups: 0, answered: 0, wrong: 0, isAlone: true },
 };
+
+/** Whether the row may still be proved at once. */
+function isByServer(group: readonly Observation[]): boolean {
+  return group.every(({ problem, byServer }) => problem === null && byServer === true);
+}
 
 /** Opens fresh connections to one address, in small groups with pauses, until it is proved or `stop` says so. */
 export async function gatherEvidence(
@@ -112,7 +119,7 @@ export async function gatherEvidence(
       if (observation.problem !== null) problem = observation;
     }
     progress = progressAfter(progress, group, evidence);
-    if (!group.every(({ problem, byServer }) => problem === null && byServer)) server = null;
+    if (!progress.isAlone) server = null;
     const asked = progress.answered >= aim.connectionsMin;
     // The kernel was asked after the last handshake, so nobody else had begun to listen by then.
     if (server !== null && asked && missingHere(context.probe, { ...aim, evidence }, server) === 0)
@@ -218,6 +225,7 @@ function progressAfter(before: Progress, group: readonly Observation[], { good }
     badGroups: before.badGroups + (lastGroupGood ? 0 : 1),
     answered: before.answered + answered.length,
     wrong: before.wrong + wrong,
+    isAlone: before.isAlone && isByServer(group),
   };
 }
 
@@ -239,12 +247,10 @@ export function certificateNames(store: Store, { certificate, generation }: Vers
 }
 
 /** What earlier looks found at each address of an endpoint. */
-export async function knownEvidence(
-  store: Store,
-  certificate: string,
-): Promise<(endpoint: Endpoint, address: string) => Evidence | null> {
-  const rows = await store.observations.observations(certificate);
+export function knownEvidence(
+  observed: readonly ObservedAddress[],
+): (endpoint: Endpoint, address: string) => Evidence | null {
   const key = (endpoint: string, address: string): string => `${endpoint} ${address}`;
-  const found = new Map(rows.map((row) => [key(row.endpoint, row.observation.address), row.evidence]));
+  const found = new Map(observed.map((row) => [key(row.endpoint, row.observation.address), row.evidence]));
   return (endpoint, address) => found.get(key(endpointKey(endpoint), address)) ?? null;
 }

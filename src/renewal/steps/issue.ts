@@ -131,7 +131,7 @@ async function attemptIssue(
     // In an emergency a CA that may only have a wrong clock is better than none.
     if (renewal.reason !== "emergency") await context.clockGuard.check(lease.signal, issuer);
     const solvers = services.solvers(certificate);
-    await examineFirst(context, renewal, certificate, { issuer, progress }, lease);
+    await examineFirst(context, renewal, certificate, { issuer, progress, noted: begun.noted }, lease);
     const ordering = { certificate, issuer, predecessor: begun.predecessor() };
     const request = await orderRequest(context, renewal, ordering);
     const result = await services.issuer(issuer).issue(request, progress, solvers, lease.signal);
@@ -173,12 +173,19 @@ async function attemptIssue(
   }
 }
 
+interface Attempt {
+  readonly issuer: string;
+  readonly progress: OrderProgress;
+  /** What is told to the history with the next step. */
+  readonly noted: NewEvent[];
+}
+
 /** Before an order is opened. In an emergency nothing found here keeps it from being tried. */
 async function examineFirst(
   context: Context,
   renewal: Renewal,
   certificate: Certificate,
-  { issuer, progress }: { readonly issuer: string; readonly progress: OrderProgress },
+  { issuer, progress, noted }: Attempt,
   lease: Lease,
 ): Promise<void> {
   if ((await progress.load()).orderUrl !== null) return;
@@ -186,7 +193,7 @@ async function examineFirst(
   if (concerns.length === 0) return;
   const refused = renewal.reason !== "emergency" && concerns.some(({ fatal }) => fatal);
   const detail = { concerns: concerns.slice(0, CONCERNS_SHOWN_MAX).map(concernText), refused };
-  await context.store.events.append(renewalEvent(renewal, context.clock.now(), "issue.preflight", detail));
+  noted.push(renewalEvent(renewal, context.clock.now(), "issue.preflight", detail));
   if (refused) assertWorthOrdering(concerns);
 }
 

@@ -12,7 +12,7 @@ import { deadEndpoints, proposal } from "../rules/deadNames.ts";
 import { loadDeadNames } from "./deadNames.ts";
 import { issuerOf } from "./orderProgress.ts";
 import { commitLimits, refundLimits } from "./rateLimits.ts";
-import { recordOutcome } from "./reconcile.ts";
+import { recordChanges, recordOutcome } from "./reconcile.ts";
 import type { IssuerSwitch } from "./switchIssuer.ts";
 import { wantGeneration } from "./wantGeneration.ts";
 
@@ -51,10 +51,11 @@ export async function recordIssued(
   const { name, keyType } = certificate;
   const issuer = issuerOf(renewal, certificate);
   const { directory } = context.services.budget(issuer);
-  const recorded = await recordOutcome(context, renewal.id, async (tx) => {
+  const recorded = await recordChanges(context, async (tx) => {
+    await tx.renewals.lock(renewal.id);
     // The pending key moves into the version in one transaction: there is never none and never two.
     if (!(await tx.renewals.saveOrderState(renewal.id, renewal.fence, { privateKey: null, orderUrl: null, csr: null })))
-      return false;
+      return [];
     await tx.renewals.update(renewal.id, renewal.fence, {
       leaseUntil: null,
       openClaims: 0,
@@ -94,10 +95,12 @@ export async function recordIssued(
       };
       await tx.events.append(renewalEvent(renewal, now, "verify.skipped", skipped));
     }
-    return true;
+    // Where a deployer of this process has room it goes on with the pair.
+    const facts = context.rooms?.deploy && { facts: await tx.renewals.deployFacts(renewal) };
+    return [{ renewalId: renewal.id, ...facts }];
   });
   const of = { certificate: name, renewalId: renewal.id };
-  if (recorded)
+  if (recorded.length > 0)
     context.log.info(
       { ...of, generation, serial: leaf.serial, issuer, expires: formatInstant(leaf.notAfter) },
       "issued",

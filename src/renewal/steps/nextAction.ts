@@ -3,7 +3,8 @@ import type { Renewal } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
 import type { Context } from "../context.ts";
 import { type Action, advance } from "../rules/advance.ts";
-import { type LoadedFacts, loadFacts } from "./reconcile.ts";
+import type { LoadedFacts } from "../rules/facts.ts";
+import { loadFacts } from "./loadFacts.ts";
 
 /**
  * What comes next for a renewal, as if the caller's own claim did not exist: `advance` makes everybody wait for a

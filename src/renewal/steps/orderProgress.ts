@@ -43,7 +43,7 @@ export function orderProgress(
     async save(state, event) {
       const before = known;
       known = claimed = null;
-      lease.assertHeld();
+      // What is known is recorded as long as nobody has taken over, also after the lease: who comes next needs the order.
       await store.transaction(async (tx) => {
         assertNotOvertaken(await tx.renewals.saveOrderState(renewal.id, renewal.fence, state));
         for (const earlier of noted) await tx.events.append(earlier);
@@ -54,6 +54,7 @@ export function orderProgress(
       });
       noted.length = 0;
       known = before && { ...before, ...state };
+      lease.assertHeld();
     },
     note: ({ type, detail }) => void noted.push(renewalEvent(renewal, clock.now(), type, detail)),
     async reserve({ exempt }) {

@@ -164,7 +164,8 @@ async function ofCa(
   } catch (thrown) {
     signal.throwIfAborted();
     // The order asks the CA next, and reports what it says.
-    return thorough ? concern("issuer", toRenewalError(thrown).message, false) : [];
+    const why = bounded.aborted ? `no answer within ${CA_TIMEOUT_MS / 1_000} s` : toRenewalError(thrown).message;
+    return thorough ? concern("issuer", why, false) : [];
   }
 }
 

@@ -1,18 +1,16 @@
 import type { Certificate } from "../../domain/certificate.ts";
-import type { Endpoint } from "../../domain/endpoint.ts";
 import { toRenewalError } from "../../domain/errors.ts";
 import { isLeaseHeld } from "../../domain/lease.ts";
 import type { Job } from "../../domain/queue.ts";
 import { isActive, type Renewal } from "../../domain/renewal.ts";
-import type { RenewalFacts, Store } from "../../domain/store.ts";
-import type { Version } from "../../domain/version.ts";
+import type { DeployFacts, RenewalFacts, Store } from "../../domain/store.ts";
 import type { Context } from "../context.ts";
 import { type Action, advance, type Facts, issuesTheSame } from "../rules/advance.ts";
-import { withoutDeadEndpoints } from "../rules/deadNames.ts";
-import { silentVantages } from "../rules/vantages.ts";
-import { isConfigurationOutdated } from "./configurationVersion.ts";
+import type { LoadedFacts } from "../rules/facts.ts";
+import { ClaimedHere, deployHere, verifyHere } from "./claimHere.ts";
 import { finish } from "./finish.ts";
 import { holdRenewal, recordResumed, resumeHeld, type WaveFailed } from "./hold.ts";
+import { loadFacts } from "./loadFacts.ts";
 import { pairBefore, rollBack } from "./rollBack.ts";
 import { wantGeneration } from "./wantGeneration.ts";
 
@@ -20,7 +18,7 @@ import { wantGeneration } from "./wantGeneration.ts";
  * Loads the facts, decides, records and enqueues what comes next for a renewal. Safe to call at any time from anywhere.
  */
 export async function reconcile(context: Context, renewalId: string): Promise<void> {
-  await actOn(context, await context.store.transaction((tx) => decideAndRecord(context, tx, renewalId)));
+  await recordChanges(context, async () => [{ renewalId }]);
 }
 
 /** What to do after the commit. */
@@ -30,9 +28,13 @@ interface Decided {
   readonly proved: string | null;
 }
 
-async function actOn(context: Context, { jobs, proved }: Decided): Promise<void> {
-  await enqueueHint(context, jobs);
-  if (proved !== null) await context.store.replacements.wakeNextWave(proved, context.clock.now());
+async function actOn(context: Context, decided: readonly Decided[]): Promise<void> {
+  await enqueueHint(
+    context,
+    decided.flatMap(({ jobs }) => jobs),
+  );
+  for (const { proved } of decided)
+    if (proved !== null) await context.store.replacements.wakeNextWave(proved, context.clock.now());
 }
 
 function enqueues(jobs: readonly Job[]): Decided {
@@ -45,33 +47,44 @@ const NOTHING: Decided = enqueues([]);
  * Records an outcome and what follows from it in one transaction, then enqueues. `outcome` returns false when its
  * compare-and-set was refused: another worker has taken over, and nothing at all is written.
  */
-export function recordOutcome(
+export async function recordOutcome(
   context: Context,
   renewalId: string,
   outcome: (tx: Store) => Promise<boolean>,
 ): Promise<boolean> {
-  return recordChange(context, async (tx) => {
+  const recorded = await recordChanges(context, async (tx) => {
     // The renewal before its deployments, as everywhere: PostgreSQL aborts transactions that lock them crosswise.
     await tx.renewals.lock(renewalId);
-    return (await outcome(tx)) ? { renewalId } : null;
+    return (await outcome(tx)) ? [{ renewalId }] : [];
   });
+  return recorded.length > 0;
 }
 
-interface Changed {
+export interface Change {
   readonly renewalId: string;
-  /** As they are after the change; absent: they are loaded. */
-  readonly facts?: RenewalFacts;
+  /** As they are after the change; absent: they are loaded. With those, what is to be deployed may be claimed here. */
+  readonly facts?: RenewalFacts | DeployFacts;
 }
 
-/** As `recordOutcome`, of the renewal that the change names. Null: nothing was changed. */
-export async function recordChange(context: Context, change: (tx: Store) => Promise<Changed | null>): Promise<boolean> {
-  const decided = await context.store.transaction(async (tx) => {
-    const changed = await change(tx);
-    return changed && decideAndRecord(context, tx, changed.renewalId, changed.facts);
-  });
-  if (decided === null) return false;
+/** As `recordOutcome`, of the renewals that the changes name. */
+export async function recordChanges<T extends Change>(
+  context: Context,
+  change: (tx: Store) => Promise<readonly T[]>,
+): Promise<readonly T[]> {
+  const here = new ClaimedHere();
+  const { changes, decided } = await here.unlessLost(() =>
+    context.store.transaction(async (tx) => {
+      here.leaveAll();
+      const changes = await change(tx);
+      const decided: Decided[] = [];
+      for (const { renewalId, facts } of changes)
+        decided.push(await decideAndRecord(context, { tx, here }, renewalId, facts));
+      return { changes, decided };
+    }),
+  );
+  here.begin();
   await actOn(context, decided);
-  return true;
+  return changes;
 }
 
 /** The queue is a hint: when it cannot be reached, the sweep enqueues the same jobs later. */
@@ -88,7 +101,17 @@ async function enqueueHint(context: Context, jobs: readonly Job[]): Promise<void
   }
 }
 
-async function decideAndRecord(context: Context, tx: Store, renewalId: string, found?: RenewalFacts): Promise<Decided> {
+interface Deciding {
+  readonly tx: Store;
+  readonly here: ClaimedHere;
+}
+
+async function decideAndRecord(
+  context: Context,
+  { tx, here }: Deciding,
+  renewalId: string,
+  found?: RenewalFacts | DeployFacts,
+): Promise<Decided> {
   const locked = await tx.renewals.lock(renewalId);
   if (locked === null) return NOTHING;
   const now = context.clock.now();
@@ -107,7 +130,7 @@ async function decideAndRecord(context: Context, tx: Store, renewalId: string, f
       await holdRenewal(tx, renewal, action, now);
       return NOTHING;
     case "rollBack":
-      return rollBackAutomatically(context, tx, renewal, action, now);
+      return rollBackAutomatically(context, { tx, here }, renewal, action, now);
     case "issue":
     case "deploy":
     case "verify": {
@@ -120,8 +143,13 @@ async function decideAndRecord(context: Context, tx: Store, renewalId: string, f
         state: state[action.kind],
         nextActionAt: now + context.settings.requeueMs,
       });
-      if (action.kind === "deploy") await tx.deployments.offer(renewal.certificate, action.targets, now);
-      return enqueues(jobsFor(context, action, renewal, facts));
+      if (action.kind === "verify" && (await verifyHere(context, { tx, here }, renewal, facts, action.endpoints)))
+        return NOTHING;
+      if (action.kind !== "deploy") return enqueues(jobsFor(context, action, renewal, facts));
+      const begun = await deployHere(context, { tx, here }, renewal, { ...facts, found }, action.targets);
+      const targets = action.targets.filter((target) => !begun.includes(target));
+      await tx.deployments.offer(renewal.certificate, targets, now);
+      return enqueues(jobsFor(context, { ...action, targets }, renewal, facts));
     }
     case "succeed":
     case "fail":
@@ -138,7 +166,7 @@ async function decideAndRecord(context: Context, tx: Store, renewalId: string, f
 /** The policy wants the last proved pair; if there is none, a person has to decide. */
 async function rollBackAutomatically(
   context: Context,
-  tx: Store,
+  { tx, here }: Deciding,
   renewal: Renewal,
   failed: WaveFailed,
   now: number,
@@ -148,7 +176,7 @@ async function rollBackAutomatically(
   if (certificate && to)
     return decideAndRecord(
       context,
-      tx,
+      { tx, here },
       (await rollBack(tx, { certificate, to, ended: renewal, why: failed.message, trigger: "planner" }, now)).id,
     );
   await holdRenewal(
@@ -213,51 +241,6 @@ async function loadTrusted(
   if (!deployments.some(({ isAltered }) => isAltered)) return facts;
   await wantGeneration(tx, { certificate, generation: renewal.generation, renewalId: renewal.id }, now);
   return loadFacts(context, tx, renewal);
-}
-
-export type LoadedFacts = Facts & Pick<RenewalFacts, "before" | "inspectionAt" | "isReplaced">;
-
-/** `known`: what the database has of it, read just now; absent: it is read. */
-export async function loadFacts(
-  context: Context,
-  store: Store,
-  renewal: Renewal,
-  known?: RenewalFacts,
-): Promise<LoadedFacts> {
-  const configured = context.services.certificate(renewal.certificate);
-  const found = known ?? (await store.renewals.facts(renewal));
-  const version = found.version(renewal.generation);
-  const certificate = configured && withoutDeadEndpoints(configured, version);
-  const previous = pairKept(renewal, found);
-  const { before, inspectionAt, isReplaced, deployments, endpoints } = found;
-  const outdated = isConfigurationOutdated(context, renewal.certificate, found.record);
-  const silent = await silentFor(context, store, certificate?.endpoints ?? []);
-  const { leaseMs, crashesMax } = context.settings;
-  return {
-    ...{ certificate, outdated, version, previous, before, inspectionAt, isReplaced },
-    ...{ deployments, endpoints, silent, leaseMs, crashesMax },
-  };
-}
-
-/** Who asks is there, even before its first report. */
-async function silentFor(
-  { vantage, clock }: Context,
-  store: Store,
-  endpoints: readonly Endpoint[],
-): Promise<ReadonlySet<string>> {
-  const others = endpoints.filter((endpoint) => endpoint.vantage !== undefined && endpoint.vantage !== vantage);
-  return others.length === 0 ? new Set() : silentVantages(others, await store.health.beats(), clock.now());
-}
-
-/** The newest pair that a target of a later wave still holds. If none is known to hold one: the version before. */
-function pairKept({ generation, reason }: Renewal, { version, before, deployments }: RenewalFacts): Version | null {
-  if (reason === "targetChanged") return version(generation);
-  const unreached = deployments.filter(
-    (row) => row.attempts === 0 && row.deployedGeneration > 0 && row.deployedGeneration < generation,
-  );
-  const newest = Math.max(0, ...unreached.map((row) => row.deployedGeneration));
-  const kept = newest === 0 ? null : version(newest);
-  return kept ?? before();
 }
 
 function jobsFor(

@@ -1,11 +1,14 @@
 import { toRenewalError } from "../../domain/errors.ts";
+import { groupsOf } from "../../domain/groups.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { Context } from "../context.ts";
 import { attemptWrite, recordUnplannable } from "../plan/unplannable.ts";
-import { reconcile } from "./reconcile.ts";
+import { reconcile, recordChanges } from "./reconcile.ts";
 
 /** A large replacement waits in the queue; sweeping all of it at each tick would cost too much. */
 const PAGES_MAX = 5;
+/** Renewals that one transaction advances: while it lasts, others have to wait. */
+const SWEPT_TOGETHER = 20;
 
 /**
  * Derives all outstanding work from the database again: enqueues all work that is due and unclaimed. This alone makes
@@ -22,14 +25,26 @@ export async function sweep(context: Context, signal: AbortSignal): Promise<numb
   let swept = 0;
   for (let page = 0; page < PAGES_MAX; page++) {
     const due = await store.renewals.due(now, { limit, leaseMs, first: page === 0 ? "urgent" : "overdue" });
-    for (const renewal of due) {
+    for (const group of groupsOf(due, SWEPT_TOGETHER)) {
       signal.throwIfAborted();
-      await attemptReconcile(context, renewal);
+      await reconcileTogether(context, group);
     }
     swept += due.length;
     if (due.length < limit) break;
   }
   return swept;
+}
+
+/** In one transaction. If that fails each has its own, which shows those that cannot be advanced. */
+async function reconcileTogether(context: Context, renewals: readonly Renewal[]): Promise<void> {
+  try {
+    await recordChanges(context, async (tx) => {
+      await tx.certificates.lock(renewals.map(({ certificate }) => certificate));
+      return renewals.map(({ id }) => ({ renewalId: id }));
+    });
+  } catch {
+    for (const renewal of renewals) await attemptReconcile(context, renewal);
+  }
 }
 
 /** As `reconcile`, but a renewal that cannot be advanced is recorded and moved on instead of stopping the others. */

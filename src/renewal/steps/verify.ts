@@ -1,22 +1,19 @@
-import type { Certificate } from "../../domain/certificate.ts";
 import type { Clock } from "../../domain/clock.ts";
-import { type Endpoint, endpointKey, isUnanswered } from "../../domain/endpoint.ts";
 import { withoutClaim } from "../../domain/lease.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
 import { formatDuration } from "../../domain/time.ts";
 import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
-import { renewalEvent } from "../history.ts";
-import { MIXED_LOOK_MS, restartEvidence } from "../rules/proof.ts";
+import type { ClaimedVerification } from "../rooms.ts";
+import { restartEvidence } from "../rules/proof.ts";
 import { endpointsOf } from "../rules/vantages.ts";
-import { recordDifferences } from "../watch/recordDifferences.ts";
-import { recordServedOf } from "../watch/recordServed.ts";
 import { claimInTime, underClaim } from "./claim.ts";
-import { type Approach, type EndpointRound, examineEndpoints, provedDetail } from "./examineEndpoint.ts";
+import { type Approach, type EndpointRound, examineEndpoints } from "./examineEndpoint.ts";
 import { isInterruption, type Lease, withLease } from "./lease.ts";
 import { nextActionIgnoringMyClaim } from "./nextAction.ts";
 import { reconcile, recordOutcome } from "./reconcile.ts";
+import { logProved, recordVerified, verifyStarted } from "./verifyOutcome.ts";
 
 /** Between two connections to an address that does not serve the new certificate yet. */
 const PAUSE = { firstMs: 100, maxMs: 2_000 } as const;
@@ -24,11 +21,7 @@ const PAUSE = { firstMs: 100, maxMs: 2_000 } as const;
 /** More time for an address that serves the new certificate whenever it does not drop the connection. */
 const DROPPED_EXTRA_MS = 5 * 60_000;
 
-interface Needed {
-  readonly certificate: Certificate;
-  readonly version: Version;
-  readonly endpoints: readonly Endpoint[];
-}
+type Needed = NonNullable<ClaimedVerification["needed"]>;
 
 /** Connects to every address of each endpoint that is not proved yet, until all are proved or time is up. */
 export async function verify(context: Context, renewalId: string, signal: AbortSignal): Promise<void> {
@@ -37,19 +30,23 @@ export async function verify(context: Context, renewalId: string, signal: AbortS
   const claimedAt = clock.monotonic();
   const claim = () => store.transaction((tx) => claimAndBegin(context, tx, renewalId));
   const claimed = await claimInTime(context, claim, (late) => giveBack(context, late.renewal), signal);
-  if (claimed === null) return;
+  if (claimed !== null) await verifyClaimed(context, { ...claimed, claimedAt }, signal);
+}
+
+/** Does what is claimed, and records its outcome. */
+export async function verifyClaimed(
+  context: Context,
+  claimed: ClaimedVerification,
+  signal: AbortSignal,
+): Promise<void> {
   await underClaim(
     context,
     () => giveBack(context, claimed.renewal),
-    () => verifyClaimed(context, claimed, claimedAt, signal),
+    () => verifyUnderLease(context, claimed, signal),
   );
 }
 
-interface Claimed {
-  readonly renewal: Renewal;
-  /** Null: not needed any more. */
-  readonly needed: Needed | null;
-}
+type Claimed = Omit<ClaimedVerification, "claimedAt">;
 
 async function claimAndBegin(context: Context, tx: Store, renewalId: string): Promise<Claimed | null> {
   const { clock, settings } = context;
@@ -57,16 +54,14 @@ async function claimAndBegin(context: Context, tx: Store, renewalId: string): Pr
   if (renewal === null) return null;
   const needed = await endpointsToVerify(context, tx, renewal);
   if (needed !== null) {
-    const detail = { generation: renewal.generation, endpoints: needed.endpoints.map(endpointKey) };
-    await tx.events.append(renewalEvent(renewal, clock.now(), "verify.started", detail));
+    await tx.events.append(verifyStarted(renewal, needed.endpoints, clock.now()));
   }
   return { renewal, needed };
 }
 
-async function verifyClaimed(
+async function verifyUnderLease(
   context: Context,
-  { renewal, needed }: Claimed,
-  claimedAt: number,
+  { renewal, needed, claimedAt }: ClaimedVerification,
   signal: AbortSignal,
 ): Promise<void> {
   const { store } = context;
@@ -143,46 +138,13 @@ function withSuffix(round: EndpointRound, suffix: string): EndpointRound {
 }
 
 async function recordRounds(context: Context, renewal: Renewal, rounds: readonly EndpointRound[]): Promise<void> {
-  const { clock, log } = context;
-  const now = clock.now();
+  const { log } = context;
   const { certificate, id: renewalId } = renewal;
-  const endpoints = context.services.certificate(certificate)?.endpoints ?? [];
   const recorded = await recordOutcome(context, renewalId, async (tx) => {
     if (!(await tx.renewals.update(renewalId, renewal.fence, { leaseUntil: null, openClaims: 0 }))) return false;
-    for (const { status, observations, evidence } of rounds) {
-      await tx.observations.record(status, observations, evidence);
-      await recordServedOf(tx, context.judge, endpoints, [{ status, observations }]);
-      for (const { address, port, served, problem } of observations) {
-        const detail = {
-          endpoint: status.endpoint,
-          address,
-          port,
-          serial: served?.serial ?? null,
-          problem: problem?.message ?? null,
-        };
-        await tx.events.append(renewalEvent(renewal, now, "verify.addressServed", detail));
-      }
-      const { endpoint, generation, errorCode, errorMessage } = status;
-      if (status.proved)
-        await tx.events.append(
-          renewalEvent(renewal, now, "verify.converged", {
-            ...{ endpoint, generation, ...provedDetail(observations, evidence) },
-          }),
-        );
-      else
-        await tx.events.append(
-          renewalEvent(renewal, now, "verify.stale", { endpoint, generation, code: errorCode, message: errorMessage }),
-        );
-    }
-    await recordDifferences(tx, { endpoints, certificate, renewalId, rounds }, now);
-    if (rounds.some(({ status }) => status.errorCode === "verify.mixed"))
-      await tx.certificates.update(certificate, { nextObservationAt: now + MIXED_LOOK_MS });
-    if (rounds.some(({ status }) => isUnanswered(status.errorCode))) await tx.deployments.inspectBy(certificate, now);
+    await recordVerified(context, tx, renewal, rounds);
     return true;
   });
   if (!recorded) return log.warn({ certificate, renewalId }, "late write refused: another worker has taken over");
-  for (const { status } of rounds) {
-    const { endpoint, generation, proved } = status;
-    if (proved) log.info({ certificate, renewalId, endpoint, generation }, "proved live");
-  }
+  logProved(context, renewal, rounds);
 }

@@ -1,7 +1,7 @@
 import type { Certificate, CertificateRecord } from "../../domain/certificate.ts";
 import { toRenewalError } from "../../domain/errors.ts";
 import type { Renewal } from "../../domain/renewal.ts";
-import type { Store } from "../../domain/store.ts";
+import { NAMES_MAX, type Store } from "../../domain/store.ts";
 import { DAY_MS, HOUR_MS } from "../../domain/time.ts";
 import { IMPORTED, type Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
@@ -29,18 +29,33 @@ type BoundContext = Pick<Context, "store" | "settings" | "log"> & {
 export async function boundInstants(context: BoundContext, signal: AbortSignal): Promise<number> {
   await context.clockGuard.check(signal);
   const { store, services } = context;
-  const latest = new Map((await store.versions.listLatest(() => {})).map((version) => [version.certificate, version]));
   await repairNumbers(context);
   const latestLookAt = context.clock.now() + Math.max(OBSERVATION_MAX_MS, 2 * context.settings.observeMs);
   await store.watched.bringForward(latestLookAt);
   await store.vantages.bringForward(latestLookAt);
   const added = await store.transaction((tx) => addMissingRecords(tx, services.certificates(), context.clock.now()));
   let corrected = added.length;
-  for (const certificate of services.certificates()) {
+  for await (const [certificate, latest] of withLatest(store, services.certificates())) {
     signal.throwIfAborted();
-    if (await attemptBound(context, certificate, latest.get(certificate.name) ?? null)) corrected += 1;
+    if (await attemptBound(context, certificate, latest)) corrected += 1;
   }
   return corrected;
+}
+
+/** Some at a time: the versions of a large fleet, with their chains, are more than a process should hold. */
+async function* withLatest(
+  store: Store,
+  certificates: readonly Certificate[],
+): AsyncGenerator<readonly [Certificate, Version | null]> {
+  for (let from = 0; from < certificates.length; from += NAMES_MAX) {
+    const part = certificates.slice(from, from + NAMES_MAX);
+    const versions = await store.versions.listLatest(
+      () => {},
+      part.map(({ name }) => name),
+    );
+    const latest = new Map(versions.map((version) => [version.certificate, version]));
+    for (const certificate of part) yield [certificate, latest.get(certificate.name) ?? null];
+  }
 }
 
 /** Before anything is compared. */

@@ -1,5 +1,6 @@
 import type { AlertState } from "../../domain/alert.ts";
 import type { AlertSettings } from "../../domain/alertSettings.ts";
+import type { Endpoint } from "../../domain/endpoint.ts";
 import { toRenewalError } from "../../domain/errors.ts";
 import { ACTIVE_STATES, type Renewal } from "../../domain/renewal.ts";
 import { NAMES_MAX } from "../../domain/store.ts";
@@ -152,9 +153,9 @@ export async function standingFaults(
     const error = selfTests[channel]?.error ?? null;
     return error === null ? [] : [[channel, `has failed its self-test: ${error}`]];
   });
-  const looking = services.certificates().flatMap(({ endpoints }) => endpoints);
+  const looking = services.certificates().flatMap(({ endpoints }) => endpoints.filter(isOfVantage));
   const watching = (services.watched?.() ?? []).map(({ endpoint }) => endpoint);
-  const endpoints = [...looking, ...watching].filter(({ vantage }) => vantage !== undefined);
+  const endpoints = [...looking, ...watching.filter(isOfVantage)];
   const beats = await store.health.beats();
   const failedPings = (heartbeat ? beats : [])
     .filter(({ stoppedAt }) => stoppedAt === null)
@@ -191,6 +192,10 @@ export async function standingFaults(
     ...(await store.peers.list()).flatMap((peer) => peerFault(peer) ?? []),
     ...(await store.horizon.list()).flatMap((entry) => horizonFault(entry, thresholds, clock.now()) ?? []),
   ];
+}
+
+function isOfVantage({ vantage }: Endpoint): boolean {
+  return vantage !== undefined;
 }
 
 function ofRenewd(

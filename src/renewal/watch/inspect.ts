@@ -4,7 +4,7 @@ import { raceAbort } from "../../domain/abort.ts";
 import type { Deployer } from "../../domain/deployer.ts";
 import type { Deployment } from "../../domain/deployment.ts";
 import { RenewalError, toRenewalError } from "../../domain/errors.ts";
-import type { ErrorCode } from "../../domain/errorTable.ts";
+import { type ErrorCode, isStoreAway } from "../../domain/errorTable.ts";
 import type { Store } from "../../domain/store.ts";
 import { MINUTE_MS } from "../../domain/time.ts";
 import { IMPORTED, type Version } from "../../domain/version.ts";
@@ -56,7 +56,9 @@ export async function inspectDue(context: Context, agentOf: readonly string[], s
 
 /** The targets whose deployer runs in this process and can be asked. */
 function inspectorsOf({ services, log }: Context, agentOf: readonly string[]): ReadonlyMap<string, Inspector> {
-  const configured = new Set(services.certificates().flatMap(({ targets }) => targets));
+  // Asked every few seconds: very many certificates share their lists.
+  const lists = new Set(services.certificates().map(({ targets }) => targets));
+  const configured = new Set([...lists].flat());
   const mine = [...configured].filter((target) =>
     agentOf.length > 0 ? agentOf.includes(target) : !services.hasAgent(target),
   );
@@ -102,7 +104,9 @@ async function inspectAlone(
   } catch (thrown) {
     if (signal.aborted) return putOff(context, row);
     const error = toRenewalError(thrown);
-    if (NO_ANSWER.has(error.code)) silent.add(target);
+    // The target was not even asked, or its answer could not be compared.
+    if (isStoreAway(error.code)) await putOff(context, row);
+    else if (NO_ANSWER.has(error.code)) silent.add(target);
     else await recordUninspected(context, row, error);
     context.log.warn({ certificate, target, err: error }, "target not inspected");
   }

@@ -44,6 +44,7 @@ const TABLES = {
   heartbeats: ["process", "role"],
   appliedConfigurations: ["id"],
   appliedCertificates: ["name"],
+  steadyParts: ["after"],
   acknowledgements: ["subject"],
   webGrants: ["digest"],
   webAnswers: ["key"],

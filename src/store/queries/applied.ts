@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
+import { sql } from "kysely";
 import { z } from "zod";
 import type { AppliedConfiguration, AppliedPage, AppliedStore } from "../../domain/applied.ts";
 import { LIMIT_KINDS } from "../../domain/budget.ts";
 import { type Certificate, KEY_TYPES } from "../../domain/certificate.ts";
 import { takingTurns } from "../../domain/turns.ts";
 import { isIntact, withSeal } from "../rowSeal.ts";
-import type { Db } from "../schema.ts";
+import { type Db, isPostgresql } from "../schema.ts";
 import type { Vault } from "../vault.ts";
 import { readJson } from "./json.ts";
 
@@ -15,8 +16,10 @@ const HEAD = 1;
 const ROWS_MAX = 500;
 
 /** Only shown, and written by renewd alone: the members that every report reads. */
-const membersJson = z.looseObject({ name: z.string(), digest: z.string(), endpoints: z.array(z.unknown()) });
+const membersJson = z.object({ name: z.string(), digest: z.string(), endpoints: z.array(z.unknown()) });
 const certificateJson = z.custom<Certificate>((value) => membersJson.safeParse(value).success);
+/** Of a column that holds texts. */
+const namesJson = z.custom<string[]>(Array.isArray);
 const limitsJson = z.object({
   keyTypes: z.array(z.enum(KEY_TYPES)).exactOptional(),
   namesMax: z.number().exactOptional(),
@@ -33,6 +36,12 @@ const headJson: z.ZodType<AppliedConfiguration> = z.object({
   appliedAt: z.number(),
   observeMs: z.number(),
   certificates: z.number(),
+  uses: z.object({
+    certificates: z.number(),
+    targets: z.array(z.string()),
+    vantages: z.array(z.string()),
+    anywhere: z.boolean(),
+  }),
   agentTargets: z.array(z.string()),
   budgets: z.array(
     z.object({
@@ -50,6 +59,7 @@ export function appliedStore(db: Db, vault: Vault): AppliedStore {
   return {
     record: (configuration, certificates) => record({ db, vault }, configuration, certificates),
     read: () => readHead({ db, vault }),
+    names: () => readNames(db),
     certificates: (page, onAltered) => readPage({ db, vault }, page, onAltered),
   };
 }
@@ -62,11 +72,24 @@ interface Access {
 async function readHead({ db, vault }: Access): Promise<AppliedConfiguration | null> {
   const row = await db.selectFrom("appliedConfigurations").selectAll().where("id", "=", HEAD).executeTakeFirst();
   if (row === undefined || !isIntact(vault, "appliedConfigurations", row)) return null;
-  const head = readJson(headJson, row.body, "applied configuration");
+  const { data: head } = headJson.safeParse(JSON.parse(row.body));
+  // A release that says less of it, or more, has written it: the planner of this one writes it again.
+  if (head === undefined) return null;
   const { fn } = db;
   const rows = await db.selectFrom("appliedCertificates").select(fn.countAll().as("count")).executeTakeFirst();
   // One that is missing is one that somebody removed.
   return Number(rows?.count) === head.certificates ? head : null;
+}
+
+/** As one text: a hundred thousand rows of one short column take most of their time to become objects. */
+async function readNames(db: Db): Promise<string[]> {
+  const name = sql.ref("name");
+  const names = isPostgresql(db)
+    ? sql<string | null>`json_agg(${name} order by ${name})::text`
+    : // SQLite would refuse all for one that holds bytes, which renewd writes nowhere here.
+      sql<string>`json_group_array(iif(typeof(${name}) = 'blob', hex(${name}), ${name}) order by ${name})`;
+  const { all } = await db.selectFrom("appliedCertificates").select(names.as("all")).executeTakeFirstOrThrow();
+  return namesJson.parse(JSON.parse(all ?? "[]"));
 }
 
 async function readPage(
@@ -74,6 +97,8 @@ async function readPage(
   { names, after, limit }: AppliedPage,
   onAltered: (name: string) => void = () => {},
 ): Promise<Certificate[]> {
+  // PostgreSQL knows no empty list.
+  if (names?.length === 0) return [];
   let query = db.selectFrom("appliedCertificates").selectAll().orderBy("name").limit(limit);
   if (names !== undefined) query = query.where("name", "in", names);
   if (after !== undefined) query = query.where("name", ">", after);

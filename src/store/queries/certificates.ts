@@ -1,48 +1,14 @@
 import type { ExpressionBuilder } from "kysely";
-import { type Certificate, type CertificateRecord, QUARANTINED } from "../../domain/certificate.ts";
-import type { ErrorCode } from "../../domain/errorTable.ts";
+import type { CertificateRecord } from "../../domain/certificate.ts";
 import type { CertificateStore } from "../../domain/store.ts";
-import { changeSealed, isIntact, SEALED, sealStored, withSeal } from "../rowSeal.ts";
+import { changeSealed, isIntact, SEALED, sealStored } from "../rowSeal.ts";
 import { atomically, type Db, type Schema } from "../schema.ts";
 import type { Vault } from "../vault.ts";
 import { claim, claimRehearsal } from "./claims.ts";
+import { changes, insert, sync } from "./configuredCertificates.ts";
 import { lookFromAll } from "./vantages.ts";
 
-/** New or changed: due now, earlier failures no longer count. */
-const resetState = (now: number) =>
-  ({
-    ...{ nextCheckAt: now, failures: 0, nextAttemptAt: null, lastErrorCode: null, lastErrorMessage: null },
-    ...{ removedAt: null },
-    ...{ nextRehearsalAt: null, rehearsalProblem: null, planFailures: 0, planErrorCode: null, planErrorMessage: null },
-  }) as const;
-
-const CRASH_LOOP: ErrorCode = "internal.crashLoop";
-
-/** For a known certificate: a quarantine ends, as the change may remove its cause. A person's pause stays. */
-function changedTo(digest: string, now: number) {
-  return (row: ExpressionBuilder<Schema, "certificates">) => {
-    const quarantined = row.and([
-      row("lastErrorCode", "=", CRASH_LOOP),
-      row("pausedReason", "like", `${QUARANTINED}%`),
-    ]);
-    const kept = <Column extends "pausedAt" | "pausedUntil" | "pausedReason">(column: Column) =>
-      row.case().when(quarantined).then(null).else(row.ref(column)).end();
-    return {
-      digest,
-      ...resetState(now),
-      pausedAt: kept("pausedAt"),
-      pausedUntil: kept("pausedUntil"),
-      pausedReason: kept("pausedReason"),
-    };
-  };
-}
-
 const PAUSE = SEALED.certificates.columns;
-
-interface Writer {
-  readonly trx: Db;
-  readonly vault: Vault;
-}
 
 /** A pause that nobody with the master key asked for keeps nothing from being renewed. */
 function toRecord(vault: Vault, row: Schema["certificates"]): CertificateRecord {
@@ -55,12 +21,10 @@ function all(vault: Vault, rows: readonly Schema["certificates"][]): Certificate
   return rows.map((row) => toRecord(vault, row));
 }
 
-/** SQLite takes 32,766 parameters in one statement. */
-const INSERT_ROWS_MAX = 1_000;
-
 export function certificateStore(db: Db, vault: Vault): Omit<CertificateStore, "lock" | "bringForward"> {
   return {
-    sync: (certificates, now) => atomically(db, (trx) => sync({ trx, vault }, certificates, now)),
+    sync: (certificates, now, names) => atomically(db, (trx) => sync({ trx, vault }, certificates, now, names)),
+    changes: (certificates) => changes(db, certificates),
     addMissing: (certificates, now) =>
       atomically(db, async (trx) => {
         const known = new Set((await trx.selectFrom("certificates").select("name").execute()).map(({ name }) => name));
@@ -173,114 +137,4 @@ function isRevoked(row: ExpressionBuilder<Schema, "certificates">) {
         ),
       ),
   );
-}
-
-/**
- * Several processes may load the same configuration at once. Every write repeats its assumption in WHERE: exactly one
- * process reports each change. Names are locked in order, so they cannot deadlock.
- */
-async function sync(
-  { trx, vault }: Writer,
-  certificates: readonly Certificate[],
-  now: number,
-): Promise<{ added: string[]; changed: string[]; removed: string[] }> {
-  const known = new Map<string, Pick<CertificateRecord, "digest" | "removedAt">>();
-  const rows = await trx.selectFrom("certificates").select(["name", "digest", "removedAt"]).execute();
-  for (const { name, digest, removedAt } of rows) known.set(name, { digest, removedAt });
-  const wanted = new Map(certificates.map(({ name, digest }) => [name, digest]));
-  const names = [...new Set([...known.keys(), ...wanted.keys()])].sort();
-  const unknown = names.filter((name) => !known.has(name));
-  const added: string[] = await insert({ trx, vault }, unknown, wanted, now);
-  const changed: string[] = [];
-  const removed: string[] = [];
-  for (const name of names) {
-    const change = difference(known.get(name), wanted.get(name));
-    const digest = wanted.get(name) ?? "";
-    if (change === "returned" && (await comeBack({ trx, vault }, name, digest, now))) added.push(name);
-    if (change === "changed" && (await renew({ trx, vault }, name, digest, now))) changed.push(name);
-    if (change === "removed" && (await remove(trx, name, now))) removed.push(name);
-  }
-  return { added: added.sort(), changed, removed };
-}
-
-function difference(
-  known: Pick<CertificateRecord, "digest" | "removedAt"> | undefined,
-  digest: string | undefined,
-): "returned" | "changed" | "removed" | null {
-  if (known === undefined) return null;
-  if (digest === undefined) return known.removedAt === null ? "removed" : null;
-  if (known.removedAt !== null) return "returned";
-  return known.digest === digest ? null : "changed";
-}
-
-/** Returns the names that were new. */
-async function insert(
-  { trx, vault }: Writer,
-  names: readonly string[],
-  wanted: ReadonlyMap<string, string>,
-  now: number,
-): Promise<string[]> {
-  const { floor } = await trx
-    .selectFrom("certificates")
-    .select((column) => column.fn.max("generationFloor").as("floor"))
-    .executeTakeFirstOrThrow();
-  // A certificate that the restored backup does not know may have been issued and deployed since the backup.
-  const fresh = {
-    pausedAt: null,
-    pausedUntil: null,
-    pausedReason: null,
-    restoredAt: null,
-    generationFloor: floor ?? 0,
-  };
-  const never = { nextObservationAt: null, expiryWarningAt: null };
-  const inserted: string[] = [];
-  for (let from = 0; from < names.length; from += INSERT_ROWS_MAX) {
-    const rows = names
-      .slice(from, from + INSERT_ROWS_MAX)
-      .map((name) => ({ name, digest: wanted.get(name) ?? "", ...resetState(now), ...fresh, ...never }))
-      .map((row) => withSeal(vault, "certificates", row));
-    const returned = await trx
-      .insertInto("certificates")
-      .values(rows)
-      .onConflict((conflict) => conflict.doNothing())
-      .returning("name")
-      .execute();
-    inserted.push(...returned.map(({ name }) => name));
-  }
-  return inserted;
-}
-
-function comeBack({ trx, vault }: Writer, name: string, digest: string, now: number): Promise<boolean> {
-  return changeSealed(trx, vault, { table: "certificates", key: { name } }, async () => {
-    const result = await trx
-      .updateTable("certificates")
-      .set(changedTo(digest, now))
-      .where("name", "=", name)
-      .where("removedAt", "is not", null)
-      .executeTakeFirst();
-    return result.numUpdatedRows === 1n;
-  });
-}
-
-function renew({ trx, vault }: Writer, name: string, digest: string, now: number): Promise<boolean> {
-  return changeSealed(trx, vault, { table: "certificates", key: { name } }, async () => {
-    const result = await trx
-      .updateTable("certificates")
-      .set(changedTo(digest, now))
-      .where("name", "=", name)
-      .where("removedAt", "is", null)
-      .where("digest", "!=", digest)
-      .executeTakeFirst();
-    return result.numUpdatedRows === 1n;
-  });
-}
-
-async function remove(trx: Db, name: string, now: number): Promise<boolean> {
-  const result = await trx
-    .updateTable("certificates")
-    .set({ removedAt: now, nextCheckAt: null })
-    .where("name", "=", name)
-    .where("removedAt", "is", null)
-    .executeTakeFirst();
-  return result.numUpdatedRows === 1n;
 }

@@ -54,25 +54,33 @@ export async function claim(
   now: number,
   leaseMs: number,
 ): Promise<HeldRenewal | null> {
-  await held.flush();
-  const locked = await lockRow(db, id);
-  if (locked === undefined || !isActive(locked.state) || !isClaimable(locked, id, now, leaseMs)) return null;
-  const { hasEnd, ...seen } = locked;
+  const locked = held.locked(id) ?? (await lockFirst(db, held, id));
+  if (locked === null) return null;
+  const { stored, row, hasEnd } = locked;
+  if (!isActive(row.state) || !isClaimable(row, id, now, leaseMs)) return null;
   // A row of before, put back after its end, has the seal that it had then: what it asked for was done.
-  if (!isIntact(vault, "renewals", seen) || (isTrue(hasEnd) && (await hasEnded(db, { dialect, vault }, id)))) {
+  if (!isIntact(vault, "renewals", stored) || (hasEnd && (await hasEnded(db, { dialect, vault }, id)))) {
     held.forget(id);
-    await cancelAltered(db, seen, now);
+    await cancelAltered(db, stored, now);
     return null;
   }
-  const { fence, openClaims } = seen;
+  const { fence, openClaims } = row;
   const leaseUntil = now + leaseMs;
-  held.keep(seen);
   held.change(id, fence, { fence: fence + 1, openClaims: openClaims + 1, leaseUntil, nextActionAt: leaseUntil });
   return held.get(id);
 }
 
+async function lockFirst(db: Db, held: HeldRenewals, id: string): Promise<ReturnType<HeldRenewals["locked"]>> {
+  await held.flush();
+  const locked = await lockRow(db, id);
+  if (locked === undefined) return null;
+  const { hasEnd, ...seen } = locked;
+  held.keep(seen, isTrue(hasEnd));
+  return held.locked(id);
+}
+
 /** SQLite has no boolean. */
-function isTrue(value: unknown): boolean {
+export function isTrue(value: unknown): boolean {
   return value === true || value === 1;
 }
 

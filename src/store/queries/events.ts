@@ -19,8 +19,8 @@ import { detailJson, readJson } from "./json.ts";
 
 /** An arbitrary constant: the advisory lock that makes appends wait for each other. */
 const APPEND_LOCK = 7_236_883;
-/** SQLite takes 32,766 parameters in one statement; a first configuration writes one event per certificate. */
-const INSERT_ROWS_MAX = 1_000;
+/** A first configuration writes one event per certificate. A longer statement is prepared each time (keptPlans.ts). */
+const INSERT_ROWS_MAX = 100;
 
 /** Events of a transaction, written at its end. */
 export interface EventOutbox {

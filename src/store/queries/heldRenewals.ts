@@ -17,6 +17,8 @@ const SEALED_COLUMNS: readonly string[] = SEALED.renewals.columns;
 interface Held {
   /** As it is in the database. */
   stored: HeldRenewal;
+  /** An event says that it has ended, perhaps a forged one; null: nobody asked. */
+  readonly hasEnd: boolean | null;
   /** With what this transaction changes. */
   row: HeldRenewal;
 }
@@ -29,6 +31,8 @@ interface Held {
  */
 export class HeldRenewals {
   readonly #held = new Map<string, Held>();
+  /** Those of them that may differ from what is in the database: a transaction may hold very many. */
+  readonly #changed = new Set<Held>();
   readonly #db: Db;
   readonly #vault: Vault;
 
@@ -41,11 +45,18 @@ export class HeldRenewals {
     return this.#held.get(id)?.row ?? null;
   }
 
+  /** As `lockRow` gave it; null: it was not locked. */
+  locked(id: string): (Pick<Held, "stored" | "row"> & { readonly hasEnd: boolean }) | null {
+    const held = this.#held.get(id);
+    return held === undefined || held.hasEnd === null ? null : { ...held, hasEnd: held.hasEnd };
+  }
+
   /** The row as the database keeps it. */
-  keep(row: HeldRenewal): void {
+  keep(row: HeldRenewal, hasEnd: boolean | null = this.#held.get(row.id)?.hasEnd ?? null): void {
     if (!this.#db.isTransaction) return;
     const stored = { ...row, ...storable(row) };
-    this.#held.set(row.id, { stored, row: stored });
+    this.forget(row.id);
+    this.#held.set(row.id, { stored, row: stored, hasEnd });
   }
 
   /** Compare-and-set on the fence. Null: the row is not held. */
@@ -54,15 +65,18 @@ export class HeldRenewals {
     if (held === undefined) return null;
     if (held.row.fence !== fence) return false;
     held.row = { ...held.row, ...storable(patch) };
+    this.#changed.add(held);
     return true;
   }
 
   forget(id: string): void {
+    const held = this.#held.get(id);
+    if (held !== undefined) this.#changed.delete(held);
     this.#held.delete(id);
   }
 
   async flush(): Promise<void> {
-    for (const held of this.#held.values()) {
+    for (const held of this.#changed) {
       const { stored, row } = held;
       const before: Readonly<Record<string, unknown>> = { ...stored };
       const changed = Object.fromEntries(Object.entries(row).filter(([column, value]) => value !== before[column]));

@@ -14,16 +14,6 @@ import { evidenceJson, observationJson, readJson } from "./json.ts";
 export function observationStore(db: Db, vault: Vault): ObservationStore {
   const statuses = () => db.selectFrom("endpointStatuses").selectAll().orderBy("certificate").orderBy("endpoint");
   const observations = () => db.selectFrom("observations").selectAll().orderBy("endpoint").orderBy("address");
-  const observed = (rows: readonly Schema["observations"][]): ObservedAddress[] =>
-    readEach(
-      rows.filter((row) => isIntact(vault, "observations", row)),
-      ({ certificate, endpoint, address, body, evidence }) => ({
-        certificate,
-        endpoint,
-        observation: readJson(observationJson, body, `observation of ${endpoint} at ${address}`),
-        evidence: evidence === null ? null : readJson(evidenceJson, evidence, `evidence of ${endpoint} at ${address}`),
-      }),
-    );
   return {
     record: (status, observations, evidence = new Map()) =>
       atomically(db, (trx) => record({ trx, vault }, status, observations, evidence)),
@@ -55,11 +45,11 @@ export function observationStore(db: Db, vault: Vault): ObservationStore {
       );
     },
     async observations(certificate) {
-      return observed(await observations().where("certificate", "=", certificate).execute());
+      return observedAt(vault, await observations().where("certificate", "=", certificate).execute());
     },
     async allObservations(names) {
       const query = observations();
-      return observed(await (names === undefined ? query : query.where("certificate", "in", names)).execute());
+      return observedAt(vault, await (names === undefined ? query : query.where("certificate", "in", names)).execute());
     },
   };
 }
@@ -96,6 +86,20 @@ async function record(
       .values(withSeal(vault, "observations", seen))
       .execute();
   }
+}
+
+export const OBSERVATION_COLUMNS = ["certificate", "endpoint", "address", "body", "evidence", "seal"] as const;
+
+export function observedAt(vault: Vault, rows: readonly Schema["observations"][]): ObservedAddress[] {
+  return readEach(
+    rows.filter((row) => isIntact(vault, "observations", row)),
+    ({ certificate, endpoint, address, body, evidence }) => ({
+      certificate,
+      endpoint,
+      observation: readJson(observationJson, body, `observation of ${endpoint} at ${address}`),
+      evidence: evidence === null ? null : readJson(evidenceJson, evidence, `evidence of ${endpoint} at ${address}`),
+    }),
+  );
 }
 
 export const STATUS_COLUMNS = [

@@ -1,8 +1,8 @@
-import type { Selectable } from "kysely";
+import type { Selectable, Updateable } from "kysely";
 import type { RenewalInfoRecord } from "../../domain/renewalInfo.ts";
 import type { RenewalInfoStore } from "../../domain/store.ts";
-import { isIntact, SEALED, sealReturned, sealStored, withSeal } from "../rowSeal.ts";
-import { atomically, type Db, type Schema } from "../schema.ts";
+import { isIntact, SEALED, sealReturned, withSeal } from "../rowSeal.ts";
+import { atomically, type Db, isPostgresql, type Schema } from "../schema.ts";
 import type { Vault } from "../vault.ts";
 
 /** What the CA said; it was never asked. */
@@ -29,10 +29,18 @@ export function renewalInfoStore(db: Db, vault: Vault): RenewalInfoStore {
     (await query.execute()).map(toRecord);
   const find = (from: Db, certificate: string) =>
     from.selectFrom("renewalInfos").selectAll().where("certificate", "=", certificate).executeTakeFirst();
-  /** What an altered row must not pass on to what renewd writes there. */
-  const unlessIntact = async (trx: Db, certificate: string): Promise<Partial<typeof NOTHING>> => {
-    const row = await find(trx, certificate);
-    return row === undefined || isIntact(vault, "renewalInfos", row) ? {} : NOTHING;
+  const write = async (
+    to: Db,
+    { certificate, generation }: Pick<RenewalInfoRecord, "certificate" | "generation">,
+    columns: Updateable<Schema["renewalInfos"]>,
+  ): Promise<boolean> => {
+    const result = await to
+      .updateTable("renewalInfos")
+      .set({ generation, ...columns })
+      .where("certificate", "=", certificate)
+      .where("generation", "=", generation)
+      .executeTakeFirst();
+    return result.numUpdatedRows === 1n;
   };
   return {
     watch: (certificate, generation, now) =>
@@ -64,20 +72,18 @@ export function renewalInfoStore(db: Db, vault: Vault): RenewalInfoStore {
     },
     due: (now, limit) => all(dueRenewalInfos(db, now, limit)),
     async update(certificate, generation, patch) {
-      const write = async (to: Db, known: Partial<typeof NOTHING> = {}): Promise<boolean> => {
-        const result = await to
-          .updateTable("renewalInfos")
-          .set({ generation, ...known, ...patch })
-          .where("certificate", "=", certificate)
-          .where("generation", "=", generation)
-          .executeTakeFirst();
-        return result.numUpdatedRows === 1n;
-      };
-      if (!Object.keys(patch).some((column) => SEALED_COLUMNS.has(column))) return write(db);
+      const of = { certificate, generation };
+      if (!Object.keys(patch).some((column) => SEALED_COLUMNS.has(column))) return write(db, of, patch);
       return atomically(db, async (trx) => {
-        const written = await write(trx, await unlessIntact(trx, certificate));
-        if (written) await sealStored(trx, vault, "renewalInfos", { certificate });
-        return written;
+        // Locked, so that the seal is over the row that is written. An SQLite transaction is the only writer.
+        const query = trx.selectFrom("renewalInfos").selectAll().where("certificate", "=", certificate);
+        const before = await (isPostgresql(trx) ? query.forUpdate() : query).executeTakeFirst();
+        if (before?.generation !== generation) return false;
+        // An altered row must not pass on what it holds.
+        const known = isIntact(vault, "renewalInfos", before) ? {} : NOTHING;
+        const given = Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined));
+        const { seal } = withSeal(vault, "renewalInfos", { ...before, ...known, ...given });
+        return write(trx, of, { ...known, ...given, seal });
       });
     },
   };

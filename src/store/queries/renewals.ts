@@ -1,13 +1,14 @@
 import { RenewalError } from "../../domain/errors.ts";
 import type { OrderState } from "../../domain/issuer.ts";
+import type { Renewal } from "../../domain/renewal.ts";
 import { Secret } from "../../domain/secret.ts";
 import type { RenewalStore } from "../../domain/store.ts";
 import { patchSealed, SEALED, withSeal } from "../rowSeal.ts";
 import { atomically, type Db, type Dialect } from "../schema.ts";
 import { recordIdentity, type Vault } from "../vault.ts";
-import { claim, lockRow } from "./claimRenewal.ts";
+import { claim, isTrue, lockRow } from "./claimRenewal.ts";
 import { asRenewal, type HeldRenewal, HeldRenewals, ORDER_COLUMNS, type OrderColumn } from "./heldRenewals.ts";
-import { planningFacts, renewalFacts } from "./renewalFacts.ts";
+import { deployFacts, planningFacts, renewalFacts } from "./renewalFacts.ts";
 import { dueRenewals, IS_ACTIVE, listRenewals, RENEWAL_COLUMNS } from "./renewalLists.ts";
 
 const SEALED_COLUMNS: ReadonlySet<string> = new Set(SEALED.renewals.columns);
@@ -46,8 +47,8 @@ export function renewalStore(
       if (known !== null) return asRenewal(known);
       const row = await lockRow(db, id);
       if (row === undefined) return null;
-      const { hasEnd: _, ...kept } = row;
-      held.keep(kept);
+      const { hasEnd, ...kept } = row;
+      held.keep(kept, isTrue(hasEnd));
       return asRenewal(kept);
     },
     async active(certificate) {
@@ -58,7 +59,8 @@ export function renewalStore(
         .where(IS_ACTIVE);
       return (await query.executeTakeFirst()) ?? null;
     },
-    facts: ({ certificate, generation }) => renewalFacts(db, vault, certificate, generation),
+    facts: (renewal) => renewalFacts(db, vault, renewal),
+    deployFacts: (renewal) => deployFacts(db, vault, renewal),
     planningFacts: async (certificate) => planningFacts(await upToDate(), { dialect, vault }, certificate),
     list: async (filter) => listRenewals(await upToDate(), filter),
     async lastOf(names) {
@@ -148,9 +150,14 @@ async function occupy(trx: Db, scope: string, id: string, now: number): Promise<
     .onConflict((conflict) => conflict.doNothing())
     .executeTakeFirst();
   if (taken.numInsertedOrUpdatedRows === 1n) return null;
-  const row = await trx.selectFrom("orderScopes").select("renewalId").where("scope", "=", scope).executeTakeFirst();
+  const row = await trx
+    .selectFrom("orderScopes")
+    .leftJoin("renewals", "id", "renewalId")
+    .select(["renewalId", "state", "leaseUntil", "retryAt"])
+    .where("scope", "=", scope)
+    .executeTakeFirst();
   if (row === undefined || row.renewalId === id) return null;
-  if (await isOrdering(trx, row.renewalId, now)) return row.renewalId;
+  if (isOrdering(row, now)) return row.renewalId;
   // Compare-and-set: of two that find it free, one gets it.
   const won = await trx
     .updateTable("orderScopes")
@@ -162,14 +169,12 @@ async function occupy(trx: Db, scope: string, id: string, now: number): Promise<
 }
 
 /** A renewal that waits for its back-off must not block the renewal of the other key type. */
-async function isOrdering(trx: Db, id: string, now: number): Promise<boolean> {
-  const holder = await trx
-    .selectFrom("renewals")
-    .select(["state", "leaseUntil", "retryAt"])
-    .where("id", "=", id)
-    .executeTakeFirst();
-  if (holder === undefined || (holder.state !== "planned" && holder.state !== "issuing")) return false;
-  return (holder.leaseUntil ?? 0) > now || (holder.retryAt ?? 0) <= now;
+function isOrdering(
+  { state, leaseUntil, retryAt }: { readonly [Column in "state" | "leaseUntil" | "retryAt"]: Renewal[Column] | null },
+  now: number,
+): boolean {
+  if (state !== "planned" && state !== "issuing") return false;
+  return (leaseUntil ?? 0) > now || (retryAt ?? 0) <= now;
 }
 
 /** The columns to write. */

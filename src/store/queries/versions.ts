@@ -1,5 +1,6 @@
-import { type Selectable, sql } from "kysely";
+import { type ExpressionBuilder, type Selectable, sql } from "kysely";
 import { RenewalError } from "../../domain/errors.ts";
+import type { Secret } from "../../domain/secret.ts";
 import type { VersionStore } from "../../domain/store.ts";
 import type { Version } from "../../domain/version.ts";
 import { readLeaf } from "../../x509/leaf.ts";
@@ -79,23 +80,20 @@ export function versionStore(db: Db, dialect: Dialect, vault: Vault): VersionSto
     },
     async listLatest(onUnreadable, names) {
       const asked = names === undefined ? select(db) : select(db).where("certificate", "in", names);
-      const rows = await asked
-        .where((row) =>
-          row("generation", "=", (inner) =>
-            inner
-              .selectFrom("versions as other")
-              .select((other) => other.fn.max("other.generation").as("generation"))
-              .whereRef("other.certificate", "=", "versions.certificate"),
-          ),
-        )
-        .orderBy("certificate")
-        .execute();
+      const rows = await asked.where(isLatest).orderBy("certificate").execute();
       return readEach(
         rows,
         (row) => toVersion(vault, row),
         ({ certificate, generation }, { message }) => onUnreadable?.({ certificate, generation, message }),
       );
     },
+    origins: () =>
+      db
+        .selectFrom("versions")
+        .select(["certificate", "generation", "issuer", "directory"])
+        .where(isLatest)
+        .orderBy("certificate")
+        .execute(),
     async insert(version, privateKey) {
       const sealedKey = vault.seal(versionKeyIdentity(version.certificate, version.generation), privateKey);
       await db
@@ -110,14 +108,7 @@ export function versionStore(db: Db, dialect: Dialect, vault: Vault): VersionSto
         .where("certificate", "=", certificate)
         .where("generation", "=", generation)
         .executeTakeFirst();
-      if (row === undefined)
-        throw new RenewalError("internal.bug", `there is no generation ${generation} of certificate ${certificate}`);
-      if (row.sealedKey === ERASED)
-        throw new RenewalError(
-          "request.invalid",
-          `the private key of generation ${generation} of ${certificate} was erased after it expired`,
-        );
-      return vault.open(versionKeyIdentity(certificate, generation), row.sealedKey);
+      return openKey(vault, { certificate, generation, sealedKey: row?.sealedKey ?? null });
     },
     async bySerial(serial) {
       const row = await select(db)
@@ -144,6 +135,15 @@ export function versionStore(db: Db, dialect: Dialect, vault: Vault): VersionSto
         await mark("verifiedAt", certificate, generation, at);
     },
   };
+}
+
+function isLatest(row: ExpressionBuilder<Schema, "versions">) {
+  return row("generation", "=", (inner) =>
+    inner
+      .selectFrom("versions as other")
+      .select((other) => other.fn.max("other.generation").as("generation"))
+      .whereRef("other.certificate", "=", "versions.certificate"),
+  );
 }
 
 function columnsOf(version: Version): Omit<Row, "seal"> {
@@ -188,6 +188,22 @@ export function versionKeyIdentity(certificate: string, generation: number): str
   return recordIdentity("version", certificate, generation, "key");
 }
 
+/** `sealedKey` null: there is no such version. */
+export function openKey(
+  vault: Vault,
+  { certificate, generation, sealedKey }: VersionKey & { readonly sealedKey: string | null },
+): Secret {
+  if (sealedKey === null)
+    throw new RenewalError("internal.bug", `there is no generation ${generation} of certificate ${certificate}`);
+  if (sealedKey === ERASED)
+    throw new RenewalError(
+      "request.invalid",
+      `the private key of generation ${generation} of ${certificate} was erased after it expired`,
+    );
+  return vault.open(versionKeyIdentity(certificate, generation), sealedKey);
+}
+
+type VersionKey = Pick<Version, "certificate" | "generation">;
 type Row = Omit<Selectable<Schema["versions"]>, "sealedKey">;
 
 /**

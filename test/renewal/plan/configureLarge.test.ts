@@ -2,6 +2,7 @@ import { StatementSync } from "node:sqlite";
 import { afterEach, expect, test, vi } from "vitest";
 import type { Store } from "../../../src/domain/store.ts";
 import { configure } from "../../../src/renewal/plan/configure.ts";
+import { isFirstRun } from "../../../src/renewal/plan/firstRun.ts";
 import { boundInstants } from "../../../src/renewal/watch/boundInstants.ts";
 import { modelCertificate, Workbench } from "../../support/model/workbench.ts";
 
@@ -36,11 +37,33 @@ test("a reload that changes nothing reads no deployment and writes none", async 
   expect(await bench.store.deployments.listAll()).toEqual(before);
 });
 
+test("neither a start that changes nothing nor the hourly check reads the latest versions of all at once", async () => {
+  await using bench = await Workbench.open([modelCertificate("www", {}), modelCertificate("api", {})]);
+  await bench.begin();
+  await bench.work();
+  const asked: (readonly string[] | undefined)[] = [];
+  const store: Store = {
+    ...bench.store,
+    versions: {
+      ...bench.store.versions,
+      listLatest: async (onUnreadable, names) => {
+        asked.push(names);
+        return bench.store.versions.listLatest(onUnreadable, names);
+      },
+    },
+  };
+  expect(await isFirstRun({ store })).toBe(false);
+  await configure({ ...bench.context, store }, NEVER);
+  expect(asked).toEqual([]);
+  await boundInstants({ ...bench.context, store }, NEVER);
+  expect(asked).toEqual([["www", "api"]]);
+});
+
 function many(count: number) {
   return Array.from({ length: count }, (_, index) => modelCertificate(`c${index}`));
 }
 
-test("a first configuration asks the database as often for 400 certificates as for 40", async () => {
+test("a first configuration asks the database twice more for each further hundred of certificates, and no more", async () => {
   const asked: number[] = [];
   for (const count of [40, 400]) {
     await using bench = await Workbench.open(many(count));
@@ -51,8 +74,37 @@ test("a first configuration asks the database as often for 400 certificates as f
     expect(await bench.store.certificates.list()).toHaveLength(count);
     expect(await bench.store.events.list({ types: ["certificate.configured"], limit: 1_000 })).toHaveLength(count);
   }
-  expect(asked[0]).toBeGreaterThan(0);
-  expect(asked[1]).toBe(asked[0]);
+  const [few = 0, most] = asked;
+  expect(few).toBeGreaterThan(0);
+  // They and their events, a hundred rows a statement: one each for 40, four for 400.
+  expect(most).toBe(few + 2 * 3);
+});
+
+test("a large first configuration is written in parts, and a process that ended between them is followed by the next", async () => {
+  const count = 2_200;
+  await using bench = await Workbench.open(many(count));
+  const ended = new AbortController();
+  const configuredIn: number[] = [];
+  const watched: Store = {
+    ...bench.store,
+    transaction: async (work) => {
+      const before = (await bench.store.certificates.list()).length;
+      const result = await bench.store.transaction(work);
+      configuredIn.push((await bench.store.certificates.list()).length - before);
+      ended.abort();
+      return result;
+    },
+  };
+  await expect(configure({ ...bench.context, store: watched }, ended.signal)).rejects.toThrow("aborted");
+  expect(configuredIn).toEqual([1_000]);
+  await configure(bench.context, NEVER);
+  expect(await bench.store.certificates.list()).toHaveLength(count);
+  const events = await bench.store.events.list({ types: ["certificate.configured"], limit: 2 * count });
+  expect(events.map(({ certificate }) => certificate).sort()).toEqual(
+    many(count)
+      .map(({ name }) => name)
+      .sort(),
+  );
 });
 
 test("what left targets still hold is read once, however many certificates leave the configuration", async () => {

@@ -137,7 +137,7 @@ describe("a certificate with `mode: observe`", () => {
     expect(certificates.find(({ certificate }) => certificate === "www")).toMatchObject({
       heldBy: "observed",
       detail: expect.stringMatching(
-        /^observed only: `renewd import www` takes over the pair in use, and then set `mode:/,
+        /^observed only: `renewd import www --certificate FILE --key FILE` takes over the pair in use, and then set `mode:/,
       ),
     });
   });

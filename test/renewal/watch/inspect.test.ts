@@ -168,6 +168,20 @@ describe("inspecting targets", () => {
     expect(first?.deployedGeneration, "nothing is known, so nothing is deployed again").toBe(1);
   });
 
+  it("that a database without a free connection keeps from being done is no fault of the target, and done soon", async () => {
+    await using fleet = await Workbench.open([modelCertificate("www", { targets: ["a"] })]);
+    await fleet.begin();
+    await fleet.work();
+    const { store } = fleet;
+    const latest = (): Promise<never> =>
+      Promise.reject(new RenewalError("store.unavailable", "too many clients already"));
+    await inspectLater({ ...fleet.context, store: { ...store, versions: { ...store.versions, latest } } }, [], fleet);
+    const [row] = await store.deployments.list("www");
+    expect(row?.inspectionProblem).toBeNull();
+    fleet.now += 60_000;
+    expect(await inspectDue(fleet.context, [], NO_SIGNAL)).toBe(1);
+  });
+
   it("is done by the agent of a target, and by nobody else", async () => {
     const services = { ...bench.context.services, hasAgent: (name: string) => name === "a" };
     const before = [target("a").inspections, target("b").inspections];

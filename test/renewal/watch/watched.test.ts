@@ -1,5 +1,5 @@
 // Endpoints of certificates that somebody else renews, at real TLS servers.
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { afterAll, beforeAll, beforeEach, expect, it, onTestFinished } from "vitest";
 import { addressGate, parseNetwork } from "../../../src/domain/addressRange.ts";
 import { NOBODY } from "../../../src/domain/responsibility.ts";
@@ -262,7 +262,13 @@ it("calls nothing good at which nobody looks any more, and says so in status and
 });
 
 it("takes its time from those that never answer, and from nobody else", async () => {
-  const silent = await startTcpServer(() => {});
+  const waiting = new Set<Socket>();
+  let together = 0;
+  const silent = await startTcpServer((client) => {
+    waiting.add(client);
+    together = Math.max(together, waiting.size);
+    client.once("close", () => waiting.delete(client));
+  });
   onTestFinished(() => silent[Symbol.asyncDispose]());
   const { port } = await serve({ pairs: [(await leafFor([NAME], -10, 80)).chained] });
   const many = Array.from({ length: 40 }, (_, i) => {
@@ -270,10 +276,9 @@ it("takes its time from those that never answer, and from nobody else", async ()
     return watchDefinition(`a-${i}`, { sni: NAME, host: `a-${i}.example`, ...to });
   });
   await watch(...many);
-  const started = performance.now();
   expect(await look("a-0")).toMatchObject({ state: "unreachable", problem: { code: "verify.timeout" } });
-  // One after another the silent ones alone would take as many limits.
-  expect(performance.now() - started).toBeLessThan(20 * SILENT_MS);
+  // One after another the silent ones alone would take as many limits. A busy machine takes longer for everything.
+  expect(together).toBeGreaterThan(1);
   const states = Object.groupBy(await estate.bench.store.watched.list(), ({ look: seen }) => seen?.state ?? "unseen");
   expect([states.good?.length, states.unreachable?.length]).toEqual([20, 20]);
 });
