@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 /** Those who ask together ask within this time, and share a reading. */
 const GATHER_MS = 5;
 /** From one reading to the next, in the long run. One who asks alone, or a few, wait for nothing. */
-const INTERVAL_MS = 250;
+const INTERVAL_MS = 200;
 const AT_ONCE = 10;
 /** What a reading takes grows with the machine's sockets and processes: for half of the time it pauses. */
 const PAUSE_SHARE = 2;
@@ -58,5 +58,23 @@ export function sharedReading<T>(read: () => Promise<T>, pace: Pace = createPace
     next = mine;
     last = mine;
     return mine;
+  };
+}
+
+/** For what changes only now and then: who asks within `keepMs` shares a reading. One that fails is not kept. */
+export function keptReading<T>(
+  keepMs: number,
+  read: () => Promise<T>,
+  now: () => number = () => performance.now(),
+): () => Promise<T> {
+  let last: { readonly at: number; readonly reading: Promise<T> } | null = null;
+  return () => {
+    if (last !== null && now() - last.at < keepMs) return last.reading;
+    const mine = { at: now(), reading: read() };
+    last = mine;
+    mine.reading.catch(() => {
+      if (last === mine) last = null;
+    });
+    return mine.reading;
   };
 }

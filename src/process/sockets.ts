@@ -1,14 +1,15 @@
 // Sockets of this machine's network namespace and the processes that hold them, as /proc tells (proc(5)).
-import { readdirSync, readlinkSync } from "node:fs";
-import { open, readFile } from "node:fs/promises";
+import { closeSync, openSync, readdirSync, readlinkSync, readSync } from "node:fs";
 import { isIPv6, SocketAddress } from "node:net";
 import { endianness } from "node:os";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { readProc } from "./procFile.ts";
 
 /** The kernel's numbers (include/net/tcp_states.h). A UDP socket that waits for anybody is "closed". */
 export const ESTABLISHED = "01";
 export const LISTENING = "0A";
 export const UNCONNECTED = "07";
+const SHOWN = [ESTABLISHED, LISTENING, UNCONNECTED].join("|");
 
 export interface SocketEntry {
   /** As Node writes it, an IPv4 address that is mapped into IPv6 as IPv4. */
@@ -49,16 +50,21 @@ export async function tcpSockets(): Promise<TcpSockets | null> {
   return four === null || six === null ? null : (port) => [...parseSockets(four, port), ...parseSockets(six, port)];
 }
 
-/** null: too long, or not readable. A kernel without IPv6 has an empty table of it. */
+/**
+ * null: too long, or not readable. A kernel without IPv6 has an empty table of it. The kernel gives a page of rows at a
+ * time: read asynchronously, each one would wait for a turn of a busy process, and all together for a tenth of a second.
+ */
 async function readTable(path: string): Promise<string | null> {
+  const turn = takingTurns();
   try {
-    await using file = await open(path);
+    using file = openToRead(path);
     const buffer = Buffer.allocUnsafe(READ_BYTES);
     let text = "";
     for (;;) {
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
-      if (bytesRead === 0) return text;
-      text += buffer.toString("latin1", 0, bytesRead);
+      await turn();
+      const bytes = readSync(file.fd, buffer);
+      if (bytes === 0) return text;
+      text += buffer.toString("latin1", 0, bytes);
       if (text.length > TABLE_BYTES_MAX) return null;
     }
   } catch (error) {
@@ -66,11 +72,25 @@ async function readTable(path: string): Promise<string | null> {
   }
 }
 
-/** `text`: a table as in /proc/net/tcp. */
+function takingTurns(): () => Promise<void> {
+  let endsAt = performance.now() + TURN_MS;
+  return async () => {
+    if (performance.now() < endsAt) return;
+    await nextTurn();
+    endsAt = performance.now() + TURN_MS;
+  };
+}
+
+function openToRead(path: string): Disposable & { readonly fd: number } {
+  const fd = openSync(path, "r");
+  return { fd, [Symbol.dispose]: () => closeSync(fd) };
+}
+
+/** `text`: a table as in /proc/net/tcp. Without those that are closing, of which a busy server leaves thousands. */
 export function parseSockets(text: string, port: number): SocketEntry[] {
   const own = port.toString(16).toUpperCase().padStart(4, "0");
   const row = new RegExp(
-    `^ *\\d+: ([0-9A-F]+):${own} ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]{2}) \\S+ \\S+ \\S+ +\\d+ +\\d+ (\\d+) `,
+    `^ *\\d+: ([0-9A-F]+):${own} ([0-9A-F]+):([0-9A-F]{4}) (${SHOWN}) \\S+ \\S+ \\S+ +\\d+ +\\d+ (\\d+) `,
     "gm",
   );
   const sockets = Array.from(text.matchAll(row), ([, local = "", peer = "", peerPort = "", state = "", inode]) => ({
@@ -146,15 +166,12 @@ export function processes(): readonly number[] {
 
 /** Which processes hold each socket. null: this user may not see all of them. */
 export async function socketHolders(): Promise<ReadonlyMap<number, readonly number[]> | null> {
-  if (await hidesProcesses()) return null;
+  if (hidesProcesses()) return null;
   const holders = new Map<number, number[]>();
   let files = 0;
-  let turnEndsAt = performance.now() + TURN_MS;
+  const turn = takingTurns();
   for (const pid of processes()) {
-    if (performance.now() > turnEndsAt) {
-      await nextTurn();
-      turnEndsAt = performance.now() + TURN_MS;
-    }
+    await turn();
     try {
       const directory = `/proc/${pid}/fd`;
       const open = readdirSync(directory);
@@ -170,9 +187,9 @@ export async function socketHolders(): Promise<ReadonlyMap<number, readonly numb
 }
 
 /** proc(5): `hidepid` leaves out the processes of other users. */
-async function hidesProcesses(): Promise<boolean> {
-  const mounts = await readFile("/proc/self/mountinfo", "utf8").catch(() => null);
-  return mounts === null || / \/proc .* - proc .*\bhidepid=(?!0|off)/.test(mounts);
+function hidesProcesses(): boolean {
+  const mounts = readProc("/proc/self/mountinfo");
+  return mounts === "" || / \/proc .* - proc .*\bhidepid=(?!0|off)/.test(mounts);
 }
 
 /** It ended meanwhile. */

@@ -38,8 +38,9 @@ export interface Neighbours {
   /**
    * Whether the process holds the other end of an open connection. Nothing that stands between passes for it: not a
    * proxy, which holds the other end itself, and no translation of addresses, after which that end has other ones.
+   * `signal` aborts when this process closes the connection: what the kernel says of it then counts for nothing.
    */
-  holdsOtherEnd(pid: number, ends: Ends): Promise<boolean>;
+  holdsOtherEnd(pid: number, ends: Ends, signal?: AbortSignal): Promise<boolean>;
   /** Connections to the place in the last ten seconds whose other end the process held; 0 for so long after one that it did not. */
   attested(pid: number, place: Place): number;
 }
@@ -92,8 +93,9 @@ export function createNeighbours(
       shared.verdicts.set(key, verdict);
       return (await verdict) && !attestations.isSuspect(key);
     },
-    async holdsOtherEnd(pid, ends) {
+    async holdsOtherEnd(pid, ends, signal) {
       const { sockets, own } = await look();
+      if (signal?.aborted) return false;
       const held = own(pid);
       if (sockets === null || held === null) return false;
       const otherEnd = otherEndOf(ends, sockets(ends.remotePort));

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { createPace, sharedReading } from "../../src/process/sharedReading.ts";
+import { createPace, keptReading, sharedReading } from "../../src/process/sharedReading.ts";
 
 /** A clock that stands still, but for what readings take. */
 function machine(readingMs: number) {
@@ -45,7 +45,7 @@ it("goes on after a reading that failed", async () => {
 });
 
 it.each([
-  [9, "four times a second", 40],
+  [9, "five times a second", 50],
   [200, "for half of the time", 25],
 ])(
   "waits for nothing where few ask; where many do, readings of %i ms are made %s at most",
@@ -74,4 +74,21 @@ it("waits for a second at most, however long a reading takes", async () => {
   const { pace, read } = machine(50_000);
   await read();
   expect(pace.waitMs()).toBe(1_000);
+});
+
+it("keeps a reading for those who ask within its time, and none that failed", async () => {
+  let [now, begun, fails] = [0, 0, true];
+  const reading = async () => {
+    begun += 1;
+    if (fails) throw new Error("unreadable");
+    return begun;
+  };
+  const read = keptReading(100, reading, () => now);
+  await expect(Promise.all([read(), read()])).rejects.toThrow("unreadable");
+  fails = false;
+  expect(await Promise.all([read(), read()])).toEqual([2, 2]);
+  now = 99;
+  expect(await read()).toBe(2);
+  now = 100;
+  expect(await read()).toBe(3);
 });

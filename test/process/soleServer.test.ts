@@ -154,20 +154,21 @@ it("reads the kernel's tables", () => {
     "   0: 0100007F:01BB 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4116514 1 0 100 0 1 10 0",
     "  17: 0100007F:01BB 0100007F:9C40 01 00000000:00000000 00:00000000 00000000   106        0 4116515 1 0 20 4 1 10 -1",
     "  18: 0100007F:9C40 0100007F:01BB 01 00000000:00000000 00:00000000 00000000     0        0 4116516 1 0 20 4 1 10 -1",
-    "   1: 0000000000000000FFFF00000100007F:01BB 0000000000000000FFFF00000200007F:9C41 06 00000000:00000000 03:00001769 00000000 0 0 0 3 0",
+    "   1: 0000000000000000FFFF00000100007F:01BB 0000000000000000FFFF00000200007F:9C41 01 00000000:00000000 00:00000000 00000000 0 0 78 1 0",
+    "  19: 0100007F:01BB 0100007F:9C42 06 00000000:00000000 03:00001769 00000000 0 0 0 3 0",
     "   2: B80D0120000000000000000007000000:01BB 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 77 1 0",
   ].join("\n");
   expect(parseSockets(table, 443)).toEqual([
     { address: "127.0.0.1", peer: "0.0.0.0", peerPort: 0, state: LISTENING, inode: 4_116_514 },
     { address: "127.0.0.1", peer: "127.0.0.1", peerPort: 40_000, state: ESTABLISHED, inode: 4_116_515 },
+    { address: "127.0.0.1", peer: "127.0.0.2", peerPort: 40_001, state: ESTABLISHED, inode: 78 },
     { address: "2001:db8::7", peer: "::", peerPort: 0, state: LISTENING, inode: 77 },
-    { address: "127.0.0.1", peer: "127.0.0.2", peerPort: 40_001, state: "06", inode: 0 },
   ]);
 });
 
 it("knows the other end of a connection to this machine, but not of one that a balancer takes", async () => {
   await using stack = new AsyncDisposableStack();
-  const { holdsOtherEnd } = createNeighbours();
+  const { holdsOtherEnd, attested } = createNeighbours();
   const accepted: Socket[] = [];
   const server = stack.use(await listening(createServer((socket) => void accepted.push(socket))));
   stack.defer(() => {
@@ -180,7 +181,13 @@ it("knows the other end of a connection to this machine, but not of one that a b
   const ends = { localAddress, localPort, remoteAddress, remotePort };
   expect(await holdsOtherEnd(process.pid, ends)).toBe(true);
   expect(await holdsOtherEnd(process.ppid, ends)).toBe(false);
-  expect(await holdsOtherEnd(process.pid, { ...ends, localPort: await freePort() })).toBe(false);
+  const place = { address: remoteAddress, port: remotePort };
+  const elsewhere = { ...ends, localPort: await freePort() };
+  // What renewd closes itself says nothing of who answers there.
+  expect(await holdsOtherEnd(process.pid, elsewhere, AbortSignal.abort())).toBe(false);
+  expect(attested(process.pid, place)).toBe(1);
+  expect(await holdsOtherEnd(process.pid, elsewhere)).toBe(false);
+  expect(attested(process.pid, place)).toBe(0);
 });
 
 async function listening(server: Server): Promise<{ server: Server; port: number } & AsyncDisposable> {

@@ -12,6 +12,8 @@ const generationRecord = z.object({
   notBefore: z.number(),
   /** Of files that hold the private key: the mode that renewd gave each, such as 0640, by path. */
   keyModes: z.record(z.string(), z.string().regex(/^[0-7]{4}$/)).optional(),
+  /** Of files with nothing but an owner and a mode, by path: the number of each on its disk. */
+  plainFiles: z.record(z.string(), z.string()).optional(),
   /** SHA-256 of the certificates that follow the leaf. */
   chain: z.array(z.string()).optional(),
   /** Length of what renewd stored where nobody can read it back. */
@@ -21,7 +23,10 @@ export type GenerationRecord = z.infer<typeof generationRecord>;
 
 const RECORD_BYTES_MAX = 16 * 1024;
 
-export function recordText(pair: IssuedCertificate, more: Pick<GenerationRecord, "keyModes" | "bytes"> = {}): string {
+export function recordText(
+  pair: IssuedCertificate,
+  more: Pick<GenerationRecord, "keyModes" | "plainFiles" | "bytes"> = {},
+): string {
   const record: GenerationRecord = {
     certificate: pair.certificate,
     generation: pair.generation,

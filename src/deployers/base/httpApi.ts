@@ -3,7 +3,7 @@ import { deadlineAfter } from "../../domain/abort.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { ErrorCode } from "../../domain/errorTable.ts";
 import type { Secret } from "../../domain/secret.ts";
-import { DAY_MS, retryAfterInstant } from "../../domain/time.ts";
+import { DAY_MS, formatDuration, retryAfterInstant } from "../../domain/time.ts";
 import { bareCause, networkProblem } from "./networkProblem.ts";
 import { sanitizeAnswer } from "./sanitizeAnswer.ts";
 
@@ -63,7 +63,7 @@ export async function callHttp(api: HttpApi, call: HttpCall, signal: AbortSignal
   } catch (error) {
     signal.throwIfAborted();
     if (deadline.isOver())
-      throw new RenewalError("deploy.timeout", `${what} did not answer within ${api.timeoutMs} ms`);
+      throw new RenewalError("deploy.timeout", `${what} did not answer within ${formatDuration(api.timeoutMs)}`);
     throw new RenewalError(
       "deploy.unreachable",
       `${what}: ${sanitizeAnswer(networkProblem(error), ...(call.secrets ?? []))}`,

@@ -1,5 +1,6 @@
 import { raceAbort } from "../../domain/abort.ts";
 import { RenewalError } from "../../domain/errors.ts";
+import { formatDuration } from "../../domain/time.ts";
 
 export interface SdkCall<Result> {
   /** The target and what is asked of it, such as `Key Vault edge: importCertificate`. */
@@ -24,7 +25,8 @@ export async function callSdk<Result>(
     return await raceAbort(both, () => run(both));
   } catch (error) {
     signal.throwIfAborted();
-    if (timeout.aborted) throw new RenewalError("deploy.timeout", `${what} did not answer within ${timeoutMs} ms`);
+    if (timeout.aborted)
+      throw new RenewalError("deploy.timeout", `${what} did not answer within ${formatDuration(timeoutMs)}`);
     throw error instanceof RenewalError ? error : translate(error);
   }
 }

@@ -32,7 +32,7 @@ export function resolveTargetPath(pattern: string, certificate: string): string 
       `the certificate name ${JSON.stringify(certificate)} cannot be part of a file name`,
     );
   }
-  if (pattern.split("/").includes(".."))
+  if (pattern.includes("..") && pattern.split("/").includes(".."))
     throw new RenewalError("deploy.refused", `${JSON.stringify(pattern)} leads out of its directory through \`..\``);
   return join("/", pattern.replaceAll(PLACEHOLDER, certificate));
 }

@@ -14,10 +14,10 @@ import { COMMAND_LEFT_OUT, mayLeaveOut } from "../base/unchanged.ts";
 import { type FileToWrite, stageFiles } from "../local/atomicFiles.ts";
 import { checkDeployCommand, commandOptions, runDeployCommand, untriedCommand } from "../local/deployCommand.ts";
 import { openDirectory } from "../local/directory.ts";
-import { recordFile } from "../local/generationFile.ts";
+import { readRecord, recordFile } from "../local/generationFile.ts";
 import { inspectFiles } from "../local/inspectFiles.ts";
 import { modeOf, type Ownership, ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
-import { filesReceipt, withPairLock, withWrittenModes } from "../local/pairFiles.ts";
+import { filesReceipt, withPairLock, withWritten } from "../local/pairFiles.ts";
 import { tryStaging } from "../local/tryStaging.ts";
 import { chooseNumber, fileName, LINEAGE, type LineageContents, pruneArchive } from "./certbotArchive.ts";
 import { stageLinks } from "./certbotLinks.ts";
@@ -129,9 +129,8 @@ async function write(
     return ownedFile({ path, root: at.root, content: contents[kind], secret, replaces }, ownership);
   });
   const first = { path: join(at.live, "privkey.pem"), root: at.root };
-  await using staged = await stageFiles(await withWrittenModes(files, first.path), signal, (modes) =>
-    recordFile(first, pair, modes),
-  );
+  const wanted = await withWritten(files, first.path, await readRecord(first.path));
+  await using staged = await stageFiles(wanted, signal, (written) => recordFile(first, pair, written));
   await using links = await stageLinks(
     live,
     LINEAGE.map((kind) => ({

@@ -17,6 +17,7 @@ import {
   LAYOUT,
   layoutFiles,
   pairPaths,
+  pathsOf,
   pemLayoutOptions,
   places,
 } from "../local/filesLayout.ts";
@@ -81,7 +82,7 @@ export const files: Plugin<FilesOptions, DeployerDependencies, Deployer> = {
     ...untriedCommand(options),
     inspect: (request, signal) => inspect(options, dependencies, request, signal),
   }),
-  occupies: (options, certificate) => places(options, certificate).map(({ path }) => path),
+  occupies: pathsOf,
 };
 
 async function preflight(

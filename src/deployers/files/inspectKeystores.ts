@@ -4,7 +4,7 @@ import type { Secret } from "../../domain/secret.ts";
 import { installedPair } from "../base/installedPair.ts";
 import { runCommand } from "../local/command.ts";
 import type { KeystoreOptions } from "./keystore.ts";
-import { TRUSTED } from "./keystoreEntries.ts";
+import { KEYTOOL, TRUSTED } from "./keystoreEntries.ts";
 
 const TOOL_TIMEOUT_MS = 60_000;
 
@@ -62,7 +62,7 @@ function entryOf(text: string, alias: string): Entry {
 }
 
 function readJks(path: string, alias: string): string[] {
-  return ["keytool", "-list", "-rfc", "-alias", alias, "-keystore", path, "-storepass:env", "RENEWD_PASSWORD"];
+  return [...KEYTOOL, "-list", "-rfc", "-alias", alias, "-keystore", path, "-storepass:env", "RENEWD_PASSWORD"];
 }
 
 /** null: there is no such file. */

@@ -6,7 +6,7 @@ import { Secret } from "../../domain/secret.ts";
 import { sanitize } from "../../domain/text.ts";
 import { fileError } from "../base/fileError.ts";
 import { checkCommand, runCommand } from "../local/command.ts";
-import { othersIn, type RunTool } from "./keystoreEntries.ts";
+import { KEYTOOL, othersIn, type RunTool } from "./keystoreEntries.ts";
 
 /** A JVM starts slowly on a busy machine. */
 const TOOL_TIMEOUT_MS = 60_000;
@@ -173,7 +173,14 @@ function importKeystore({ source, target, type, legacy }: Import): string[] {
     ...password("deststorepass"),
     ...password("destkeypass"),
   ];
-  return ["keytool", ...(legacy ? ["-J-Dkeystore.pkcs12.legacy"] : []), "-importkeystore", "-noprompt", ...from, ...to];
+  return [
+    ...KEYTOOL,
+    ...(legacy ? ["-J-Dkeystore.pkcs12.legacy"] : []),
+    "-importkeystore",
+    "-noprompt",
+    ...from,
+    ...to,
+  ];
 }
 
 /** Throws `deploy.commandFailed` with the command that installs the missing tool. */

@@ -15,6 +15,9 @@ export interface Others {
   readonly loose: readonly string[];
 }
 
+/** It runs for half a second: compiling it well takes Java longer than running it. */
+export const KEYTOOL: readonly string[] = ["keytool", "-J-XX:TieredStopAtLevel=1"];
+
 const NO_OTHERS: Others = { entries: [], loose: [] };
 
 /** Nothing of others: there is no store, or only the alias. null: the password does not open it. */
@@ -44,7 +47,7 @@ async function exists(path: string): Promise<boolean> {
 
 async function entriesOfJks(path: string, run: RunTool): Promise<Others> {
   const english = ["-J-Duser.language=en", "-J-Duser.country=US"];
-  const listed = await run(["keytool", ...english, "-list", "-keystore", path, "-storepass:env", "RENEWD_PASSWORD"]);
+  const listed = await run([...KEYTOOL, ...english, "-list", "-keystore", path, "-storepass:env", "RENEWD_PASSWORD"]);
   // Such as: www.example.org, Nov 28, 2026, PrivateKeyEntry,
   const entries = [...listed.matchAll(/^(.+), [A-Z][a-z]{2} \d{1,2}, \d{4}, \w+,/gm)].map(([, name = ""]) => name);
   return { entries, loose: [] };

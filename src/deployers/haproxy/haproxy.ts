@@ -8,25 +8,19 @@ import { durationOption } from "../base/duration.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { socketOption } from "../base/secretUrl.ts";
 import { absolutePath, relativePath, resolveTargetPath, rootOf } from "../base/targetPath.ts";
-import type { Reader } from "../local/attributes.ts";
+import type { StagedFiles } from "../local/atomicFiles.ts";
 import { sharedControlProcess } from "../local/controlSocket.ts";
 import { withForeignBlocks } from "../local/foreignBlocks.ts";
+import { readRecord } from "../local/generationFile.ts";
 import { inspectFiles } from "../local/inspectFiles.ts";
 import { modeOf, ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
 import { filesReceipt, withStagedPair, writtenBefore } from "../local/pairFiles.ts";
-import { runningReader } from "../local/reader.ts";
 import { readIfThere } from "../local/readRegular.ts";
 import { tryStaging } from "../local/tryStaging.ts";
 import { listCertificate, requireList } from "./list.ts";
+import { createFindReader, type FindReader } from "./reader.ts";
 import { createRivals } from "./rivals.ts";
-import {
-  COMMAND_SAFE,
-  type RuntimeAddress,
-  showCertificate,
-  showCertificateAsAdmin,
-  showPid,
-  showServing,
-} from "./runtime.ts";
+import { COMMAND_SAFE, type RuntimeAddress, showCertificate, showCertificateAsAdmin, showServing } from "./runtime.ts";
 import { sha1Of, updateMemory } from "./update.ts";
 
 /** HAProxy's CLI splits at spaces and gives `;`, `\` and `*` a special meaning. */
@@ -91,31 +85,42 @@ export const haproxy: Plugin<HaproxyOptions, DeployerDependencies, Deployer> = {
   create: (options) => {
     const control = sharedControlProcess(options.socket, ["haproxy"]);
     const rivals = createRivals(addressOf(options));
+    const reader = createFindReader(addressOf(options));
     return {
       async deploy(request, signal) {
         const { pair } = request;
-        const { path, notes } = await deploy(options, request, signal);
+        const { path, notes } = await deploy(options, request, reader, signal);
         // HAProxy serves the pair: the next deployment need not wait for this.
         const others = await rivals({ name: knownName(options, pair.certificate), pair }, signal);
         return filesReceipt(pair, path, [...notes, ...others]);
       },
-      preflight: (certificate, _leaf, signal) => preflight(options, certificate, signal),
-      inspect: (request, signal) => inspect(options, request, signal),
+      preflight: (certificate, _leaf, signal) => preflight(options, certificate, reader, signal),
+      inspect: (request, signal) => inspect(options, request, reader, signal),
       server: async (request, signal) => server(options, await control(), request, signal),
     };
   },
   occupies: (options, certificate) => [resolveTargetPath(options.file, certificate)],
 };
 
-async function preflight(options: HaproxyOptions, certificate: string, signal: AbortSignal): Promise<void> {
+async function preflight(
+  options: HaproxyOptions,
+  certificate: string,
+  reader: FindReader,
+  signal: AbortSignal,
+): Promise<void> {
   const address = addressOf(options);
   const path = resolveTargetPath(options.file, certificate);
   const file = { path, root: rootOf(options.file), secret: true, holdsPem: true };
   const ownership = await ownershipOf(options, signal);
   const name = knownName(options, certificate);
   const loaded = await showCertificateAsAdmin(address, name, signal);
-  await tryStaging([ownedFile(file, ownership, await haproxyReader(options, signal))], signal);
+  await tryStaging([ownedFile(file, ownership, await reader(signal))], signal, { files: [path] });
   if (loaded?.used !== true) await requireList(address, { name, list: listFor(options, certificate) }, signal);
+}
+
+interface Written {
+  readonly path: string;
+  readonly notes: readonly string[];
 }
 
 /**
@@ -127,19 +132,20 @@ async function preflight(options: HaproxyOptions, certificate: string, signal: A
 async function deploy(
   options: HaproxyOptions,
   { pair }: DeployRequest,
+  reader: FindReader,
   signal: AbortSignal,
-): Promise<{ readonly path: string; readonly notes: readonly string[] }> {
+): Promise<Written> {
   const pem = pairPem(pair);
   const path = resolveTargetPath(options.file, pair.certificate);
   const name = knownName(options, pair.certificate);
   const file = ownedFile(
     { path, root: rootOf(options.file), content: pem.bundle, secret: true },
     await ownershipOf(options, signal),
-    await haproxyReader(options, signal),
+    await reader(signal),
   );
-  return withStagedPair({ pair, files: [file] }, signal, async (staged) => {
+  const swap = async (staged: StagedFiles): Promise<Written> => {
     // DH parameters of the file in place belong into memory too.
-    const { content } = await withForeignBlocks({ ...file, ...(await writtenBefore(path)) });
+    const { content } = await withForeignBlocks({ ...file, ...writtenBefore(await readRecord(path)) });
     const update = { name, sha1: sha1Of(pem.cert), bundle: content.toString() };
     const { used } = await updateMemory(addressOf(options), update, signal);
     await staged.swap();
@@ -149,18 +155,21 @@ async function deploy(
     const listing = { name, list, listFile, entry: options.crtListEntry, used, secret: new Secret(update.bundle) };
     await listCertificate(addressOf(options), listing, signal);
     return { path, notes: staged.notes };
-  });
+  };
+  // Swaps of other files do not disturb this one.
+  return withStagedPair({ pair, files: [file] }, signal, swap, { files: [path] });
 }
 
 /** The file, and whether HAProxy's memory holds the same certificate. */
 async function inspect(
   options: HaproxyOptions,
   request: InspectRequest,
+  findReader: FindReader,
   signal: AbortSignal,
 ): Promise<InstalledPair | null> {
   const path = resolveTargetPath(options.file, request.certificate);
   // A HAProxy that does not answer may be down because of this very file.
-  const reader = await haproxyReader(options, signal).catch(() => null);
+  const reader = await findReader(signal).catch(() => null);
   signal.throwIfAborted();
   const rules = { first: path, mode: modeOf(options), reader };
   const held = await inspectFiles([{ certificate: path, key: path }], request, rules);
@@ -202,12 +211,6 @@ async function memoryProblem(
   const [leafPem] = splitPem((await readIfThere(path)) ?? "");
   if (leafPem === undefined || loaded === null || loaded.sha1 === sha1Of(leafPem)) return null;
   return `HAProxy has another certificate in memory as ${name} than the file ${path} holds`;
-}
-
-/** HAProxy may have several processes here; the socket names the right one. */
-async function haproxyReader(options: HaproxyOptions, signal: AbortSignal): Promise<Reader | null> {
-  const pid = await showPid(addressOf(options), signal);
-  return pid === null ? null : await runningReader({ programs: ["haproxy"], pid }, signal);
 }
 
 function knownName({ knownAs, file }: HaproxyOptions, certificate: string): string {

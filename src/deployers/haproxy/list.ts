@@ -133,7 +133,7 @@ async function appendToFile(
   await using directory = await openDirectory(dirname(list), dirname(list));
   // Other targets may write to the same list. The lock is the list's own: a caller holds the lock of its own directory,
   // and two callers that each waited for the other's directory would wait without end.
-  using _lock = await lockDirectory(directory, signal, `.${basename(list)}.renewd.lock`);
+  using _lock = await lockDirectory(directory, signal, { name: `.${basename(list)}.renewd.lock` });
   const content = await readFile(directory.at(basename(list)), "utf8");
   const names = [written.name, ...written.others];
   if (content.split("\n").some((line) => names.includes(fileOf(line) ?? ""))) return;

@@ -1,7 +1,7 @@
 import { raceAbort } from "../../domain/abort.ts";
 import { sanitize } from "../../domain/text.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
-import { sharedReading } from "../../process/sharedReading.ts";
+import { keptReading } from "../../process/sharedReading.ts";
 import { COMMAND_SAFE, haproxyCommand, type RuntimeAddress } from "./runtime.ts";
 
 /** Files that one reading looks into. */
@@ -10,6 +10,8 @@ const FILES_MAX = 200;
 const FILES_AT_ONCE = 40;
 const SHOWN_MAX = 3;
 const TEXT_MAX = 300;
+/** People change what other files HAProxy serves, and not from one deployment to the next. */
+const KEPT_MS = 1_000;
 /** Each command has its own limit. */
 const NEVER: AbortSignal = new AbortController().signal;
 
@@ -30,10 +32,14 @@ interface ServedFile {
  * that it loaded first, so clients may go on to get an old certificate from a file that nobody renews. Empty when
  * HAProxy does not answer: the pair is in place already.
  *
- * Looking costs HAProxy as much as it has certificates. Who asks in the same moment shares a look that began after.
+ * Looking costs HAProxy as much as it has certificates, so the deployments of a second share one look. `now`: ms of a
+ * clock that is never set back.
  */
-export function createRivals(address: RuntimeAddress): (loaded: Loaded, signal: AbortSignal) => Promise<string[]> {
-  const read = sharedReading(() => servedFiles(address));
+export function createRivals(
+  address: RuntimeAddress,
+  now?: () => number,
+): (loaded: Loaded, signal: AbortSignal) => Promise<string[]> {
+  const read = keptReading(KEPT_MS, () => servedFiles(address), now);
   return async ({ name, pair }, signal) => {
     const served = await raceAbort(signal, read).catch(() => null);
     signal.throwIfAborted();

@@ -63,7 +63,7 @@ async function lockRuntime({ socket }: RuntimeAddress, signal: AbortSignal): Pro
   const place = dirname(socket);
   try {
     const directory = stack.use(await openDirectory(place, place));
-    stack.use(await lockDirectory(directory, signal, `.${basename(socket)}.renewd.lock`));
+    stack.use(await lockDirectory(directory, signal, { name: `.${basename(socket)}.renewd.lock` }));
   } catch (error) {
     if (!(error instanceof RenewalError) || error.code !== "deploy.io") throw error;
   }

@@ -6,9 +6,11 @@ import { RenewalError } from "../../domain/errors.ts";
 import { fileError } from "../base/fileError.ts";
 import { type AskedAttributes, type Reader, type WantedAttributes, wantedAttributes } from "./attributes.ts";
 import { type Directory, openDirectory } from "./directory.ts";
-import { type Access, giveAccess, type Model } from "./fileAccess.ts";
+import { type Access, giveAccess } from "./fileAccess.ts";
+import { modelOf, replacedFile } from "./model.ts";
 import { refuseMountPoint } from "./mountPoint.ts";
-import { type Nearby, type NewKey, nearbyAttributes } from "./nearby.ts";
+import { type NewKey, nearbyAttributes } from "./nearby.ts";
+import type { PlainFile, WrittenFiles } from "./plainFile.ts";
 import { requireReadable } from "./reader.ts";
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
@@ -39,6 +41,8 @@ export interface FileToWrite extends AskedAttributes {
   readonly reader?: Reader | null;
   /** Only renewd reads it: ACL and extended attributes of the file of today are not carried over. */
   readonly plain?: boolean;
+  /** What the record says of the file of today; left out: nothing is known. */
+  readonly plainFile?: PlainFile;
 }
 
 /** A file whose content is not known yet. */
@@ -47,8 +51,8 @@ export type FileToTry = Omit<FileToWrite, "content" | "always" | "isOwn" | "cert
   readonly holdsPem?: boolean;
 };
 
-/** The record beside a pair. It is swapped first, and holds the mode of each key, by the path that stays the same. */
-export type RecordOf = (modes: ReadonlyMap<string, number>) => FileToWrite;
+/** The record beside a pair. It is swapped first. */
+export type RecordOf = (written: WrittenFiles) => FileToWrite;
 
 /** Files that are written and durable beside their final place. Disposing removes those that are not swapped. */
 export interface StagedFiles extends AsyncDisposable {
@@ -76,6 +80,8 @@ interface Staged {
   readonly note: string | null;
   /** The mode that it has, or will have. */
   readonly mode: number;
+  /** Its number, if it got nothing but an owner and a mode; null: more, or nobody knows. */
+  readonly plain: string | null;
 }
 
 /**
@@ -100,7 +106,7 @@ export async function stageFiles(
   };
   const pairFiles: Staged[] = [];
   for (const file of files) pairFiles.push(await stageOne(file));
-  const records = recordOf === null ? [] : [await stageOne(recordOf(keyModes(pairFiles)))];
+  const records = recordOf === null ? [] : [await stageOne(recordOf(writtenFiles(pairFiles)))];
   const staged = [...records, ...pairFiles];
   signal.throwIfAborted();
   const kept = undo.move();
@@ -131,35 +137,50 @@ export function recordedPath({ path, replaces }: Pick<FileToWrite, "path" | "rep
   return replaces ?? path;
 }
 
-function keyModes(staged: readonly Staged[]): ReadonlyMap<string, number> {
-  return new Map(staged.filter(({ file }) => file.secret).map(({ file, mode }) => [recordedPath(file), mode]));
+function writtenFiles(staged: readonly Staged[]): WrittenFiles {
+  return {
+    keyModes: new Map(staged.filter(({ file }) => file.secret).map(({ file, mode }) => [recordedPath(file), mode])),
+    plainFiles: new Map(staged.flatMap(({ file, plain }) => (plain === null ? [] : [[recordedPath(file), plain]]))),
+  };
 }
 
 async function stage(file: FileToWrite, directory: Directory, undo: AsyncDisposableStack): Promise<Staged> {
   const name = basename(file.path);
   const final = directory.at(name);
   const existing = await currentFile(file, directory);
-  if (existing !== null) await refuseMountPoint({ path: file.path, real: join(directory.path, name) });
-  const replaced = existing === null ? await replacedFile(file) : { at: final, stats: existing };
+  if (existing !== null) refuseMountPoint({ path: file.path, real: join(directory.path, name) });
+  const replaced = existing === null ? await replacedFile(file.replaces) : { at: final, stats: existing };
   const nearby = replaced === null && file.secret ? await nearbyAttributes(directory, newKey(file)) : null;
   const wanted = wantedAttributes(file, replaced?.stats ?? null, nearby);
   if (file.always !== true && existing !== null && (await isAsWanted(final, existing, file, wanted))) {
     await checkReader(file, final);
-    return { file, directory, final, temporary: null, backup: null, note: null, mode: wanted.mode };
+    return {
+      file,
+      directory,
+      final,
+      temporary: null,
+      backup: null,
+      note: null,
+      mode: wanted.mode,
+      plain: file.plainFile?.ino ?? null,
+    };
   }
 
   const suffix = randomBytes(6).toString("hex");
   const temporary = directory.at(`${strayPrefix(name)}${suffix}.new`);
   undo.defer(() => removeIfThere(temporary));
-  const access = { asked: file, wanted, model: modelOf(file, replaced, nearby), replaced: replaced?.stats ?? null };
+  const model = modelOf(file, { replaced, nearby, wanted });
+  const access = { asked: file, wanted, model, replaced: replaced?.stats ?? null };
   const note = await write(file, temporary, access);
   await checkReader(file, temporary);
-  const mode = (await stat(temporary)).mode & 0o7777;
-  if (existing === null) return { file, directory, final, temporary, backup: null, note, mode };
+  const written = await stat(temporary);
+  const mode = written.mode & 0o7777;
+  const plain = model === null ? String(written.ino) : null;
+  if (existing === null) return { file, directory, final, temporary, backup: null, note, mode, plain };
   const backup = directory.at(`${strayPrefix(name)}${suffix}.old`);
   undo.defer(() => removeIfThere(backup));
   await keep(final, backup, existing);
-  return { file, directory, final, temporary, backup, note, mode };
+  return { file, directory, final, temporary, backup, note, mode, plain };
 }
 
 /** Returns what could not be carried over. The attributes come first: no copied mode may show a key for a moment. */
@@ -175,25 +196,8 @@ async function write(file: FileToWrite, temporary: string, access: Access): Prom
   }
 }
 
-interface Replaced {
-  readonly at: string;
-  readonly stats: Stats;
-}
-
-async function replacedFile({ replaces }: FileToWrite): Promise<Replaced | null> {
-  if (replaces === undefined) return null;
-  const stats = await stat(replaces).catch(ignoreMissing);
-  return stats?.isFile() ? { at: await realpath(replaces), stats } : null;
-}
-
 function newKey({ path, root }: FileToWrite): NewKey {
   return { name: basename(path), ownDirectory: dirname(path) !== root };
-}
-
-function modelOf({ plain }: FileToWrite, replaced: Replaced | null, nearby: Nearby | null): Model | null {
-  if (plain === true) return null;
-  if (replaced !== null) return { at: replaced.at, extendedAttributes: true };
-  return nearby === null || nearby.sibling === null ? null : { at: nearby.sibling, extendedAttributes: false };
 }
 
 async function checkReader({ secret, reader, path }: FileToWrite, at: string): Promise<void> {

@@ -3,6 +3,7 @@ import { delimiter, dirname, join } from "node:path";
 import { RenewalError } from "../../domain/errors.ts";
 import type { ErrorCode } from "../../domain/errorTable.ts";
 import type { Secret } from "../../domain/secret.ts";
+import { formatDuration } from "../../domain/time.ts";
 import { type Ended, runProgram, startProblem } from "../../process/program.ts";
 import { sanitizeKnown, unquoted } from "../base/sanitizeAnswer.ts";
 
@@ -47,7 +48,7 @@ export async function runCommand(command: Command, signal: AbortSignal): Promise
   });
   signal.throwIfAborted();
   if (timeout.aborted && end.code !== 0)
-    throw new RenewalError("deploy.timeout", `\`${shown}\` did not end within ${command.timeoutMs} ms`);
+    throw new RenewalError("deploy.timeout", `\`${shown}\` did not end within ${formatDuration(command.timeoutMs)}`);
   if (end.code === 0) return end.stdout;
   const how = end.code === null ? `was ended by ${end.killedBy}` : `ended with exit code ${end.code}`;
   const said = await saidBy(command, end);

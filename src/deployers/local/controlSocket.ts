@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readProc } from "../../process/procFile.ts";
 import { sharedReading } from "../../process/sharedReading.ts";
 import { LISTENING, listenersAtPath, processes, socketsAt, socketsOf } from "../../process/sockets.ts";
 
@@ -9,16 +9,16 @@ import { LISTENING, listenersAtPath, processes, socketsAt, socketsOf } from "../
 export async function controlProcess(socket: string, programs: readonly string[]): Promise<number | null> {
   const listeners = await listenersAt(socket);
   if (listeners === null || listeners.length === 0) return null;
-  const found: number[] = [];
+  const found: { readonly pid: number; readonly held: ReadonlySet<number> }[] = [];
   for (const pid of processes()) {
-    if (!programs.includes(nameOf(pid))) continue;
+    if (!programs.includes(readProc(`/proc/${pid}/comm`).trim())) continue;
     const held = socketsOf(pid);
     if (held === null) return null;
-    if (listeners.some((inode) => held.has(inode))) found.push(pid);
+    if (listeners.some((inode) => held.has(inode))) found.push({ pid, held });
   }
-  const [pid, ...others] = found;
-  const held = pid === undefined ? null : socketsOf(pid);
-  return others.length === 0 && listeners.every((inode) => held?.has(inode)) ? (pid ?? null) : null;
+  const [only, ...others] = found;
+  if (only === undefined || others.length > 0) return null;
+  return listeners.every((inode) => only.held.has(inode)) ? only.pid : null;
 }
 
 /** The same for many certificates of one server, which ask at the same time. */
@@ -32,13 +32,4 @@ async function listenersAt(socket: string): Promise<readonly number[] | null> {
   const [four, six] = await Promise.all([socketsAt(port, "tcp"), socketsAt(port, "tcp6")]);
   if (four === null || six === null) return null;
   return [...four, ...six].filter(({ state }) => state === LISTENING).map(({ inode }) => inode);
-}
-
-/** Reading /proc waits for nothing, and asynchronously takes ten times as long. Empty: it has ended. */
-function nameOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
-  } catch {
-    return "";
-  }
 }

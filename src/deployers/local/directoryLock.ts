@@ -1,11 +1,9 @@
-import { accessSync, closeSync, constants, lstatSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { raceAbort } from "../../domain/abort.ts";
 import { RenewalError } from "../../domain/errors.ts";
-import { fileError } from "../base/fileError.ts";
 import type { Directory } from "./directory.ts";
+import { tryLock } from "./lockFile.ts";
 
 /** The dot keeps servers that read whole directories (HAProxy's `crt <dir>`) from loading it. */
 const LOCK_NAME = ".renewd.lock";
@@ -13,81 +11,109 @@ const POLL_MS = 20;
 /** A process passes the lock on among its own waiters for so long, then pauses so that other processes get it. */
 const OWN_TURNS_MAX_MS = 1_000;
 const LET_OTHERS_MS = 3 * POLL_MS;
-const SQLITE_BUSY = 5;
+
+export interface LockOptions {
+  /** Another lock than the directory's own. */
+  readonly name?: string;
+  /** The paths of all that the caller writes, checks or removes: others of this process may do so with other paths. */
+  readonly files?: readonly string[];
+}
 
 /**
  * Holds the directory's lock: one writer at a time, among all processes and containers that share the directory, so
- * that nothing happens between the check of the generation and the swap. The lock ends with its holder. A holder that
- * is stopped keeps it, because it may continue.
+ * that nothing happens between the check of the generation and the swap. Only within this process those share it whose
+ * `files` have nothing in common. The lock ends with its holder. A holder that is stopped keeps it, because it may
+ * continue.
  *
  * Waiting for one's turn is no failure: it ends only with the signal, whose reason is thrown; a TimeoutError becomes
- * `deploy.timeout`. In this process the first that asks is the first that gets it. `name`: another lock than the
- * directory's own.
+ * `deploy.timeout`. In this process the first that asks is the first that gets it.
  */
 export async function lockDirectory(
   directory: Directory,
   signal: AbortSignal,
-  name: string = LOCK_NAME,
+  { name = LOCK_NAME, files }: LockOptions = {},
 ): Promise<Disposable> {
   const path = join(directory.path, name);
-  const turn = await takeTurn(path, signal);
+  const line = lineFor(path);
+  const before = line.last;
+  const placed = Promise.withResolvers<void>();
+  line.last = placed.promise;
+  line.length += 1;
   try {
-    for (;;) {
+    await raceAbort(signal, () => before);
+    await raceAbort(signal, () => left(line, files));
+    await letOthers(line, signal);
+    while (line.held === null) {
       signal.throwIfAborted();
       const lock = tryLock(directory.at(name), path);
-      if (lock !== null) return both(lock, turn);
-      await delay(POLL_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+      if (lock === null) await delay(POLL_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+      else line.held = { lock, since: performance.now() };
     }
   } catch (error) {
-    turn[Symbol.dispose]();
+    // The next in the line still waits for the one before.
+    void before.then(placed.resolve);
+    leave(line, path);
     throw asTimeout(error, path);
   }
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const holder: Holder = { files, left: promise };
+  line.holders.add(holder);
+  placed.resolve();
+  return {
+    [Symbol.dispose]() {
+      if (!line.holders.delete(holder)) return;
+      leave(line, path);
+      resolve();
+    },
+  };
 }
 
-/** The waiters of this process for one lock, each behind the one before it. */
+interface Holder {
+  /** undefined: everything. */
+  readonly files: readonly string[] | undefined;
+  readonly left: Promise<void>;
+}
+
+/** Those of this process that hold one lock or wait for it, each behind the one before it. */
 interface Line {
-  /** Resolves when the last in the line leaves it. */
+  /** Resolves when the one who asked last holds it, or gave up. */
   last: Promise<void>;
+  /** Waiters and holders. */
   length: number;
-  /** When this process last gave others a chance, on the monotonic clock. */
-  since: number;
+  readonly holders: Set<Holder>;
+  /** `since`: on the monotonic clock. null: this process does not have it. */
+  held: { readonly lock: Disposable; readonly since: number } | null;
 }
 
 const lines = new Map<string, Line>();
 
-async function takeTurn(path: string, signal: AbortSignal): Promise<Disposable> {
-  const line = lines.get(path) ?? { last: Promise.resolve(), length: 0, since: performance.now() };
+function lineFor(path: string): Line {
+  const line = lines.get(path) ?? { last: Promise.resolve(), length: 0, holders: new Set(), held: null };
   lines.set(path, line);
-  const before = line.last;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  line.last = promise;
-  line.length += 1;
-  const leave = (): void => {
-    line.length -= 1;
-    if (line.length === 0) lines.delete(path);
-    resolve();
-  };
-  try {
-    await raceAbort(signal, () => before);
-    if (performance.now() - line.since > OWN_TURNS_MAX_MS) {
-      await delay(LET_OTHERS_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
-      line.since = performance.now();
-    }
-  } catch (error) {
-    // The next in the line still waits for the one before.
-    void before.then(leave);
-    throw asTimeout(error, path);
-  }
-  return { [Symbol.dispose]: leave };
+  return line;
 }
 
-function both(lock: Disposable, turn: Disposable): Disposable {
-  return {
-    [Symbol.dispose]() {
-      lock[Symbol.dispose]();
-      turn[Symbol.dispose]();
-    },
-  };
+function leave(line: Line, path: string): void {
+  line.length -= 1;
+  if (line.length > 0) return;
+  lines.delete(path);
+  line.held?.lock[Symbol.dispose]();
+}
+
+/** Resolves when no holder has any of these files. */
+async function left({ holders }: Line, files: Holder["files"]): Promise<void> {
+  const inTheWay = [...holders].filter(
+    (one) => files === undefined || one.files === undefined || one.files.some((file) => files.includes(file)),
+  );
+  await Promise.all(inTheWay.map((one) => one.left));
+}
+
+async function letOthers(line: Line, signal: AbortSignal): Promise<void> {
+  if (line.held === null || performance.now() - line.held.since <= OWN_TURNS_MAX_MS) return;
+  await raceAbort(signal, () => left(line, undefined));
+  line.held.lock[Symbol.dispose]();
+  line.held = null;
+  await delay(LET_OTHERS_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
 }
 
 /** An attempt that used up its whole time in the line: a stopped process may hold the lock. */
@@ -98,48 +124,4 @@ function asTimeout(error: unknown, path: string): unknown {
     `the lock ${path} was not free before the time limit: another process of renewd holds it; end it if it is stopped`,
     { cause: error },
   );
-}
-
-// Node has no flock(); SQLite's exclusive transaction on an otherwise empty file takes the same kind of lock.
-function tryLock(path: string, shown: string): Disposable | null {
-  try {
-    create(path);
-    // SQLite would follow a link and create what it points to, wherever that is.
-    if (!lstatSync(path).isFile())
-      throw new RenewalError("deploy.refused", `lock file ${shown} is not a regular file: remove it`);
-    const database = openLock(path);
-    try {
-      database.exec("BEGIN EXCLUSIVE");
-    } catch (error) {
-      database.close();
-      if (isBusy(error)) return null;
-      throw error;
-    }
-    return { [Symbol.dispose]: () => database.close() };
-  } catch (error) {
-    throw fileError(error, `lock file ${shown}`);
-  }
-}
-
-function openLock(path: string): DatabaseSync {
-  try {
-    return new DatabaseSync(path, { timeout: 0 });
-  } catch (error) {
-    // SQLite says only that it could not; the system says why.
-    accessSync(path, constants.R_OK | constants.W_OK);
-    throw error;
-  }
-}
-
-/** 0600, or any local user could hold the lock. Synchronous: the close would drop a lock that this process holds. */
-function create(path: string): void {
-  try {
-    closeSync(openSync(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600));
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
-  }
-}
-
-function isBusy(error: unknown): boolean {
-  return error instanceof Error && "errcode" in error && error.errcode === SQLITE_BUSY;
 }

@@ -152,7 +152,6 @@ async function attempt(work: Promise<void>): Promise<unknown> {
  */
 async function carryOver({ at, extendedAttributes }: Model, to: string): Promise<Loss[]> {
   if (process.platform !== "linux") return [];
-  if (!extendedAttributes && (await hasZeroMask(at))) return [];
   const copy = (preserve: string): Promise<string | null> =>
     run("cp", ["--attributes-only", `--preserve=${preserve}`, "--", outside(at), outside(to)]);
   const wanted = extendedAttributes ? await preserved() : "mode";
@@ -182,15 +181,15 @@ export async function preserved(selinux = "/sys/fs/selinux/enforce"): Promise<st
 }
 
 async function aclIsKept(at: string, to: string, copied: boolean): Promise<boolean> {
-  if (await hasZeroMask(at)) return true;
+  if (maskIsZero(await stat(at))) return true;
   if (!copied) return false;
   const [one, other] = (await markedAcls([at, to])) ?? [];
   return one === other;
 }
 
 /** The mode's group bits are the mask of an ACL, which gives nobody anything where they are zero. */
-async function hasZeroMask(at: string): Promise<boolean> {
-  return ((await stat(at)).mode & GROUP_BITS) === 0;
+export function maskIsZero({ mode }: Pick<Stats, "mode">): boolean {
+  return (mode & GROUP_BITS) === 0;
 }
 
 /** null: `ls` does not run. One that is not GNU's may not show it. */

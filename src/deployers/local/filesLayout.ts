@@ -66,6 +66,11 @@ export function places(options: LayoutOptions, certificate: string): Place[] {
   }));
 }
 
+/** Where they are, and nothing else: asked of each certificate of a large fleet. */
+export function pathsOf(options: LayoutOptions, certificate: string): string[] {
+  return patterns(options).map(({ pattern }) => resolveTargetPath(pattern, certificate));
+}
+
 /** The PEM files whose pair can be inspected. A key alone says nothing. */
 export function pairPaths(options: LayoutOptions, certificate: string): PairPaths[] {
   const paths = new Map(places(options, certificate).map(({ kind, path }) => [kind, path]));
@@ -93,7 +98,21 @@ export function layoutFiles(
   return [first, ...rest];
 }
 
-function patterns(options: LayoutOptions): { readonly kind: Kind; readonly pattern: string }[] {
+interface Pattern {
+  readonly kind: Kind;
+  readonly pattern: string;
+}
+
+/** Very many certificates may have one target. */
+const PATTERNS = new WeakMap<LayoutOptions, readonly Pattern[]>();
+
+function patterns(options: LayoutOptions): readonly Pattern[] {
+  const known = PATTERNS.get(options) ?? patternsOf(options);
+  PATTERNS.set(options, known);
+  return known;
+}
+
+function patternsOf(options: LayoutOptions): Pattern[] {
   return LAYOUT.flatMap((kind) => {
     const path = options[kind];
     if (path === undefined) return [];

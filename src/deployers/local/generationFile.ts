@@ -4,6 +4,7 @@ import type { IssuedCertificate } from "../../domain/version.ts";
 import { type GenerationRecord, parseRecord, recordText } from "../base/generationRecord.ts";
 import type { FileToWrite } from "./atomicFiles.ts";
 import { modeText } from "./attributes.ts";
+import type { WrittenFiles } from "./plainFile.ts";
 import { readIfThere } from "./readRegular.ts";
 
 /** A dot file: HAProxy's `crt <dir>` loads every other file it finds. */
@@ -14,13 +15,16 @@ export function recordPath(firstFile: string): string {
 export function recordFile(
   first: Pick<FileToWrite, "path" | "root">,
   pair: IssuedCertificate,
-  keyModes: ReadonlyMap<string, number>,
+  { keyModes, plainFiles }: WrittenFiles,
 ): FileToWrite {
   const modes = Object.fromEntries([...keyModes].map(([path, mode]) => [path, modeText(mode)]));
   return {
     path: recordPath(first.path),
     root: first.root,
-    content: recordText(pair, { keyModes: modes }),
+    content: recordText(pair, {
+      keyModes: modes,
+      ...(plainFiles.size > 0 && { plainFiles: Object.fromEntries(plainFiles) }),
+    }),
     secret: false,
     plain: true,
   };
@@ -34,9 +38,12 @@ export async function readRecord(firstFile: string): Promise<GenerationRecord | 
 
 type Part = Pick<FileToWrite, "path" | "secret" | "content">;
 
-/** As `readRecord`, for the generation: where somebody removed key or certificate, nothing newer is in place. */
-export async function readGeneration(firstFile: string, files: readonly Part[]): Promise<GenerationRecord | null> {
-  return (await holdsPair(files, exists)) ? await readRecord(firstFile) : null;
+/** The record of the generation in place: where somebody removed key or certificate, nothing newer is. */
+export async function inPlace(
+  record: GenerationRecord | null,
+  files: readonly Part[],
+): Promise<GenerationRecord | null> {
+  return record !== null && (await holdsPair(files, exists)) ? record : null;
 }
 
 /** Whether a file with the key and one with the certificate are there. */

@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
 import { RenewalError } from "../../domain/errors.ts";
+import { readProc } from "../../process/procFile.ts";
 
 export interface PlacedFile {
   /** For people. */
@@ -12,9 +12,9 @@ export interface PlacedFile {
  * The kernel replaces no file that is a mount point (EBUSY): a single file that was mounted into a container. Throws
  * `deploy.refused` before anything is written.
  */
-export async function refuseMountPoint({ path, real }: PlacedFile): Promise<void> {
+export function refuseMountPoint({ path, real }: PlacedFile): void {
   // Without this file, which only Linux has, the swap fails and the previous files stay.
-  const mounts = await readFile("/proc/self/mountinfo", "utf8").catch(() => "");
+  const mounts = readProc("/proc/self/mountinfo");
   const isMountPoint = mounts.split("\n").some((line) => mountPointOf(line) === real);
   if (!isMountPoint) return;
   throw new RenewalError(

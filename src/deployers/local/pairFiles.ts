@@ -1,17 +1,17 @@
 import { constants } from "node:fs";
-import { access, lstat, realpath } from "node:fs/promises";
+import { access, lstat, realpath, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { keyFileMembers } from "../../domain/leftTarget.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import { fileError } from "../base/fileError.ts";
-import { refuseOlder, writtenCertificates, writtenMode } from "../base/generationRecord.ts";
+import { type GenerationRecord, refuseOlder, writtenCertificates, writtenMode } from "../base/generationRecord.ts";
 import { type FileToTry, type FileToWrite, recordedPath, type StagedFiles, stageFiles } from "./atomicFiles.ts";
 import { openDirectory } from "./directory.ts";
-import { lockDirectory } from "./directoryLock.ts";
+import { type LockOptions, lockDirectory } from "./directoryLock.ts";
 import { withForeignBlocks } from "./foreignBlocks.ts";
-import { readGeneration, readRecord, recordFile, recordPath } from "./generationFile.ts";
+import { inPlace, readRecord, recordFile, recordPath } from "./generationFile.ts";
 
 export interface PairFiles {
   readonly pair: IssuedCertificate;
@@ -19,16 +19,18 @@ export interface PairFiles {
   readonly files: readonly [FileToWrite, ...FileToWrite[]];
 }
 
-/** Stages a pair's files under the directory's lock, and lets `use` swap them. */
+/** Stages a pair's files under the directory's lock, and lets `use` swap them. `lock`: a shared one. */
 export async function withStagedPair<T>(
   { pair, files }: PairFiles,
   signal: AbortSignal,
   use: (staged: StagedFiles) => Promise<T>,
+  lock?: Pick<LockOptions, "files">,
 ): Promise<T> {
-  return await withDirectoryLock(files[0].root, signal, async () => {
+  const stage = async (): Promise<T> => {
     await using staged = await stagePair({ pair, files }, signal);
     return await use(staged);
-  });
+  };
+  return await withDirectoryLock(files[0].root, signal, stage, lock);
 }
 
 /** Waits for the directory's lock and holds it while `use` runs. */
@@ -36,10 +38,10 @@ export async function withDirectoryLock<T>(
   root: string,
   signal: AbortSignal,
   use: () => Promise<T>,
-  name?: string,
+  options?: LockOptions,
 ): Promise<T> {
   await using directory = await openDirectory(root, root);
-  using _lock = await lockDirectory(directory, signal, name);
+  using _lock = await lockDirectory(directory, signal, options);
   return await use();
 }
 
@@ -50,26 +52,34 @@ export async function withDirectoryLock<T>(
  */
 export async function stagePair({ pair, files }: PairFiles, signal: AbortSignal): Promise<StagedFiles> {
   const [first] = files;
-  refuseOlder(pair, await readGeneration(first.path, files), recordPath(first.path));
-  const before = await writtenBefore(first.path);
-  const asked = (await withWrittenModes(files, first.path)).map((file) => ({ ...file, ...before }));
+  const record = await readRecord(first.path);
+  refuseOlder(pair, await inPlace(record, files), recordPath(first.path));
+  const asked = (await withWritten(files, first.path, record)).map((file) => ({ ...file, ...writtenBefore(record) }));
   const wanted = await Promise.all(asked.map(withForeignBlocks));
-  return await stageFiles(wanted, signal, (modes) => recordFile(first, pair, modes));
+  return await stageFiles(wanted, signal, (written) => recordFile(first, pair, written));
 }
 
-/** What the record beside `firstFile` says of what is in place. */
-export async function writtenBefore(firstFile: string): Promise<Pick<FileToWrite, "isOwn" | "certificates">> {
-  const record = await readRecord(firstFile);
+/** What the record says of what is in place. */
+export function writtenBefore(record: GenerationRecord | null): Pick<FileToWrite, "isOwn" | "certificates"> {
   return { isOwn: record !== null, certificates: writtenCertificates(record) };
 }
 
-/** Keys with the mode that the record beside `firstFile` has for them. */
-export async function withWrittenModes<File extends FileToTry>(
+/** Files with what the record beside `firstFile` says of each. */
+export async function withWritten<File extends FileToTry>(
   files: readonly File[],
   firstFile: string,
+  record: GenerationRecord | null,
 ): Promise<File[]> {
-  const record = await readRecord(firstFile);
-  return files.map((file) => (file.secret ? { ...file, written: writtenMode(record, recordedPath(file)) } : file));
+  const recordedAt = record === null ? null : await stat(recordPath(firstFile)).then(({ ctimeMs }) => ctimeMs);
+  return files.map((file) => {
+    const path = recordedPath(file);
+    const ino = record?.plainFiles?.[path];
+    return {
+      ...file,
+      ...(file.secret && { written: writtenMode(record, path) }),
+      ...(ino !== undefined && recordedAt !== null && { plainFile: { ino, recordedAt } }),
+    };
+  });
 }
 
 /** Where readers find the pair. */
@@ -86,7 +96,7 @@ export async function withPairLock<T>(
   use: () => Promise<T>,
 ): Promise<T> {
   return await withDirectoryLock(first.root, signal, async () => {
-    refuseOlder(pair, await readGeneration(first.path, files), recordPath(first.path));
+    refuseOlder(pair, await inPlace(await readRecord(first.path), files), recordPath(first.path));
     return await use();
   });
 }

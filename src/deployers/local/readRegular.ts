@@ -13,8 +13,10 @@ const READ_BYTES_MAX = 1024 * 1024;
 export async function readIfThere(path: string, bytesMax = READ_BYTES_MAX): Promise<string | null> {
   try {
     await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    if (!(await handle.stat()).isFile()) throw new RenewalError("deploy.io", `${path} is not a regular file`);
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(bytesMax), 0, bytesMax, 0);
+    const found = await handle.stat();
+    if (!found.isFile()) throw new RenewalError("deploy.io", `${path} is not a regular file`);
+    const length = Math.min(found.size, bytesMax);
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, 0);
     return buffer.subarray(0, bytesRead).toString("utf8");
   } catch (error) {
     if (codeOf(error) === "ENOENT") return null;

@@ -1,9 +1,16 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { RenewalError } from "../../domain/errors.ts";
+import { readProc } from "../../process/procFile.ts";
 import { type Attributes, canEnter, canRead, modeText, type Reader } from "./attributes.ts";
 import { hasAcl } from "./fileAccess.ts";
 import { aclOf, readsByAcl } from "./fileReaders.ts";
+
+/** Reads everything. */
+const ROOT = 0;
+/** Processes that are read in one turn of this one: others must have theirs. */
+const READ_AT_ONCE = 50;
 
 /** How a running server is found among the processes. */
 export interface ServerProgram {
@@ -33,7 +40,7 @@ export async function runningReader(server: ServerProgram, signal: AbortSignal):
   const processes = await processesOf(server, signal);
   const readers: Reader[] = [];
   for (const master of mastersOf(processes, server.pid ?? null)) {
-    if (!(await hasWords(master.pid, server.words ?? []))) continue;
+    if (!hasWords(master.pid, server.words ?? [])) continue;
     readers.push(await readerOf(master, server.dropsRootFirst === true));
   }
   const [first, ...others] = readers;
@@ -47,7 +54,7 @@ export async function runningReader(server: ServerProgram, signal: AbortSignal):
 export async function requireSignal(server: ServerProgram, signal: AbortSignal): Promise<void> {
   const masters = mastersOf(await processesOf(server, signal), server.pid ?? null);
   for (const { pid, name } of masters) {
-    if (!(await hasWords(pid, server.words ?? [])) || maySignal(pid)) continue;
+    if (!hasWords(pid, server.words ?? []) || maySignal(pid)) continue;
     throw new RenewalError(
       "deploy.forbidden",
       `not allowed to signal ${name} (process ${pid}), so it cannot be reloaded: run renewd as root or as the user ` +
@@ -89,29 +96,32 @@ async function readerOf({ pid, name, uid, gids }: Process, dropsRootFirst: boole
 }
 
 function processesOf({ programs, pid }: ServerProgram, signal: AbortSignal): Promise<Process[]> {
-  return pid === undefined || pid === null ? processesNamed(programs, signal) : processesAbove(pid, programs);
+  return pid === undefined || pid === null
+    ? processesNamed(programs, signal)
+    : Promise.resolve(processesAbove(pid, programs));
 }
 
 async function processesNamed(programs: readonly string[], signal: AbortSignal): Promise<Process[]> {
   const entries = await readdir("/proc").catch(() => []);
   const found: Process[] = [];
-  for (const entry of entries.filter((name) => /^\d+$/.test(name))) {
+  for (const [index, entry] of entries.filter((name) => /^\d+$/.test(name)).entries()) {
+    if (index % READ_AT_ONCE === 0) await nextTurn();
     signal.throwIfAborted();
-    const process = await readProcess(Number(entry));
+    const process = readProcess(Number(entry));
     if (process !== null && programs.includes(process.name)) found.push(process);
   }
   return found;
 }
 
 /** This process and those above it that have one of these names: a machine may run thousands of others. */
-async function processesAbove(pid: number, programs: readonly string[]): Promise<Process[]> {
-  const process = await readProcess(pid);
+function processesAbove(pid: number, programs: readonly string[]): Process[] {
+  const process = readProcess(pid);
   if (process === null || !programs.includes(process.name)) return [];
-  return [process, ...(await processesAbove(process.parent, programs))];
+  return [process, ...processesAbove(process.parent, programs)];
 }
 
-async function readProcess(pid: number): Promise<Process | null> {
-  return parseStatus(await readFile(`/proc/${pid}/status`, "utf8").catch(() => ""));
+function readProcess(pid: number): Process | null {
+  return parseStatus(readProc(`/proc/${pid}/status`));
 }
 
 /** proc_pid_status(5). null: it has ended, or it belongs to a container, where the same user number is another user. */
@@ -131,13 +141,14 @@ function parseStatus(text: string): Process | null {
   return { pid, parent, name: value("Name"), uid, gids: [gid, ...numbers("Groups")] };
 }
 
-async function hasWords(pid: number, words: readonly string[]): Promise<boolean> {
+function hasWords(pid: number, words: readonly string[]): boolean {
   if (words.length === 0) return true;
-  const line = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+  const line = readProc(`/proc/${pid}/cmdline`);
   return words.every((word) => line.includes(word));
 }
 
 async function userName(uid: number): Promise<string> {
+  if (uid === ROOT) return "root";
   const lines = (await readFile("/etc/passwd", "utf8").catch(() => "")).split("\n");
   return lines.find((line) => line.split(":")[2] === String(uid))?.split(":")[0] ?? `uid ${uid}`;
 }
@@ -153,6 +164,7 @@ export interface KeyAccess {
 
 /** Why `reader` cannot read the key, with the fix; null: it can, or an ACL that `getfacl` is missing for may let it. */
 export async function unreadable(reader: Reader, { at, path, attributes }: KeyAccess): Promise<string | null> {
+  if (reader.uid === ROOT) return null;
   const { uid, gid, mode } = attributes;
   if (!(await mayRead(reader, at, attributes))) {
     return (

@@ -34,7 +34,7 @@ export interface RecordPlace {
 
 /** For preflight: what `withProgramFiles` does before it runs the program. Throws what a deploy would. */
 export async function checkProgramFiles(record: RecordPlace, signal: AbortSignal): Promise<void> {
-  await tryStaging([{ ...record, secret: false }], signal, lockNameOf(record));
+  await tryStaging([{ ...record, secret: false }], signal, { name: lockNameOf(record) });
 }
 
 /**
@@ -52,7 +52,7 @@ export async function withProgramFiles(
   signal.throwIfAborted();
   const name = basename(record.path);
   await using directory = await openDirectory(dirname(record.path), record.root);
-  using _lock = await lockDirectory(directory, signal, lockNameOf(record));
+  using _lock = await lockDirectory(directory, signal, { name: lockNameOf(record) });
   refuseOlder(pair, parseRecord((await readIfThere(record.path).catch(() => null)) ?? ""), record.path);
   await using staged = await stageFiles([{ ...record, content: recordText(pair), secret: false }], signal);
   await using handed = await privateFiles(directory, `.${name}.files`, pem);

@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
 import { RenewalError } from "../../domain/errors.ts";
+import { formatDuration } from "../../domain/time.ts";
 import { durationOption } from "../base/duration.ts";
 import { fileError } from "../base/fileError.ts";
 import { absolutePath } from "../base/targetPath.ts";
@@ -118,7 +119,10 @@ async function reloaded(pidFile: PidFile, before: string, timeoutMs: number, sig
       );
     });
     if (performance.now() > deadline)
-      throw new RenewalError("deploy.timeout", `Apache did not finish its graceful reload within ${timeoutMs} ms`);
+      throw new RenewalError(
+        "deploy.timeout",
+        `Apache did not finish its graceful reload within ${formatDuration(timeoutMs)}`,
+      );
     await delay(POLL_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }

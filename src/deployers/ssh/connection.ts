@@ -3,6 +3,7 @@ import type { Client, ConnectConfig, ParsedKey } from "ssh2";
 import { raceAbort } from "../../domain/abort.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Secret } from "../../domain/secret.ts";
+import { formatDuration } from "../../domain/time.ts";
 import { optionalPackage } from "../base/optionalPackage.ts";
 import { sanitizeAnswer } from "../base/sanitizeAnswer.ts";
 import { hostKeyAlgorithms, isPinned, type OfferedKey, offeredKey } from "./hostKey.ts";
@@ -135,7 +136,8 @@ async function bounded<T>(
     signal.throwIfAborted();
     // When the connection ends, ssh2 rejects open requests with its own text; `lost` knows the real reason.
     lost.throwIfAborted();
-    if (timeout.aborted) throw new RenewalError("deploy.timeout", `${name} did not ${what} within ${timeoutMs} ms`);
+    if (timeout.aborted)
+      throw new RenewalError("deploy.timeout", `${name} did not ${what} within ${formatDuration(timeoutMs)}`);
     throw error;
   }
 }

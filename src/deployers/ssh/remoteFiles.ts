@@ -59,7 +59,7 @@ export async function stageRemoteFiles(
   const pairFiles: Outcome[] = [];
   for (const file of files) pairFiles.push(await stageOne(file));
   const modes = new Map(pairFiles.filter(({ file }) => file.secret).map(({ file, mode }) => [file.path, mode]));
-  const records = recordOf === null ? [] : [await stageOne(recordOf(modes))];
+  const records = recordOf === null ? [] : [await stageOne(recordOf({ keyModes: modes, plainFiles: new Map() }))];
   const staged = [...records, ...pairFiles].flatMap((one) => (one.staged === null ? [] : [one.staged]));
   signal.throwIfAborted();
   const sync = async (): Promise<void> => {

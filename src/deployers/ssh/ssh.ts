@@ -158,8 +158,8 @@ async function deploy(
     ...{ ...file, isOwn, certificates: writtenCertificates(record) },
     ...(file.secret && { written: writtenMode(record, file.path) }),
   }));
-  await using staged = await stageRemoteFiles(machineOf(connection, sftp), wanted, signal, (modes) =>
-    recordFile(first, pair, modes),
+  await using staged = await stageRemoteFiles(machineOf(connection, sftp), wanted, signal, (written) =>
+    recordFile(first, pair, written),
   );
   await refuseIfBehind();
   await staged.swap();

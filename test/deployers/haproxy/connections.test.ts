@@ -37,10 +37,14 @@ it.each([
   await using beside = await startBeside(count);
   const { issuer, server, relay } = beside;
   const options = { socket: relay.socket, file: `${server.directory}/{certificate}.pem` };
-  const deployer = haproxy.create(haproxy.options.parse(options), dependencies("lb"));
-  await deployer.deploy({ pair: await issuer.issue({ certificate: "www", generation: 1 }), previous: null }, NEVER);
+  // Each time another: what one has read of other files it keeps for a moment.
+  const deploy = async (generation: number) => {
+    const deployer = haproxy.create(haproxy.options.parse(options), dependencies("lb"));
+    await deployer.deploy({ pair: await issuer.issue({ certificate: "www", generation }), previous: null }, NEVER);
+  };
+  await deploy(1);
   const before = relay.lines.length;
-  await deployer.deploy({ pair: await issuer.issue({ certificate: "www", generation: 2 }), previous: null }, NEVER);
+  await deploy(2);
   expect(kinds(relay.lines.slice(before), server.directory)).toEqual([
     "show info",
     "show ssl cert WWW;show ssl cert",
@@ -51,10 +55,11 @@ it.each([
   ]);
 });
 
-it("looks once for the deployments of a moment which other files HAProxy serves for their names", async () => {
+it("looks once for the deployments of a second which other files HAProxy serves for their names", async () => {
   await using beside = await startBeside(30);
   const { issuer, server, relay } = beside;
-  const rivals = createRivals({ socket: relay.socket, timeoutMs: 10_000 });
+  let now = 0;
+  const rivals = createRivals({ socket: relay.socket, timeoutMs: 10_000 }, () => now);
   const names = ["other", "other", "www", ...Array.from({ length: 17 }, () => "api")];
   const pairs = await Promise.all(names.map((certificate) => issuer.issue({ certificate, generation: 2 })));
   const name = join(server.directory, "other-0.pem");
@@ -66,6 +71,7 @@ it("looks once for the deployments of a moment which other files HAProxy serves 
   expect(found[0]?.map((one) => /other-\d+/.exec(one)?.[0])).toEqual(["other-1", "other-10", "other-11"]);
   // A file that is gone is not served.
   await server.runtime(`del ssl crt-list ${server.directory} ${server.directory}/other-1.pem`);
+  now += 1_000;
   const [pair] = pairs;
   const then = pair === undefined ? [] : await rivals({ name, pair }, NEVER);
   expect(then.join()).not.toContain("other-1.pem");

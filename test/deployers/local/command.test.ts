@@ -98,7 +98,7 @@ describe("runCommand", () => {
 
   it("ends the whole process group on timeout", async () => {
     const error = await shell("sleep 300 & echo $!; wait", { timeoutMs: 300 }).catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: "deploy.timeout", message: expect.stringContaining("300 ms") });
+    expect(error).toMatchObject({ code: "deploy.timeout", message: expect.stringContaining("0.3 s") });
   });
 
   it("leaves no child that ignores SIGTERM behind a leader that does not", async () => {

@@ -5,11 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { text } from "node:stream/consumers";
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Directory, openDirectory } from "../../../src/deployers/local/directory.ts";
 import { lockDirectory } from "../../../src/deployers/local/directoryLock.ts";
+import { tryLock } from "../../../src/deployers/local/lockFile.ts";
 import { until } from "../../support/until.ts";
 
 const NEVER = new AbortController().signal;
@@ -103,6 +104,39 @@ describe("the directory's lock", () => {
     first[Symbol.dispose]();
     await Promise.all(waiters);
     expect(order).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it("is shared in this process by those who have no file in common, and by nobody else", async () => {
+    const [one, other] = await Promise.all(
+      [["a", "b"], ["c"]].map((files) => lockDirectory(directory, NEVER, { files })),
+    );
+    const order: string[] = [];
+    const waiting = [["b", "x"], undefined, ["y"]].map(async (files) => {
+      using _lock = await lockDirectory(directory, NEVER, files === undefined ? {} : { files });
+      order.push(String(files));
+    });
+    other?.[Symbol.dispose]();
+    // A turn is given up by time only, so whoever does not wait for the first one has had many.
+    for (let turns = 0; turns < 100; turns++) await nextTurn();
+    expect(order).toEqual([]);
+    one?.[Symbol.dispose]();
+    await Promise.all(waiting);
+    expect(order).toEqual(["b,x", "undefined", "y"]);
+  });
+
+  it("is left by one of those who share it without the others losing it", async () => {
+    // However slow the machine is, their time is not up.
+    vi.spyOn(performance, "now").mockReturnValue(0);
+    const [one, other] = await Promise.all([["a"], ["b"]].map((files) => lockDirectory(directory, NEVER, { files })));
+    one?.[Symbol.dispose]();
+    one?.[Symbol.dispose]();
+    const tries = vi.spyOn(DatabaseSync.prototype, "exec");
+    await lockDirectory(directory, NEVER, { files: ["c"] }).then((lock) => lock[Symbol.dispose]());
+    // Whoever joins opens nothing, and another process does not get it.
+    expect(tries).not.toHaveBeenCalled();
+    expect(tryLock(join(root, ".renewd.lock"), root)).toBeNull();
+    other?.[Symbol.dispose]();
+    tryLock(join(root, ".renewd.lock"), root)?.[Symbol.dispose]();
   });
 
   it("goes to another process before this one has served all of its own waiters", async () => {

@@ -257,7 +257,7 @@ describe("ssh", () => {
         deploy({ ...pairFiles, command: endless(), commandTimeout: "1s" }, await issue(2)),
       ).rejects.toMatchObject({
         code: "deploy.timeout",
-        message: expect.stringContaining("1000 ms"),
+        message: expect.stringContaining("1.0 s"),
       });
       expect(await read("f.pem")).toBe(before);
     } finally {
