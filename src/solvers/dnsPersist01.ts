@@ -12,7 +12,7 @@ import type { Plugin } from "../domain/plugin.ts";
 import { persistName } from "./dns/challenge.ts";
 import type { DnsDependencies } from "./dns/dependencies.ts";
 import { createLookup, type Lookup } from "./dns/lookup.ts";
-import { dnsOptions } from "./dns/options.ts";
+import { resolversOption } from "./dns/options.ts";
 import { type Judgement, judgeAuthoritative } from "./dns/propagation.ts";
 
 /** CAs follow about as many CNAMEs. */
@@ -24,7 +24,7 @@ const options = z.strictObject({
   experimental: z
     .literal(true, "dns-persist-01 is an Internet-Draft and may change: `experimental: true` says that you know")
     .describe("Must be `true`: dns-persist-01 is an Internet-Draft (draft-ietf-acme-dns-persist-02) and may change."),
-  resolvers: dnsOptions.resolvers,
+  resolvers: resolversOption,
 });
 
 /**

@@ -6,8 +6,10 @@ import type { Concern } from "../domain/issuer.ts";
 import { sanitize } from "../domain/text.ts";
 import { examineDns } from "./dns/health.ts";
 import { createLookup, type Lookup } from "./dns/lookup.ts";
+import type { ResolverOption } from "./dns/options.ts";
 import { isRedirect, nextHop } from "./redirects.ts";
 
+const DNS_PORT = 53;
 /** RFC 8555 §8.3 */
 const HTTP_PORT = 80;
 /** RFC 8737 §3 */
@@ -21,6 +23,8 @@ const PATH = `${CHALLENGE_PATH}renewd-check`;
 const IDENTITY = /^[0-9a-f-]{36}$/;
 
 interface ReachabilityOptions {
+  /** Whom to ask where names are; without: the system's. */
+  readonly resolvers?: readonly ResolverOption[] | undefined;
   readonly lookup?: Lookup;
   readonly port?: number;
   /** renewd's own responder has to answer there, itself or behind a server that forwards to it. */
@@ -35,7 +39,7 @@ interface ReachabilityOptions {
 export function examineHttp(
   identifier: Identifier,
   signal: AbortSignal,
-  { lookup = createLookup(), port = HTTP_PORT, responder = false }: ReachabilityOptions = {},
+  { resolvers = [], lookup = lookupBy(resolvers), port = HTTP_PORT, responder = false }: ReachabilityOptions = {},
 ): Promise<readonly Concern[]> {
   const name = identifier.type === "ip" && isIP(identifier.value) === 6 ? `[${identifier.value}]` : identifier.value;
   const start = new URL(`http://${name}${responder ? IDENTITY_PATH : PATH}`);
@@ -47,9 +51,13 @@ export function examineHttp(
 export function examineTls(
   identifier: Identifier,
   signal: AbortSignal,
-  { lookup = createLookup(), port = TLS_PORT }: ReachabilityOptions = {},
+  { resolvers = [], lookup = lookupBy(resolvers), port = TLS_PORT }: ReachabilityOptions = {},
 ): Promise<readonly Concern[]> {
   return examine(identifier, signal, lookup, { check: "tls-alpn", dial: (address) => reach(address, port, signal) });
+}
+
+function lookupBy(resolvers: readonly ResolverOption[]): Lookup {
+  return createLookup({ resolvers, port: DNS_PORT });
 }
 
 interface Examination {
@@ -76,16 +84,18 @@ async function examine(
 
 /** null: a look-up failed and the other found nothing. */
 async function addressesOf(lookup: Lookup, name: string, signal: AbortSignal): Promise<string[] | null> {
-  const found: string[] = [];
-  let failed = false;
-  for (const type of ["A", "AAAA"] as const) {
+  const ask = async (type: "A" | "AAAA"): Promise<readonly string[] | null> => {
     const reply = await lookup.resolve({ name, type }, signal).catch(() => null);
     signal.throwIfAborted();
-    failed ||= reply === null;
-    for (const answer of reply?.answers ?? [])
-      if (answer.type === type && typeof answer.data === "string" && isIP(answer.data) !== 0) found.push(answer.data);
-  }
-  return failed && found.length === 0 ? null : [...new Set(found)].slice(0, ADDRESSES_MAX);
+    return reply?.answers.flatMap((answer) => (answer.type === type ? addressIn(answer.data) : [])) ?? null;
+  };
+  const both = await Promise.all([ask("A"), ask("AAAA")]);
+  const found = both.flatMap((addresses) => addresses ?? []);
+  return both.includes(null) && found.length === 0 ? null : [...new Set(found)].slice(0, ADDRESSES_MAX);
+}
+
+function addressIn(data: unknown): readonly string[] {
+  return typeof data === "string" && isIP(data) !== 0 ? [data] : [];
 }
 
 interface Way {

@@ -6,13 +6,14 @@ import { late } from "../domain/late.ts";
 import type { Plugin } from "../domain/plugin.ts";
 import { HOUR_MS, SECOND_MS } from "../domain/time.ts";
 import { tlsAlpnPlace } from "../domain/tlsAlpn.ts";
+import { resolversOption } from "./dns/options.ts";
 import type { SolverDependencies } from "./http01.ts";
 
 /** Longer than any CA validates. An answer that a crash left behind expires by itself. */
 const EXPIRES_AFTER_MS = HOUR_MS;
 const BUSY_MS = 5 * SECOND_MS;
 
-const options = z.strictObject({});
+const options = z.strictObject({ resolvers: resolversOption });
 const examineTls = late(async () => (await import("./httpReachability.ts")).examineTls);
 
 /**
@@ -25,10 +26,10 @@ export const tlsAlpn01: Plugin<z.infer<typeof options>, Pick<SolverDependencies,
   needsResponder: "tlsAlpn01",
   description: "Answers tls-alpn-01 challenges through renewd's own listener on port 443; port 80 is not needed.",
   options,
-  create: (_options, { challenges, now }) => ({
+  create: ({ resolvers }, { challenges, now }) => ({
     challengeType: "tls-alpn-01",
     needsResponder: "tlsAlpn01",
-    preflight: (identifier, signal) => examineTls(identifier, signal),
+    preflight: (identifier, signal) => examineTls(identifier, signal, { resolvers }),
     async present({ identifier, token, keyAuthorization }, signal) {
       signal.throwIfAborted();
       checkToken(token);

@@ -7,6 +7,7 @@ import { RenewalError } from "../domain/errors.ts";
 import type { ChallengeResponse, Solver } from "../domain/issuer.ts";
 import { late } from "../domain/late.ts";
 import type { Plugin } from "../domain/plugin.ts";
+import { resolversOption } from "./dns/options.ts";
 
 /** A key authorization is a token of at most 256 characters, a dot and a thumbprint of 43. */
 const ANSWER_BYTES_MAX = 1024;
@@ -18,6 +19,7 @@ const options = z.strictObject({
     .string()
     .refine(isAbsolute, "must be an absolute path")
     .describe("Document root of the web server that answers on port 80 for the names."),
+  resolvers: resolversOption,
 });
 
 /** Answers http-01 through files a web server already serves (RFC 8555 §8.3). */
@@ -27,9 +29,9 @@ export const webroot: Plugin<z.infer<typeof options>, object, Solver> = {
   description: "Answers http-01 challenges with files below a running web server's document root.",
   options,
   checkMachine: ({ directory }) => atPath(directory, () => access(directory, constants.W_OK | constants.X_OK)),
-  create: ({ directory }) => ({
+  create: ({ directory, resolvers }) => ({
     challengeType: "http-01",
-    preflight: (identifier, signal) => examineHttp(identifier, signal),
+    preflight: (identifier, signal) => examineHttp(identifier, signal, { resolvers }),
     present: (challenge, signal) => atPath(directory, () => publish(directory, challenge, signal)),
     cleanUp: (challenge, signal) => atPath(directory, () => withdraw(directory, challenge, signal)),
   }),

@@ -1,17 +1,11 @@
-import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { raceAbort } from "../domain/abort.ts";
 import { RenewalError } from "../domain/errors.ts";
+import type { Resolve } from "../domain/systemResolve.ts";
 import { reasonOf } from "./reasons.ts";
 
 /** More than any load balancer publishes. Every address is dialled, so the number is bounded. */
 const ADDRESSES_MAX = 64;
-
-/** Resolves a host to its addresses the way the system does for a client. */
-export type Resolve = (host: string) => Promise<readonly string[]>;
-
-export const systemResolve: Resolve = async (host) =>
-  (await lookup(host, { all: true, order: "verbatim" })).map((found) => found.address);
 
 /** Each address once, in the resolver's order. Throws `verify.unreachable` if there is none, or the signal's reason. */
 export async function addressesOf(host: string, resolve: Resolve, signal: AbortSignal): Promise<string[]> {

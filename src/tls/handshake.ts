@@ -122,8 +122,7 @@ function takeCertificate(plain: Socket, request: HandshakeRequest, signal: Abort
     const socket = connect({ ...connectionOptions(request), socket: plain });
     let agreed: Omit<Handshake, "byServer"> | null = null;
     let leaf: X509Certificate | undefined;
-    // Read once: the first call removes the chain from OpenSSL's session. `keylog` comes only after the server has
-    // proved that it holds the private key.
+    // `keylog` comes only after the server has proved that it holds the private key.
     const capture = (): void => {
       leaf ??= socket.getPeerX509Certificate();
     };

@@ -4,9 +4,10 @@ import type { Endpoint, Observation, ObservationProblem, ServedCertificate } fro
 import { RenewalError } from "../domain/errors.ts";
 import { namesCover } from "../domain/identifier.ts";
 import type { Dialled, Probe } from "../domain/probe.ts";
+import { type Resolve, systemResolve } from "../domain/systemResolve.ts";
 import type { Version } from "../domain/version.ts";
 import { createNeighbours, type Neighbours } from "../process/soleServer.ts";
-import { addressesOf, type Resolve, systemResolve } from "./addresses.ts";
+import { addressesOf } from "./addresses.ts";
 import { checkServed, type ExpectedCertificate } from "./checks.ts";
 import { createProtocolFinder } from "./expectedProtocol.ts";
 import { type Handshake, type HandshakeRequest, type KeyKind, shakeHands } from "./handshake.ts";
@@ -72,7 +73,7 @@ export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOp
         problem,
       });
       try {
-        const request = { address, ...asked(endpoint, address, neighbours) };
+        const request = { address, ...asked({ endpoint, address }, neighbours, deadline.signal) };
         const handshake = await serveWanted(request, wanted, deadline.signal);
         const served = describeServed(handshake.leaf);
         protocols.answered(endpoint, address);
@@ -102,15 +103,18 @@ export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOp
 }
 
 function asked(
-  endpoint: Dialled,
-  address: string,
+  { endpoint, address }: { readonly endpoint: Dialled; readonly address: string },
   { holdsOtherEnd, isSoleServer }: Neighbours,
+  signal: AbortSignal,
 ): Pick<HandshakeRequest, "endpoint" | "isServer"> {
   const { server, port } = endpoint;
   if (server === undefined) return { endpoint };
   // Asked together, one reading of the kernel's tables serves both.
   const isServer: HandshakeRequest["isServer"] = async (ends) => {
-    const [isSole, isHeld] = await Promise.all([isSoleServer(server, { address, port }), holdsOtherEnd(server, ends)]);
+    const [isSole, isHeld] = await Promise.all([
+      isSoleServer(server, { address, port }),
+      holdsOtherEnd(server, ends, signal),
+    ]);
     return isSole && isHeld;
   };
   return { endpoint, isServer };

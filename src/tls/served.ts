@@ -65,7 +65,7 @@ export function chainToServe(chainPem: readonly string[]): string[] {
 
 /**
  * On a client socket, Node links `issuerCertificate` to the next certificate of the message and does not check who
- * signed it (measured on Node 24 with reversed, foreign, repeated and missing intermediates).
+ * signed it (measured on Node 26 with reversed, foreign, repeated and missing intermediates).
  * `getPeerCertificate(true)` cannot be used: it sorts the chain and completes it from its root store. A test fails if
  * Node changes this.
  */

@@ -1,5 +1,6 @@
+import { isIP } from "node:net";
 import { describe, expect, test } from "vitest";
-import { namesCover, sameIdentifiers } from "../../src/domain/identifier.ts";
+import { addressVersion, namesCover, sameIdentifiers } from "../../src/domain/identifier.ts";
 import { identifierOf } from "../support/identifier.ts";
 
 describe("an identifier", () => {
@@ -11,6 +12,13 @@ describe("an identifier", () => {
     expect(identifierOf(written).value).toBe(canonical);
     expect(sameIdentifiers([identifierOf(written)], [identifierOf(canonical)])).toBe(true);
   });
+});
+
+test.each([
+  ...["192.0.2.1", "01.2.3.4", "1.2", "256.1.1.1", "::1", "::", "2001:db8::1", "fe80::1%eth0", "::ffff:192.0.2.1"],
+  ...["", "a", "www.example", "1.example", "[::1]", "a:b", "1e", ".1", " 1.2.3.4"],
+])("%j is an address if Node.js says so", (text) => {
+  expect(addressVersion(text)).toBe(isIP(text));
 });
 
 describe("covering a server name", () => {

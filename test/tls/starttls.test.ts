@@ -95,7 +95,7 @@ function serve({ greeting = "", steps }: Script): Promise<RunningServer> {
       new TLSSocket(socket, { isServer: true, secureContext }).on("error", () => socket.destroy());
     };
     if (greeting !== "") socket.write(greeting);
-    socket.on("data", (chunk) => {
+    socket.on("data", (chunk: Buffer) => {
       const [asked, answer] = left.shift() ?? [];
       const [found] = asked?.exec(chunk.toString("latin1")) ?? [];
       if (found === undefined || answer === undefined) return void socket.destroy();
@@ -216,7 +216,7 @@ describe("a server that ends the connection because it waits for something else"
 
   test("says that it expects the PROXY protocol, or does not", async () => {
     await using server = await startTcpServer((socket) => {
-      socket.once("data", (chunk) => {
+      socket.once("data", (chunk: Buffer) => {
         if (!chunk.toString("latin1").startsWith("PROXY ")) return void socket.destroy();
         socket.pause();
         socket.unshift(chunk.subarray(chunk.indexOf("\n") + 1));
@@ -229,7 +229,7 @@ describe("a server that ends the connection because it waits for something else"
       message: expect.stringContaining("set `proxyProtocol: v1`"),
     });
     await using plain = await startTcpServer((socket) => {
-      socket.once("data", (chunk) => {
+      socket.once("data", (chunk: Buffer) => {
         if (chunk[0] !== 0x16) return void socket.destroy();
         socket.pause();
         socket.unshift(chunk);

@@ -30,8 +30,9 @@ export interface AskOptions {
   readonly signatures?: boolean;
 }
 
-const UDP_TIMEOUT_MS = 1_500;
-const UDP_TRIES = 2;
+/** When a query is sent again, after the first time: networks lose one now and then, and an order waits for the answer. */
+const UDP_REPEATS_MS = [400, 1_500];
+const UDP_TIMEOUT_MS = 3_000;
 const TCP_TIMEOUT_MS = 4_000;
 const HTTPS_TIMEOUT_MS = 6_000;
 /** What passes every network unfragmented (DNS flag day 2020). */
@@ -55,15 +56,12 @@ export async function ask(
   const query = encodeQuery(question, options);
   if (server.kind === "https") return readReply(await askOverHttps(server.url, query, signal), query, question);
   let udpTrouble = "";
-  for (let attempt = 0; attempt < UDP_TRIES; attempt++) {
-    try {
-      const reply = await overUdp(server, query, question, signal);
-      if (!reply.truncated) return reply;
-      break;
-    } catch (error) {
-      signal.throwIfAborted();
-      udpTrouble = textOf(error);
-    }
+  try {
+    const reply = await overUdp(server, query, question, signal);
+    if (!reply.truncated) return reply;
+  } catch (error) {
+    signal.throwIfAborted();
+    udpTrouble = textOf(error);
   }
   try {
     return readReply(await exchangeTcp(server, query, TCP_TIMEOUT_MS, signal), query, question);
@@ -129,10 +127,15 @@ function overUdp(
   });
   // Connected: the kernel drops what comes from another address, and reports a closed port at once.
   // Not its callback, which would get what keeps it from connecting, such as no route, in place of `error`.
-  socket.once("connect", () => socket.send(query));
+  const send = (): void => socket.send(query);
+  const repeats: NodeJS.Timeout[] = [];
+  socket.once("connect", () => {
+    send();
+    repeats.push(...UDP_REPEATS_MS.map((ms) => setTimeout(send, ms)));
+  });
   socket.connect(port, address);
   return promise.finally(() => {
-    clearTimeout(timer);
+    for (const each of [timer, ...repeats]) clearTimeout(each);
     listening[Symbol.dispose]();
     socket.close();
   });

@@ -60,6 +60,16 @@ const resolver = z.string().transform((text, context): ResolverOption => {
   return z.NEVER;
 });
 
+export const resolversOption = z
+  .array(resolver)
+  .min(1)
+  .max(RESOLVERS_MAX)
+  .optional()
+  .describe(
+    "Resolvers that see DNS as the CA does: `1.1.1.1`, `10.0.0.1:5353`, `https://dns.google/dns-query`. " +
+      "Default: the system's.",
+  );
+
 export const PROPAGATION_CHECKS = ["authoritative", "resolvers", "none"] as const;
 
 const propagation = z.strictObject({
@@ -91,15 +101,7 @@ export const dnsOptions = {
     .optional()
     .describe("The zone to use, by the provider's id or by name, where the provider has several that fit."),
   ttl: z.int().min(0).max(TTL_MAX_S).optional().describe("TTL of the TXT records in seconds. Default: 60."),
-  resolvers: z
-    .array(resolver)
-    .min(1)
-    .max(RESOLVERS_MAX)
-    .optional()
-    .describe(
-      "Resolvers that see DNS as the CA does: `1.1.1.1`, `10.0.0.1:5353`, `https://dns.google/dns-query`. " +
-        "Default: the system's.",
-    ),
+  resolvers: resolversOption,
   follow: z
     .union([z.enum(["auto", "never"]), dnsName])
     .optional()

@@ -2,8 +2,9 @@
 import type { X509Certificate } from "node:crypto";
 import type { Endpoint } from "../../domain/endpoint.ts";
 import type { AddressScan, Finding } from "../../domain/scan.ts";
+import { type Resolve, systemResolve } from "../../domain/systemResolve.ts";
 import type { Roots } from "../../x509/trust.ts";
-import { addressesOf, type Resolve, systemResolve } from "../addresses.ts";
+import { addressesOf } from "../addresses.ts";
 import { type KeyKind, shakeHands } from "../handshake.ts";
 import { keyKindOf } from "../probe.ts";
 import { codeOf, reasonOf, SilentError } from "../reasons.ts";

@@ -4,8 +4,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { DiscoveryReport } from "../../domain/discovery.ts";
 import type { StartTlsProtocol } from "../../domain/endpoint.ts";
 import { toRenewalError } from "../../domain/errors.ts";
+import { type Resolve, systemResolve } from "../../domain/systemResolve.ts";
 import { describeFound } from "../../x509/describe.ts";
-import { addressesOf, type Resolve, systemResolve } from "../addresses.ts";
+import { addressesOf } from "../addresses.ts";
 import { shakeHands } from "../handshake.ts";
 
 /** One place to dial. */
