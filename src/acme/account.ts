@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { raceAbort } from "../domain/abort.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { Account, Accounts } from "../domain/issuer.ts";
 import type { Secret } from "../domain/secret.ts";
@@ -50,7 +51,7 @@ export async function ensureAccount(
   const stored =
     (await accounts.get(ca.issuer, ca.directoryUrl)) ??
     (await accounts.create(ca.issuer, ca.directoryUrl, await generateKey("ecdsa-p256")));
-  if (stored.url === null) return { ...(await register(ca, accounts, options, stored, signal)), replaced };
+  if (stored.url === null) return { ...(await registerOnce(ca, accounts, options, stored, signal)), replaced };
   const { privateKey } = await settleRollover(ca, accounts, stored, signal);
   const { url } = stored;
   const session = openSession(ca, privateKey, url, signal);
@@ -128,6 +129,32 @@ function unlessNoAccount(error: unknown): "unknown" {
 /** There may be nothing at the account's URL, or nothing that the CA takes for an account. */
 function isAtNoAccount(error: unknown): boolean {
   return hasProblemType(error, "malformed") || GONE.includes(problemOf(error)?.status ?? 0);
+}
+
+/**
+ * The first orders of a new installation come together, and all need the account: the others wait for the first one's
+ * request. A CA that is asked twice at once may fail at it (Pebble: "Error saving account").
+ */
+async function registerOnce(
+  ca: CertificateAuthority,
+  accounts: Accounts,
+  options: AccountOptions,
+  stored: Account,
+  signal: AbortSignal,
+): Promise<Pick<OpenAccount, "url" | "privateKey">> {
+  const ask = (): ReturnType<typeof register> => register(ca, accounts, options, stored, signal);
+  if (ca.registering === null) {
+    const first = ask();
+    const through = (): void => {
+      ca.registering = null;
+    };
+    ca.registering = first.then(through, through);
+    return first;
+  }
+  const { registering } = ca;
+  await raceAbort(signal, () => registering);
+  const { url, privateKey } = (await accounts.get(ca.issuer, ca.directoryUrl)) ?? stored;
+  return url === null ? ask() : { url, privateKey };
 }
 
 async function register(

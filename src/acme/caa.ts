@@ -44,8 +44,9 @@ const KNOWN_TAGS: readonly string[] = [
   "issuemail",
   "issuevmc",
 ];
-const QUERY_TIMEOUT_MS = 2_000;
-const QUERY_TRIES = 2;
+/** c-ares doubles it with each try: a query that the network lost is sent again soon, and a dead resolver takes 6 s. */
+const QUERY_TIMEOUT_MS = 400;
+const QUERY_TRIES = 4;
 
 /** By the system's resolvers, or by `servers` such as `127.0.0.1:5353`. */
 export function createCaaLookup(servers?: readonly string[]): CaaLookup {

@@ -107,6 +107,12 @@ export function createDirectory(options: DirectoryOptions): DirectoryCache {
   };
 }
 
+/** Throws as `directory` does, also if it was right an hour ago. */
+export async function readAgain(cache: DirectoryCache, signal: AbortSignal): Promise<void> {
+  cache.forgetDirectory();
+  await cache.directory(signal);
+}
+
 /** Follows one redirect: `transport` lets it lead to the directory's own origin only. */
 async function fetchDirectory({ directory, transport }: DirectoryOptions, signal: AbortSignal): Promise<Answer> {
   const answer = await transport.send("GET", directory, null, signal);
@@ -132,12 +138,20 @@ async function read(options: DirectoryOptions, signal: AbortSignal): Promise<Dir
   }
   const parsed = directorySchema.safeParse(body);
   if (answer.status === 200 && parsed.success) return parsed.data;
-  const seen = answer.status === 200 && parsed.error ? wrongMember(parsed.error) : `status ${answer.status}`;
+  const wrong =
+    parsed.error === undefined ? "it cannot be read" : body === null ? notJson(answer) : wrongMember(parsed.error);
+  const seen = answer.status === 200 ? wrong : `status ${answer.status}`;
   throw new RenewalError(
     "acme.directory",
     `${sanitize(directory, TEXT_CHARACTERS_MAX)} does not answer with an ACME directory (RFC 8555 §7.1.1): ` +
       `${seen}. If it repeats, correct \`directory\` of issuer "${issuer}".`,
   );
+}
+
+/** What answers in place of a CA is most often a web server or a proxy with a page of its own. */
+function notJson({ headers }: Answer): string {
+  const type = headers["content-type"];
+  return `the answer is ${type === undefined ? "no JSON" : `${sanitize(type, 100)}, not JSON`}`;
 }
 
 /** A byte order mark is no JSON, but a reader may ignore it (RFC 8259 §8.1). */

@@ -1,19 +1,13 @@
-import { lookup } from "node:dns/promises";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
 import { raceAbort } from "../domain/abort.ts";
 import { RenewalError } from "../domain/errors.ts";
 import { type Reach, reachOf } from "../domain/reach.ts";
+import type { Resolve } from "../domain/systemResolve.ts";
 
 /** More than any service publishes. */
 const ADDRESSES_MAX = 16;
-
-/** Resolves a host to its addresses. */
-export type Resolve = (host: string) => Promise<readonly string[]>;
-
-export const systemResolve: Resolve = async (host) =>
-  (await lookup(host, { all: true, order: "verbatim" })).map(({ address }) => address);
 
 export interface Guard {
   /** Whether addresses of private networks, and of this machine, may be dialled too. */

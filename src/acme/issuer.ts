@@ -21,7 +21,7 @@ import { type BoundName, boundRecords } from "./boundRecords.ts";
 import { type CaaLookup, createCaaLookup } from "./caa.ts";
 import { downloadChain } from "./chain.ts";
 import { clearAbandonedAnswers, clearEarlierAnswers } from "./clearAnswers.ts";
-import { createClockReader, createDirectory, type DirectoryOptions } from "./directory.ts";
+import { createClockReader, createDirectory, type DirectoryOptions, readAgain } from "./directory.ts";
 import { eligibilityOf } from "./eligibility.ts";
 import { NoncePool } from "./nonce.ts";
 import { fetchOrder, neededOf, type OpenedOrder, type Order, openOrder, orderFailure, readOrder } from "./order.ts";
@@ -92,6 +92,7 @@ export function createIssuer(
       const known = { accountUrl: account.url, keyThumbprint: thumbprint(account.privateKey) };
       return standingOfDirectory(await ca.directory(signal), known);
     },
+    readDirectory: (signal) => readAgain(ca, signal),
     clockAheadMs: createClockReader(directoryOptions),
     renewalInfo: (leafPem, signal) => fetchRenewalInfo(ca, leafPem, signal),
     async issue(request, progress, solvers, signal) {
@@ -179,6 +180,7 @@ export function certificateAuthority(
     transport,
     nonces: new NoncePool(),
     missingOrders: new Set<string>(),
+    registering: null,
     ...createDirectory(directoryOptions),
     externalAccount,
     now,

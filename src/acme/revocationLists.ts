@@ -2,9 +2,10 @@ import { X509Certificate } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { RenewalError } from "../domain/errors.ts";
 import type { Revocation, RevocationLists } from "../domain/revocation.ts";
+import { type Resolve, systemResolve } from "../domain/systemResolve.ts";
 import type { Version } from "../domain/version.ts";
 import { crlUrls, revokedIn } from "../x509/crl.ts";
-import { type Guard, guardedGet, type Resolve, reachOfHost, systemResolve } from "./guardedGet.ts";
+import { type Guard, guardedGet, reachOfHost } from "./guardedGet.ts";
 
 /** The largest public lists are some 10 MB; those of CAs that split theirs, a few hundred kB. */
 const LIST_BYTES_MAX = 32 * 1024 * 1024;

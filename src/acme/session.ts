@@ -4,6 +4,7 @@ import { Client } from "acme-client";
 import { RenewalError } from "../domain/errors.ts";
 import type { ErrorCode } from "../domain/errorTable.ts";
 import type { Secret } from "../domain/secret.ts";
+import { Stopping } from "../domain/stopping.ts";
 import { thumbprint } from "../x509/jwk.ts";
 import { privateKeyOf } from "../x509/key.ts";
 import { type Directory, type DirectoryCache, parseJson } from "./directory.ts";
@@ -36,6 +37,8 @@ export interface CertificateAuthority {
   readonly nonces: NoncePool;
   /** URLs of orders that were answered once with "not found" by something that may not have been the CA. */
   readonly missingOrders: Set<string>;
+  /** Settles when the first account request of this process is through; null: none is under way. */
+  registering: Promise<void> | null;
   readonly directory: DirectoryCache["directory"];
   readonly forgetDirectory: DirectoryCache["forgetDirectory"];
   readonly externalAccount: ExternalAccount | null;
@@ -58,6 +61,10 @@ export interface Session {
   createAccount(payload: object): Promise<Reply>;
   /** The account that the key has; its URL is the Location (RFC 8555 §7.3.1). Needs no external account. */
   findAccount(): Promise<Reply>;
+  /**
+   * Once sent, its answer is awaited for the time of one request although the signal aborts, unless the process stops:
+   * the CA opens the order in any case, and an order whose URL nobody knows costs another one.
+   */
   createOrder(payload: object): Promise<Reply>;
   /** RFC 8555 §8.1 */
   keyAuthorization(token: string): Promise<string>;
@@ -101,7 +108,9 @@ export function openSession(
   });
   const { http } = client;
   if (http === undefined) throw new TypeError("this release of acme-client has another HTTP layer");
-  patchHttpClient(http, ca, accountKey, signal);
+  /** URLs whose answers are awaited unless the process stops. */
+  const awaited = new Set<string>();
+  patchHttpClient(http, ca, { accountKey, awaited }, signal);
   const post = async (
     what: string,
     url: string,
@@ -147,7 +156,13 @@ export function openSession(
       const payload = { onlyReturnExisting: true };
       return atDirectoryUrl(ca, "newAccount", (url) => create("find the account", url, payload, signer), signal);
     },
-    createOrder: (payload) => atDirectoryUrl(ca, "newOrder", (url) => create("open an order", url, payload), signal),
+    createOrder(payload) {
+      const send = (url: string): Promise<Reply> => {
+        awaited.add(url);
+        return create("open an order", url, payload);
+      };
+      return atDirectoryUrl(ca, "newOrder", send, signal);
+    },
     // For any type: solvers derive what they publish, and for dns-01 acme-client would return the digest already.
     keyAuthorization: (token) =>
       client.getChallengeKeyAuthorization({ type: "http-01", token, url: "", status: "pending" }),
@@ -209,10 +224,23 @@ function withAbsoluteLocation({ headers }: Reply, url: string): IncomingHttpHead
     : headers;
 }
 
+/**
+ * `signal` aborts with the other only where the process stops. To be disposed of: a signal made of others is kept in
+ * memory as long as it has a listener.
+ */
+function untilStopping(signal: AbortSignal): Disposable & { readonly signal: AbortSignal } {
+  const stopping = new AbortController();
+  const stop = (): void => {
+    if (signal.reason instanceof Stopping) stopping.abort(signal.reason);
+  };
+  signal.addEventListener("abort", stop, { once: true });
+  return { signal: stopping.signal, [Symbol.dispose]: () => signal.removeEventListener("abort", stop) };
+}
+
 function patchHttpClient(
   http: Internals["http"],
   ca: CertificateAuthority,
-  accountKey: Secret,
+  { accountKey, awaited }: { readonly accountKey: Secret; readonly awaited: ReadonlySet<string> },
   signal: AbortSignal,
 ): void {
   // Parsed once; acme-client would parse the PEM again for every signature.
@@ -222,7 +250,10 @@ function patchHttpClient(
   http.request = async (url, method, { data } = {}) => {
     const verb = method.toUpperCase();
     if (verb !== "POST" && verb !== "HEAD") throw new TypeError(`unexpected ACME request method ${verb}`);
-    const answer = await ca.transport.send(verb, url, data === undefined ? null : JSON.stringify(data), signal);
+    signal.throwIfAborted();
+    using stopping = awaited.has(url) ? untilStopping(signal) : null;
+    const until = stopping?.signal ?? signal;
+    const answer = await ca.transport.send(verb, url, data === undefined ? null : JSON.stringify(data), until);
     const { "replay-nonce": nonce, ...headers } = answer.headers;
     // Only the pool hands out nonces: were it left in the headers, a retry would use it and the pool once more.
     if (typeof nonce === "string") ca.nonces.put(nonce);

@@ -5,6 +5,7 @@ import { brotliDecompress, gunzip, inflate } from "node:zlib";
 import { deadlineAfter } from "../domain/abort.ts";
 import { RenewalError } from "../domain/errors.ts";
 import { sanitize } from "../domain/text.ts";
+import { formatDuration } from "../domain/time.ts";
 import { splitPem } from "../x509/pem.ts";
 import { connectionError, isTlsDistrust, untrustedError } from "./connection.ts";
 
@@ -99,7 +100,7 @@ export function createTransport(options: TransportOptions): Transport {
           const through = options.proxy === null ? "" : ` through proxy ${options.proxy}`;
           throw new RenewalError(
             "acme.timeout",
-            `CA "${options.issuer}" at ${origin} did not answer${through} within ${options.requestTimeoutMs} ms.`,
+            `CA "${options.issuer}" at ${origin} did not answer${through} within ${formatDuration(options.requestTimeoutMs)}.`,
             {
               cause,
             },

@@ -27,8 +27,12 @@ describe("the ACME account", () => {
 
   it("is one, whichever of many workers opens it first", async () => {
     const urls = new Set<unknown>();
+    let turn: Promise<unknown> = Promise.resolve();
     ca.proxy.intercept = async (incoming, forward) => {
-      const answer = await forward();
+      // Pebble fails at a key that it is saving at this moment.
+      const inTurn = incoming.resource === "newAccount" ? turn.then(forward) : forward();
+      turn = Promise.allSettled([turn, inTurn]);
+      const answer = await inTurn;
       if (incoming.resource === "newAccount" && answer.status < 300) urls.add(answer.headers.location);
       return answer;
     };
@@ -39,6 +43,52 @@ describe("the ACME account", () => {
     ca.proxy.intercept = null;
     expect(new Set(results.map(({ leaf }) => leaf.serial)).size).toBe(4);
     expect([...urls]).toEqual([stored(ca, "contested")?.url]);
+  });
+
+  it("is asked for once by the orders of one process that come together, and again by each when that failed", async () => {
+    const issuer = ca.issuer({ name: "together" });
+    const orders = (): Promise<unknown>[] =>
+      [1, 2, 3, 4].map(() => issuer.issue(request(), memoryProgress(), ca.solvers, running()));
+    let asked = 0;
+    ca.proxy.intercept = async (incoming) => {
+      if (incoming.resource !== "newAccount") return null;
+      asked += 1;
+      return "reset";
+    };
+    const failed = await Promise.allSettled(orders());
+    expect(failed.map(({ status }) => status)).toEqual(Array(4).fill("rejected"));
+    expect(asked).toBe(4);
+    const statuses: number[] = [];
+    ca.proxy.intercept = async (incoming, forward) => {
+      const answer = await forward();
+      if (incoming.resource === "newAccount") statuses.push(answer.status);
+      return answer;
+    };
+    await Promise.all(orders());
+    ca.proxy.intercept = null;
+    expect(statuses.filter((status) => status < 300)).toEqual([201]);
+  });
+
+  it("keeps no order waiting for the one that asks for it, once that order is to stop", async () => {
+    const issuer = ca.issuer({ name: "patient" });
+    const asked = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<void>();
+    ca.proxy.intercept = async (incoming, forward) => {
+      if (incoming.resource !== "newAccount") return null;
+      asked.resolve();
+      await answer.promise;
+      return forward();
+    };
+    const first = issuer.issue(request(), memoryProgress(), ca.solvers, running());
+    await asked.promise;
+    const stopping = new AbortController();
+    const second = issuer.issue(request(), memoryProgress(), ca.solvers, stopping.signal);
+    const third = issuer.issue(request(), memoryProgress(), ca.solvers, running());
+    stopping.abort(new Error("stopping"));
+    await expect(second).rejects.toThrow("stopping");
+    answer.resolve();
+    await Promise.all([first, third]);
+    ca.proxy.intercept = null;
   });
 
   it("has its key stored before the CA hears of it, so a lost answer makes no second account", async () => {

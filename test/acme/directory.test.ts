@@ -126,4 +126,16 @@ describe("a directory", () => {
       message: expect.stringContaining("outside"),
     });
   });
+
+  it("that is a web page is said to be one, also when it was read before", async () => {
+    const issuer = ca.issuer();
+    await issuer.readDirectory?.(running());
+    ca.proxy.intercept = async () => page(200);
+    await expect(issuer.readDirectory?.(running())).rejects.toMatchObject({
+      code: "acme.directory",
+      message: expect.stringContaining("the answer is text/html, not JSON."),
+    });
+    ca.proxy.intercept = async () => page(500);
+    await expect(issuer.readDirectory?.(running())).rejects.toMatchObject({ code: "acme.server" });
+  });
 });

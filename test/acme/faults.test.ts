@@ -237,7 +237,7 @@ describe("a CA that takes its time", () => {
     };
     await expect(attempt({ requestTimeoutMs: 500 })).rejects.toMatchObject({
       code: "acme.timeout",
-      message: expect.stringContaining("500 ms"),
+      message: expect.stringContaining("0.5 s"),
     });
     hold.abort();
   });

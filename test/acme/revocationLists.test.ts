@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { Resolve } from "../../src/acme/guardedGet.ts";
 import { type CaReach, createRevocationLists } from "../../src/acme/revocationLists.ts";
+import type { Resolve } from "../../src/domain/systemResolve.ts";
 import type { Version } from "../../src/domain/version.ts";
 import { readLeaf } from "../../src/x509/leaf.ts";
 import { type ListServer, makeCrl, REVOKED_AT, startListServer } from "../support/ca/crl.ts";
