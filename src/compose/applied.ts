@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Config } from "../config/config.ts";
 import type { AppliedConfiguration } from "../domain/applied.ts";
 import { workerName } from "../domain/workerName.ts";
+import { usesOf } from "../reports/uses.ts";
 import { packageVersion } from "./packageVersion.ts";
 import type { ReloadableServices } from "./services.ts";
 
@@ -41,6 +42,7 @@ export function appliedConfiguration(
     appliedAt,
     observeMs: config.observation.everyMs,
     certificates: config.certificates.length,
+    uses: usesOf(config.certificates),
     agentTargets: [...config.targets].filter(([, { agent }]) => agent).map(([name]) => name),
     budgets: [...config.issuers.values()].map(({ budget }) => budget),
     limits: Object.fromEntries(limited.filter(([, each]) => Object.keys(each).length > 0)),

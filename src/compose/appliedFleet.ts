@@ -3,7 +3,7 @@ import type { Certificate } from "../domain/certificate.ts";
 import { NAMES_MAX, type Store } from "../domain/store.ts";
 import { type ConfiguredFleet, type FleetPage, loadedFleet, type Paged, pageOf } from "../reports/configured.ts";
 
-type Reading = { readonly applied: Pick<Store["applied"], "certificates"> };
+type Reading = { readonly applied: Pick<Store["applied"], "certificates" | "names"> };
 
 /**
  * The certificates that the planner has applied, read as far as they are asked for. `whole` is asked instead once rows are
@@ -11,7 +11,7 @@ type Reading = { readonly applied: Pick<Store["applied"], "certificates"> };
  */
 export function appliedFleet(
   store: Reading,
-  { certificates: count }: Pick<AppliedConfiguration, "certificates">,
+  { certificates: count, uses, release }: Pick<AppliedConfiguration, "certificates" | "uses" | "release">,
   whole: () => Promise<ConfiguredFleet>,
 ): ConfiguredFleet {
   let loaded: Promise<ConfiguredFleet> | null = null;
@@ -30,6 +30,9 @@ export function appliedFleet(
   };
   return {
     count,
+    release,
+    names: () => store.applied.names(),
+    uses: async () => uses,
     all: () =>
       intact(
         (onAltered) => readAll(store, onAltered),

@@ -4,6 +4,7 @@ import type { Role } from "../domain/role.ts";
 import type { RedisOptions } from "../queue/options.ts";
 import { startWorker, type WorkerOptions } from "../queue/worker.ts";
 import type { Context } from "../renewal/context.ts";
+import type { Room } from "../renewal/rooms.ts";
 import type { LoadWatch } from "./load.ts";
 
 /** What a handler resolves with if this process cannot do the job now. */
@@ -22,6 +23,8 @@ export interface Shared {
 export interface JobWorker {
   /** How many jobs at a time, as configured. */
   setMax(jobs: number): void;
+  /** Where it could begin a job at once: `work` is done in place of one. Null: it could not. */
+  room<Claimed>(work: (claimed: Claimed, signal: AbortSignal) => Promise<void>): Room<Claimed> | null;
   close(): Promise<void>;
 }
 
@@ -53,6 +56,17 @@ export function jobWorker(
   const watched = load.watch({ kind, max, setConcurrency: (jobs) => worker.setConcurrency(jobs) });
   return {
     setMax: watched.setMax,
+    room<Claimed>(work: (claimed: Claimed, signal: AbortSignal) => Promise<void>) {
+      const leave = watched.tryAdmit();
+      if (leave === null) return null;
+      const begin = (claimed: Claimed): void =>
+        worker.runBeside((signal) =>
+          work(claimed, signal)
+            .then(() => useful(ROLE_OF[kind]), report(context, kind))
+            .finally(leave),
+        );
+      return { begin, leave };
+    },
     close() {
       watched.end();
       return worker.close();

@@ -25,7 +25,10 @@ export interface ConcurrencyChange {
 export interface LoadOptions {
   readonly leaseMs: number;
   readonly log: Log;
-  /** When a worker first takes fewer jobs than it could, and when it has taken all there are for `steadyMs`. */
+  /**
+   * When a worker that has jobs first takes fewer than it could, and when it has taken all there are for `steadyMs`. An
+   * idle one takes fewer at first, too, while the machine is busy, but nothing was too much for it: that is not said.
+   */
   readonly onChange: (change: ConcurrencyChange) => void;
   readonly sampleMs?: number;
   /** A worker at its limit takes fewer and more by turns, several times a minute: that is said once. */
@@ -38,6 +41,8 @@ export interface WatchedWorker {
    * handed out more before it took fewer. Returns how to say that the job has ended. Throws when the signal aborts.
    */
   admit(signal: AbortSignal): Promise<() => void>;
+  /** As `admit`, for one that need not begin: null where it would have to wait. */
+  tryAdmit(): (() => void) | null;
   /** As configured from now on. */
   setMax(jobs: number): void;
   /** Ends watching it. */
@@ -91,10 +96,9 @@ export function watchLoad({
       const jobs = nextConcurrency(before, load);
       state.wanted = state.running + state.waiting.size;
       if (jobs !== state.current) worker.setConcurrency(jobs);
-      const takesFewer = isTooBusy(load) && jobs < state.current;
       state.current = jobs;
       admitWaiting(state);
-      if (takesFewer) sayFewer({ kind, jobs, max }, state, load);
+      if (isTooBusy(load) && before.wanted > 0 && jobs < max) sayFewer({ kind, jobs, max }, state, load);
       else sayWell({ kind, jobs: max, max }, state, isRecovered({ ...before, current: jobs }, load));
     }
   };
@@ -103,7 +107,7 @@ export function watchLoad({
     state.wellSince = null;
     if (fewestSaid !== null && fewestSaid <= change.jobs) return;
     state.fewestSaid = change.jobs;
-    log.warn({ ...change, ...load }, "too busy to renew leases in time: takes fewer jobs");
+    log.warn({ ...change, ...load }, "too busy while its jobs ran: takes fewer");
     if (fewestSaid === null) onChange(change);
   };
   const sayWell = (change: ConcurrencyChange, state: State, isWell: boolean): void => {
@@ -130,6 +134,7 @@ export function watchLoad({
       workers.set(worker, state);
       return {
         admit: (signal) => admit(state, signal),
+        tryAdmit: () => (workers.has(worker) ? tryAdmit(state) : null),
         setMax(jobs) {
           if (jobs === state.max) return;
           state.max = jobs;
@@ -164,10 +169,19 @@ async function admit(state: State, signal: AbortSignal): Promise<() => void> {
     // The job that resolves it has counted it as running.
     await promise;
   } else state.running += 1;
-  return () => {
-    state.running -= 1;
-    admitWaiting(state);
-  };
+  return () => end(state);
+}
+
+function tryAdmit(state: State): (() => void) | null {
+  state.wanted = Math.max(state.wanted, state.running + state.waiting.size + 1);
+  if (state.running >= state.current) return null;
+  state.running += 1;
+  return () => end(state);
+}
+
+function end(state: State): void {
+  state.running -= 1;
+  admitWaiting(state);
 }
 
 function admitWaiting(state: State): void {

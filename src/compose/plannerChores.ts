@@ -15,7 +15,9 @@ import { applyRetention } from "../renewal/watch/retention.ts";
 import { checkRevocations } from "../renewal/watch/revocations.ts";
 import { selfTestChannels } from "../renewal/watch/selfTest.ts";
 import { requestWeeklyReport } from "../renewal/watch/weeklyReport.ts";
+import { CHECK_EVERY_MS, checkFleet } from "./checkFleet.ts";
 import { report } from "./jobWorker.ts";
+import { packageVersion } from "./packageVersion.ts";
 import { repeat } from "./repeat.ts";
 
 /** A chore that fails so often in a row is shown, and calls people. */
@@ -57,6 +59,7 @@ export function startPlannerChores(context: Context, config: () => Config): { cl
       },
     },
     { part: "retention", everyMs: 10 * MINUTE_MS, work: (signal) => applyRetention(context, signal) },
+    { part: "steady", everyMs: CHECK_EVERY_MS, work: (signal) => checkLargeFleet(context, signal) },
     { part: "bounds", everyMs: HOUR_MS, work: (signal) => boundInstants(context, signal), first: "now" },
     // Each list is fetched once a day at most; this is how soon a new certificate is looked up in one.
     { part: "revocations", everyMs: 15 * MINUTE_MS, work: (signal) => checkRevocations(context, lists, signal) },
@@ -70,4 +73,9 @@ export function startPlannerChores(context: Context, config: () => Config): { cl
       await Promise.all(running.map((chore) => chore.close()));
     },
   };
+}
+
+function checkLargeFleet({ store, clock, clockGuard, services }: Context, signal: AbortSignal): Promise<number> {
+  const budget = (issuer: string) => services.budget(issuer);
+  return checkFleet({ store, clock, clockGuard, budget, release: packageVersion }, signal);
 }

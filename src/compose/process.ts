@@ -68,7 +68,8 @@ export async function runRoles(
   const roles = rolesOf(asked, config);
   const issues = roles.includes("planner") || roles.includes("acme");
   checkAgent(config, agentOf);
-  const vantage = roles.includes("verifier") ? vantageOf(config, asVantage) : null;
+  const isVerifier = roles.includes("verifier");
+  const vantage = isVerifier ? vantageOf(config, asVantage) : null;
   const logger = createLog({ level: config.log.level, pretty: process.stderr.isTTY === true });
   const ping = (): Promise<void> => pingRedis(redisOf(config));
   const log = logRedisOutageOnce({ log: logger, clock: systemClock, ping, signal: stop.signal });
@@ -116,7 +117,8 @@ export async function runRoles(
           .catch((thrown: unknown) => log.error({ err: toRenewalError(thrown) }, "event not written"));
       },
     });
-    const context = { ...app.context, ...(vantage !== null && { vantage }), leaseRenewed: load.leaseRenewed };
+    const own = { ...(vantage !== null && { vantage }), isVerifier, rooms: {} };
+    const context = { ...app.context, ...own, leaseRenewed: load.leaseRenewed };
     const watched = load;
     const reports = beats;
     const ofProcess = { agentOf, load: watched, useful: reports.useful, note: reports.note };

@@ -1,12 +1,12 @@
-import { existsSync } from "node:fs";
 import type { Config } from "../config/config.ts";
-import { type LoadOptions, type LoadResult, loadConfig } from "../config/load.ts";
+import type { LoadOptions, LoadResult } from "../config/load.ts";
 import { type ConfigProblem, describeProblems } from "../config/read/problems.ts";
 import type { Clock } from "../domain/clock.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { Store } from "../domain/store.ts";
 import { workerName } from "../domain/workerName.ts";
 import {
+  isMissing,
   isSealedAlready,
   openEmptyStore,
   openExistingVault,
@@ -22,7 +22,9 @@ import { readStored } from "./stored.ts";
 import { trustSystemAuthorities } from "./systemTrust.ts";
 
 /** The file, with the certificates that the database defines where its place is known. Throws what the database throws. */
-export function loadWhole(file: string, options: LoadOptions = {}): Promise<LoadResult> {
+export async function loadWhole(file: string, options: LoadOptions = {}): Promise<LoadResult> {
+  // Of a large fleet nothing is loaded by who only looks, and all rules with the list of public suffixes are much code.
+  const { loadConfig } = await import("../config/load.ts");
   const isPlaceKnown = options.secrets !== "unread";
   return loadConfig(file, { ...(isPlaceKnown && { stored: readStored }), ...options });
 }
@@ -58,7 +60,7 @@ export async function openReaderToLook(configFile: string): Promise<Reader> {
 
 /** Before renewd has run, an empty store in memory: who only looks creates neither database nor master key. */
 export async function readerToLook(config: Config): Promise<Reader> {
-  if (config.store.kind === "sqlite" && !existsSync(config.store.file))
+  if (config.store.kind === "sqlite" && isMissing(config.store.file))
     return readerWith(config, await openEmptyStore(workerName()));
   return readerOf(config);
 }

@@ -46,7 +46,9 @@ export function recordReloads(
         "reload",
         problem && {
           message: `${file} was not reloaded, or not all of it: ${problem.message}`,
-          action: "Fix it, check it with `renewd config check`, then send SIGHUP again: `systemctl reload renewd`.",
+          action:
+            "Fix it, check it with `renewd config check`, then reload it again: `systemctl reload renewd`, or where " +
+            `systemd did not start it: \`kill -HUP ${process.pid}\`.`,
         },
       );
       await (problem === null

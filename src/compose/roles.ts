@@ -7,9 +7,9 @@ import type { Context } from "../renewal/context.ts";
 import { planDue } from "../renewal/plan/plan.ts";
 import { createRequestDesk } from "../renewal/plan/requestDesk.ts";
 import { breakForExercise } from "../renewal/steps/breakTarget.ts";
-import { deploy } from "../renewal/steps/deploy.ts";
+import { deploy, deployClaimed } from "../renewal/steps/deploy.ts";
 import { issue } from "../renewal/steps/issue.ts";
-import { verify } from "../renewal/steps/verify.ts";
+import { verify, verifyClaimed } from "../renewal/steps/verify.ts";
 import { clearAnswers } from "../renewal/watch/clearAnswers.ts";
 import { inspectDue } from "../renewal/watch/inspect.ts";
 import { lookAtWatched } from "../renewal/watch/lookAtWatched.ts";
@@ -179,6 +179,13 @@ const START: Readonly<Record<Role, StartRole>> = {
       agentOf.length === 0
         ? [jobWorker(own, "deploy", concurrency.deploy, handle)]
         : agentOf.map((target) => jobWorker(own, "deploy", concurrency.deploy, handle, { agentOf: target }));
+    // An agent's jobs come from a queue of their own.
+    const [worker] = agentOf.length === 0 ? workers : [];
+    if (worker !== undefined && context.rooms !== undefined)
+      context.rooms.deploy = (target) =>
+        context.services.hasAgent(target)
+          ? null
+          : worker.room((claimed, signal) => deployClaimed(context, claimed, signal));
     // Where the target's deployer runs: an agent owns the files that it inspects.
     const inspections = repeat(
       () => Math.min(OBSERVE_TICK_MS, context.settings.observeMs),
@@ -195,6 +202,7 @@ const START: Readonly<Record<Role, StartRole>> = {
         for (const worker of workers) worker.setMax(next.concurrency.deploy);
       },
       async close() {
+        delete context.rooms?.deploy;
         await Promise.all([inspections.close(), breaks.close(), ...workers.map((worker) => worker.close())]);
       },
     };
@@ -209,6 +217,8 @@ const START: Readonly<Record<Role, StartRole>> = {
       (job, signal) => verify(context, job.renewalId, signal),
       vantage === undefined ? {} : { vantage },
     );
+    if (context.rooms !== undefined)
+      context.rooms.verify = () => worker.room((claimed, signal) => verifyClaimed(context, claimed, signal));
     // Needs no queue: the database says which endpoints are due, and gives each to one verifier.
     const looks = repeat(
       () => Math.min(OBSERVE_TICK_MS, context.settings.observeMs),
@@ -230,6 +240,7 @@ const START: Readonly<Record<Role, StartRole>> = {
         worker.setMax(next.concurrency.verify);
       },
       async close() {
+        delete context.rooms?.verify;
         await Promise.all([looks.close(), watchedLooks.close(), worker.close()]);
       },
     };

@@ -205,6 +205,7 @@ function lateIssuer(load: () => Promise<Issuer>): Issuer {
     eligibility: async (...request) =>
       (await (await issuer()).eligibility?.(...request)) ?? { obstacle: null, notes: [] },
     renewalInfo: async (leafPem, signal) => (await (await issuer()).renewalInfo?.(leafPem, signal)) ?? null,
+    readDirectory: async (signal) => (await issuer()).readDirectory?.(signal),
     standing: async (signal) => (await (await issuer()).standing?.(signal)) ?? null,
     clockAheadMs: async (signal) => (await (await issuer()).clockAheadMs?.(signal)) ?? null,
   };

@@ -1,4 +1,3 @@
-import { access } from "node:fs/promises";
 import type { Config } from "../config/config.ts";
 import { RenewalError } from "../domain/errors.ts";
 import { workerName } from "../domain/workerName.ts";
@@ -11,6 +10,7 @@ import {
   backupStore,
   copyStore,
   type HistoryAudit,
+  isMissing,
   migrateStore,
   openVault,
   parseMark,
@@ -199,7 +199,7 @@ export async function restoreConfigured({ configFile, file }: BackupPlace, signa
 /** A mistyped path must not end in a new, empty installation that is then copied with success. */
 async function existing(config: Config): Promise<Vault> {
   const vault = await vaultOf(config, "is this the right configuration?");
-  if (config.store.kind === "sqlite" && !(await exists(config.store.file))) {
+  if (config.store.kind === "sqlite" && isMissing(config.store.file)) {
     throw new RenewalError(
       "store.unavailable",
       `${config.file}: there is no database ${config.store.file}; is this the right configuration?`,
@@ -211,17 +211,10 @@ async function existing(config: Config): Promise<Vault> {
 /** Opens the vault without making a new master key. */
 async function vaultOf({ file, masterKey, dataDir }: Config, advice: string): Promise<Vault> {
   await checkDataDirectory(dataDir);
-  if ("file" in masterKey && !(await exists(masterKey.file))) {
+  if ("file" in masterKey && isMissing(masterKey.file)) {
     throw new RenewalError("store.sealed", `${file}: the master key ${masterKey.file} does not exist; ${advice}`);
   }
   return openVault(masterKey);
-}
-
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** The file, or the URL without password and parameters. */

@@ -5,8 +5,9 @@ import { openExistingVault, readDefinitions } from "../store/index.ts";
 import { trustSystemAuthorities } from "./systemTrust.ts";
 
 /**
- * The certificates that the database defines; none before renewd has run. Without the master key, as where somebody
- * only looks, no seal is checked: what works opens the database with the key, or not at all.
+ * The certificates that the database defines; none before renewd has run, and none for a user who may not look there:
+ * who checks a file needs no database, and what does need one says why it cannot be opened. Without the master key, as
+ * where somebody only looks, no seal is checked: what works opens the database with the key, or not at all.
  */
 export const readStored: ReadStored = async ({ store, masterKey }): Promise<Stored> => {
   if (isAbsent(store)) return { revision: 0, definitions: [], altered: [] };

@@ -42,14 +42,23 @@ export function watchedTicks(
   const last = { plan: clock.monotonic(), sweep: clock.monotonic() };
   const stopped = new AbortController();
   const parts = createParts(context);
-  let configured = false;
+  /** Configurations that were to be applied so far, and how many of them were. */
+  const configurations = { wanted: 1, applied: 0 };
+  let applying: Promise<unknown> = Promise.resolve();
   let isUnfinished = false;
   /** The newest replacement that the last plan knew. */
   let planned: string | undefined;
-  const applied = async (signal: AbortSignal): Promise<void> => {
-    if (configured) return;
+  const apply = async (signal: AbortSignal): Promise<void> => {
+    const { wanted } = configurations;
+    if (configurations.applied === wanted) return;
     await configure(context, signal);
-    configured = true;
+    configurations.applied = wanted;
+  };
+  /** Of a large fleet it takes long: who comes meanwhile waits, and applies nothing twice. */
+  const applied = (signal: AbortSignal): Promise<void> => {
+    const next = applying.then(() => apply(signal));
+    applying = next.catch(() => {});
+    return next;
   };
   const run: Ticks["run"] = async (what, signal) => {
     last[what] = clock.monotonic();
@@ -70,7 +79,7 @@ export function watchedTicks(
   return {
     run,
     async configure() {
-      configured = false;
+      configurations.wanted += 1;
       try {
         await applied(stopped.signal);
       } catch (thrown) {

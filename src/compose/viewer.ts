@@ -1,4 +1,3 @@
-import { statSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Config } from "../config/config.ts";
@@ -9,14 +8,15 @@ import type { AppliedConfiguration } from "../domain/applied.ts";
 import { type CaBudget, unlimited } from "../domain/budget.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { TargetLimits } from "../domain/deployer.ts";
-import { RenewalError, toRenewalError } from "../domain/errors.ts";
+import { type RenewalError, toRenewalError } from "../domain/errors.ts";
 import { isAnothersWhole, processUser } from "../domain/ownership.ts";
+import { LARGE_FLEET } from "../domain/steady.ts";
 import type { Store } from "../domain/store.ts";
 import { shownUser } from "../domain/userName.ts";
 import { workerName } from "../domain/workerName.ts";
 import { type ConfiguredFleet, loadedFleet } from "../reports/configured.ts";
 import type { Notice } from "../reports/notices.ts";
-import { openEmptyStore, openExistingVault, openStoreToRead, type Vault } from "../store/index.ts";
+import { isMissing, openEmptyStore, openExistingVault, openStoreToRead, type Vault } from "../store/index.ts";
 import { appliedFleet, intactFleet } from "./appliedFleet.ts";
 import { systemClock } from "./clock.ts";
 import { dataDirectoryFault } from "./dataDirectory.ts";
@@ -42,11 +42,8 @@ export interface Viewer extends AsyncDisposable {
   readonly found: readonly Notice[];
 }
 
-/** Of a smaller fleet the file is read: that takes no time, and finds what is missing beside it. */
-const LARGE_FLEET = 1_000;
-
 /**
- * Throws `config.invalid` when not even the place of the database is known, and what the database throws. `largeFleet`: how
+ * Of a small fleet the file is read: that takes no time, and finds what is missing beside it. Throws `config.invalid` when not even the place of the database is known, and what the database throws. `largeFleet`: how
  * many certificates the planner must have applied for them to be read from the database while no file has changed.
  */
 export async function openViewer(configFile: string, largeFleet = LARGE_FLEET): Promise<Viewer> {
@@ -173,21 +170,6 @@ async function storeOf({ store: options, masterKey, dataDir }: Place, found: Not
     if (vault === null || error.code !== "store.sealed") throw error;
     found.push(otherKey(error));
     return openStoreToRead(options, null, workerName());
-  }
-}
-
-/** Throws `store.forbidden` where this user cannot see whether there is one: it is not missing then. */
-function isMissing(file: string): boolean {
-  try {
-    return statSync(file, { throwIfNoEntry: false }) === undefined;
-  } catch (cause) {
-    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown error";
-    throw new RenewalError(
-      "store.forbidden",
-      `${file} cannot be reached by this user (${code}): run the command as the user of its directory, such as ` +
-        "`sudo -u renewd renewd …`",
-      { cause },
-    );
   }
 }
 

@@ -10,9 +10,10 @@ export function digestsOf(
   draft: Draft,
   defined: Definitions,
 ): Pick<Certificate, "digest" | "issueDigest" | "targetDigests"> {
+  const names = draft.identifiers.map(({ type, value }) => `${type}:${value}`).sort();
   return {
-    digest: digestOf(definitions(draft, defined)),
-    issueDigest: digestOf(whatIsIssued(draft, defined.issuers.get(draft.issuer)?.directory ?? "")),
+    digest: digestOf(definitions(draft, names, defined)),
+    issueDigest: digestOf(whatIsIssued(draft, names, defined.issuers.get(draft.issuer)?.directory ?? "")),
     targetDigests: targetsOf(draft.targets, defined.targets).digests,
   };
 }
@@ -25,53 +26,61 @@ interface Definitions {
 }
 
 /**
+ * When a certificate may be renewed, and in which steps, changes nothing about it: a freeze that is added must not deploy
+ * the fleet again. Which issuers are distrusted enters by their definitions. The others enter beside it, or where they
+ * are not as by default.
+ */
+type OfNoDigest =
+  | ("registeredDomains" | "maintenance" | "waves" | "onWaveFailure" | "responsibility" | "allDistrusted")
+  | ("fallbacks" | "dropDeadNames" | "csr" | "mode" | "solvers");
+type OfDigest = Record<Exclude<keyof Draft, OfNoDigest> | "solver", unknown>;
+
+/**
  * All that decides how a certificate is renewed. The definitions enter as written, so secrets only as their references;
  * the trust file enters with its content, because correcting it is a reason to try again.
  */
 function definitions(
-  // When a certificate may be renewed, and in which steps, changes nothing about it: a freeze that is added must not
-  // deploy the fleet again.
-  {
-    registeredDomains: _domains,
-    maintenance: _maintenance,
-    waves: _waves,
-    onWaveFailure: _policy,
-    fallbacks,
-    dropDeadNames,
-    csr,
-    mode,
-    responsibility: _responsibility,
-    // Which issuers are distrusted enters by their definitions.
-    allDistrusted: _allDistrusted,
-    solvers: [solver = "", ...otherSolvers],
-    ...draft
-  }: Draft,
+  draft: Draft,
+  names: readonly string[],
   { issuers, issuerEntries, solvers, targets }: Definitions,
 ): unknown {
-  return {
-    certificate: {
-      ...draft,
-      solver,
-      identifiers: draft.identifiers.map(({ type, value }) => `${type}:${value}`).sort(),
-    },
-    issuer: withoutPath(issuerEntries.get(draft.issuer)),
-    ...(dropDeadNames && { dropDeadNames }),
-    ...(csr !== null && { csr }),
-    ...(mode !== "renew" && { mode }),
-    ...(fallbacks.length > 0 && {
-      fallbacks: fallbacks.map((name) => ({
-        name,
-        definition: withoutPath(issuerEntries.get(name)),
-        trust: issuers.get(name)?.trustPem,
-      })),
-    }),
-    trust: issuers.get(draft.issuer)?.trustPem ?? null,
-    solver: sharedRaw(solvers.get(solver)?.raw),
-    ...(otherSolvers.length > 0 && {
-      otherSolvers: otherSolvers.map((name) => ({ name, definition: solvers.get(name)?.raw })),
-    }),
-    targets: targetsOf(draft.targets, targets).definitions,
+  const { endpoints, issuer, keyType, name, policy, preferredChain, profile, reuseKey, verifyTimeoutMs } = draft;
+  const { fallbacks, dropDeadNames, csr, mode } = draft;
+  const [solver = "", ...otherSolvers] = draft.solvers;
+  // In the order of the keys: they need not be sorted then.
+  const certificate: OfDigest = {
+    endpoints,
+    identifiers: names,
+    issuer,
+    keyType,
+    name,
+    policy,
+    preferredChain,
+    profile,
+    reuseKey,
+    solver,
+    targets: draft.targets,
+    verifyTimeoutMs,
   };
+  const all: Record<string, unknown> = {
+    certificate,
+    issuer: withoutPath(issuerEntries.get(issuer)),
+    solver: sharedRaw(solvers.get(solver)?.raw),
+    targets: targetsOf(draft.targets, targets).definitions,
+    trust: issuers.get(issuer)?.trustPem ?? null,
+  };
+  if (dropDeadNames) all.dropDeadNames = dropDeadNames;
+  if (csr !== null) all.csr = csr;
+  if (mode !== "renew") all.mode = mode;
+  if (fallbacks.length > 0)
+    all.fallbacks = fallbacks.map((name) => ({
+      name,
+      definition: withoutPath(issuerEntries.get(name)),
+      trust: issuers.get(name)?.trustPem,
+    }));
+  if (otherSolvers.length > 0)
+    all.otherSolvers = otherSolvers.map((name) => ({ name, definition: solvers.get(name)?.raw }));
+  return all;
 }
 
 function sharedRaw(raw: unknown): unknown {
@@ -102,11 +111,11 @@ function withoutKeys(raw: unknown, keys: readonly string[]): unknown {
 
 /** The issuer only by its directory: its name, account and limits change nothing about what it issues. */
 function whatIsIssued(
-  { identifiers, keyType, profile, preferredChain, reuseKey, dropDeadNames, csr }: Draft,
+  { keyType, profile, preferredChain, reuseKey, dropDeadNames, csr }: Draft,
+  names: readonly string[],
   directory: string,
 ): unknown {
-  const names = identifiers.map(({ type, value }) => `${type}:${value}`).sort();
-  return { names, keyType, profile, preferredChain, reuseKey, dropDeadNames, csr, directory };
+  return { csr, directory, dropDeadNames, keyType, names, preferredChain, profile, reuseKey };
 }
 
 /** What a target accepts, and who deploys to it, does not change what it holds. */

@@ -229,7 +229,8 @@ async function build(
     return Object.assign(draft, { definedIn, issuerDirectories, ...digestsOf(draft, defined) });
   };
   const certificates = drafts.map((draft) => kept.get(draft.name) ?? complete(draft));
-  if (!problems.any)
+  // Of two certificates with one name only one was compared with the others.
+  if (!problems.any && document.problems.length === 0)
     remember(
       known,
       context,

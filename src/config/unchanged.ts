@@ -21,7 +21,8 @@ export function unchanged(
   definedIn: (name: string) => string,
 ): ReadonlyMap<string, Certificate> {
   const kept = new Map<string, Certificate>();
-  for (const [name, each] of Object.entries(written)) {
+  for (const name of Object.keys(written)) {
+    const each = written[name];
     const known = typeof each === "object" && each !== null ? certificates.get(each) : undefined;
     if (known === undefined || known.context !== context) continue;
     // An alias of YAML is one object under two names.

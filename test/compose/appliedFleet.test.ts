@@ -59,6 +59,8 @@ test("so is one beside definitions in the database that the planner has not appl
 
 test.each([
   ["altered", `update applied_certificates set body = replace(body, '"www"', '"xyz"')`],
+  ["turned into bytes", "update applied_certificates set body = x'ff' where name = 'mail'"],
+  ["given a name of bytes", "update applied_certificates set name = x'ff' where name = 'mail'"],
   ["removed", "delete from applied_certificates where name = 'mail'"],
   ["added", "insert into applied_certificates select 'zzz', digest, body, seal from applied_certificates limit 1"],
   ["of another configuration", "update applied_configurations set body = replace(body, 'ca', 'xx')"],
@@ -67,6 +69,15 @@ test.each([
   await using viewer = await openViewer(installation.configFile, 1);
   expect(await page(viewer, null, 9)).toEqual([NAMES, null]);
   expect((await viewer.fleet.named(["mail"])).map(({ name }) => name)).toEqual(["mail"]);
+});
+
+test("what a release has applied that said less of it is not used: the file is read", async () => {
+  const { store, configFile } = installation;
+  const applied = await store.applied.read();
+  await store.applied.record(JSON.parse(JSON.stringify({ ...applied, uses: undefined })), []);
+  expect(await store.applied.read()).toBeNull();
+  await using viewer = await openViewer(configFile, 1);
+  expect(await page(viewer, null, 9)).toEqual([NAMES, null]);
 });
 
 test("a page asks the database as often in a fleet of 300 certificates as in one of 100", async () => {

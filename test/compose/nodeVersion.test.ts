@@ -6,6 +6,6 @@ test("an older Node is refused in one line that names both versions, by the limi
   const { engines } = JSON.parse(await readFile("package.json", "utf8"));
   const oldest = engines.node.replace(">=", "");
   expect(nodeFault("20.19.2")).toMatch(new RegExp(`^renewd: this is Node.js 20.19.2, and renewd needs ${oldest} .*$`));
-  expect(nodeFault("24.4.1")).not.toBeNull();
-  expect([`${oldest}.0`, "24.21.0", "25.0.0", process.versions.node].map(nodeFault)).toEqual([null, null, null, null]);
+  expect(nodeFault("26.8.2")).not.toBeNull();
+  expect([`${oldest}.0`, "26.10.0", "27.0.0", process.versions.node].map(nodeFault)).toEqual([null, null, null, null]);
 });

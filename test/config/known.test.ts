@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { loadConfig } from "../../src/config/load.ts";
@@ -46,6 +46,63 @@ test("what has not changed since the last load is not read and checked again", a
   for (const _ of [1, 2]) expect(await load()).toEqual([expect.stringMatching(/^2 certificates.b.endpoints\[0\]: /)]);
   await file.write("certs.d/b.yaml", included("a"));
   for (const _ of [1, 2]) expect(await load()).toEqual([expect.stringMatching(/^2 certificates.a: "a" is defined in/)]);
+});
+
+test("a target is asked what a certificate writes where one has changed, and two that write the same are found", async () => {
+  await using file = await configFile(estate(undefined, "include: [certs.d/*.yaml]"));
+  await mkdir(join(file.directory, "certs.d"));
+  for (const name of ["a", "b"]) await file.write(`certs.d/${name}.yaml`, included(name));
+  const known = nothingKnown();
+  const asked: string[] = [];
+  const deployers = KINDS.deployers.map(({ load, ...kind }) => ({
+    ...kind,
+    async load() {
+      const plugin = await load();
+      return {
+        ...plugin,
+        occupies: (options: unknown, certificate: string) => {
+          asked.push(certificate);
+          return plugin.occupies?.(options, certificate) ?? [];
+        },
+      };
+    },
+  }));
+  const load = async () => {
+    asked.length = 0;
+    const result = await loadConfig(file.file, { registries: { ...KINDS, deployers }, known });
+    return result.ok ? [...asked] : result.problems.map(({ message }) => message);
+  };
+  expect(await load()).toEqual(["www", "a", "b"]);
+  expect(await load()).toEqual([]);
+  await file.write("certs.d/b.yaml", included("b", 8443));
+  expect(await load()).toEqual(["b", "www", "a"]);
+  await file.write("certs.d/a.yaml", included("a").replace(" }", ", targets: [fixed] }"));
+  expect(await load()).toEqual(["a", "www", "b"]);
+  await file.write("certs.d/b.yaml", included("fixed"));
+  for (const _ of [1, 2])
+    expect(await load()).toEqual([expect.stringContaining('"/etc/tls/fixed.pem", which belongs to certificates.a')]);
+  await file.write("certs.d/b.yaml", included("b"));
+  expect(await load()).toEqual(["b", "www", "a"]);
+});
+
+test("two that write the same file are found though each was right beside others", async () => {
+  await using file = await configFile(estate(undefined, "include: [certs.d/*.yaml]"));
+  await mkdir(join(file.directory, "certs.d"));
+  const known = nothingKnown();
+  const load = async () => {
+    const result = await loadConfig(file.file, { registries: KINDS, known });
+    return result.ok ? [] : result.problems.map(({ message }) => message);
+  };
+  const fixed = (name: string): string => included(name).replace(" }", ", targets: [fixed] }");
+  await file.write("certs.d/b.yaml", fixed("a"));
+  await file.write("certs.d/c.yaml", included("c"));
+  expect(await load()).toEqual([]);
+  // For this load the first "a" is the only one.
+  await file.write("certs.d/a.yaml", included("a"));
+  await file.write("certs.d/c.yaml", fixed("c"));
+  expect(await load()).toEqual([expect.stringContaining('"a" is defined in')]);
+  await rm(join(file.directory, "certs.d/a.yaml"));
+  expect(await load()).toEqual([expect.stringContaining('"/etc/tls/fixed.pem", which belongs to certificates.a')]);
 });
 
 test("what is known never hides a change of what a certificate refers to", async () => {

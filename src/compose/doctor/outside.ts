@@ -1,5 +1,6 @@
+import { RenewalError } from "../../domain/errors.ts";
 import type { Store } from "../../domain/store.ts";
-import { formatInstant } from "../../domain/time.ts";
+import { formatDuration, formatInstant } from "../../domain/time.ts";
 import { concernText, preflight } from "../../renewal/steps/preflight.ts";
 import type { DoctorCheck } from "../../reports/doctor.ts";
 import { tryAllTargets } from "../surroundings.ts";
@@ -7,6 +8,8 @@ import { failed, failedWith, notChecked, passed, warning } from "./check.ts";
 import type { Patient } from "./patient.ts";
 
 const CAS_MAX = 16;
+/** Sooner than the whole check ends, so that the CA is named that keeps it waiting. */
+const DIRECTORY_MS = 15_000;
 const CERTIFICATES_MAX = 8;
 
 export interface CaAnswer {
@@ -24,15 +27,24 @@ export async function askCas({ config, services }: Patient, signal: AbortSignal)
     issuers.map(async ({ name, directory }) => {
       const subject = `issuer ${name}`;
       const witness = `the CA of ${subject}`;
+      const bounded = AbortSignal.any([signal, AbortSignal.timeout(DIRECTORY_MS)]);
+      let aheadMs: number | null = null;
       try {
-        const aheadMs = (await services.issuer(name).clockAheadMs?.(signal)) ?? null;
-        return { issuer: name, check: passed("ca", subject, `${directory} answers`), witness, aheadMs };
+        const issuer = services.issuer(name);
+        aheadMs = (await issuer.clockAheadMs?.(bounded)) ?? null;
+        await issuer.readDirectory?.(bounded);
+        return { issuer: name, check: passed("ca", subject, `${directory} is its directory`), witness, aheadMs };
       } catch (thrown) {
         signal.throwIfAborted();
-        return { issuer: name, check: failedWith("ca", subject, thrown), witness, aheadMs: null };
+        const found = bounded.aborted ? silent(directory) : thrown;
+        return { issuer: name, check: failedWith("ca", subject, found), witness, aheadMs };
       }
     }),
   );
+}
+
+function silent(directory: string): RenewalError {
+  return new RenewalError("acme.timeout", `${directory} did not answer within ${formatDuration(DIRECTORY_MS)}`);
 }
 
 export interface NameCheck {

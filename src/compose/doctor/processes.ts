@@ -1,6 +1,5 @@
 import { type Heartbeat, isLive } from "../../domain/heartbeat.ts";
 import type { DoctorCheck } from "../../reports/doctor.ts";
-import { loadFleet } from "../../reports/fleet.ts";
 import { healthNotices, listed } from "../../reports/health.ts";
 import { configurationDigest } from "../applied.ts";
 import { packageVersion } from "../packageVersion.ts";
@@ -11,11 +10,11 @@ import type { Patient } from "./patient.ts";
 export async function checkProcesses({ viewer, config, clock }: Patient): Promise<DoctorCheck[]> {
   if (!("store" in viewer))
     return [notChecked("processes", "processes", "they report to the database, which cannot be read")];
-  const { store, agentTargets, observeMs } = viewer;
+  const { store, agentTargets } = viewer;
   const now = clock.now();
   const beats = await store.health.beats();
-  const fleet = await loadFleet(store, await viewer.fleet.all(), now, { budgetOf: viewer.budget, observeMs });
-  const notices = healthNotices({ beats, fleet, agentTargets, waiting: [], now }).map(({ what, action, needsPerson }) =>
+  const facts = { beats, uses: await viewer.fleet.uses(), fleet: [], agentTargets, waiting: [], now };
+  const notices = healthNotices(facts).map(({ what, action, needsPerson }) =>
     (needsPerson ? failed : warning)("processes", "processes", what, action),
   );
   const live = beats.filter((beat) => isLive(beat, now));

@@ -1,5 +1,4 @@
-import { existsSync } from "node:fs";
-import { RenewalError } from "../../domain/errors.ts";
+import { RenewalError, toRenewalError } from "../../domain/errors.ts";
 import { CLOCK_SKEW_MAX_MS } from "../../domain/lease.ts";
 import type { Store } from "../../domain/store.ts";
 import { formatDuration } from "../../domain/time.ts";
@@ -9,6 +8,7 @@ import { describeRedis, type RedisOptions } from "../../queue/options.ts";
 import { privateRedisSocket } from "../../queue/socketPath.ts";
 import type { DoctorCheck } from "../../reports/doctor.ts";
 import type { NoticeKind } from "../../reports/notices.ts";
+import { isMissing } from "../../store/index.ts";
 import { privateRedisDirectory, redisOf } from "../app.ts";
 import { checkPrivateRedis } from "../surroundings.ts";
 import { trustSystemAuthorities } from "../systemTrust.ts";
@@ -86,8 +86,12 @@ export async function checkQueue({ config }: Patient, signal: AbortSignal): Prom
         },
       ];
     }
-    if (!existsSync(privateRedisSocket(privateRedisDirectory(config))))
-      return [passed("redis", subject, "redis-server is installed; `renewd run` starts it")];
+    try {
+      if (isMissing(privateRedisSocket(privateRedisDirectory(config))))
+        return [passed("redis", subject, "redis-server is installed; `renewd run` starts it")];
+    } catch (thrown) {
+      return [notChecked("redis", subject, toRenewalError(thrown).message)];
+    }
   }
   if (redis.tls !== undefined) trustSystemAuthorities();
   try {

@@ -146,14 +146,20 @@ function completeEndpoints(
   path: readonly (string | number)[],
   problems: Problems,
 ): Endpoint[] {
+  const completed = endpoints.map((entry, i) =>
+    fromEach(completeEndpoint(entry, names, [...path, i], problems), entry.vantages ?? vantages),
+  );
+  if (completed.length > 1) checkDistinct(completed, path, problems);
+  return completed.flat();
+}
+
+function checkDistinct(completed: readonly Endpoint[][], path: readonly (string | number)[], problems: Problems): void {
   const seen = new Set<string>();
-  return endpoints.flatMap((entry, i) => {
-    const seenFrom = fromEach(completeEndpoint(entry, names, [...path, i], problems), entry.vantages ?? vantages);
-    if (seenFrom.some((endpoint) => seen.has(endpointKey(endpoint))))
-      problems.add([...path, i], "is listed twice: remove one");
-    for (const endpoint of seenFrom) seen.add(endpointKey(endpoint));
-    return seenFrom;
-  });
+  for (const [i, seenFrom] of completed.entries()) {
+    const keys = seenFrom.map(endpointKey);
+    if (keys.some((key) => seen.has(key))) problems.add([...path, i], "is listed twice: remove one");
+    for (const key of keys) seen.add(key);
+  }
 }
 
 /** What the file does not name is reported by references.ts. */
@@ -174,13 +180,16 @@ function completeEndpoint(
   const base = { host, port: portOf(entry), target: target ?? null, ...howToDial(entry) };
   if (!names) return { ...base, sni: sni ?? host };
   const values = names.map((name) => name.value);
-  const concrete =
-    names.filter(({ type, value }) => type === "dns" && !value.startsWith("*."))[0] ??
-    names.find(({ type }) => type === "ip");
-  const serverName = sni ?? (namesCover(values, host) ? host : (concrete?.value ?? probeName(values)));
+  if (sni === undefined && namesCover(values, host)) return { ...base, sni: host };
+  const serverName = sni ?? concreteName(names) ?? probeName(values);
   if (serverName !== undefined && !namesCover(values, serverName))
     problems.add([...path, "sni"], `${quote(serverName)} is not covered by the certificate's names`);
   return { ...base, sni: serverName ?? host };
+}
+
+function concreteName(names: CertificateEntry["names"]): string | undefined {
+  const named = names.find(({ type, value }) => type === "dns" && !value.startsWith("*."));
+  return (named ?? names.find(({ type }) => type === "ip"))?.value;
 }
 
 /** Clients of a wildcard ask for any name that it covers. */

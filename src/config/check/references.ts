@@ -22,19 +22,22 @@ export function checkReferences(
   const namesIn = (section: string): ReadonlySet<string> => new Set(Object.keys(mapping(raw[section])));
   const defined: Defined = { issuer: namesIn("issuers"), solver: namesIn("solvers"), targets: namesIn("targets") };
   const defaults = mapping(raw.defaults);
+  const commonTargets = targetsOf(defaults) ?? [];
   checkNames(defaults, ["defaults"], defined, problems);
   checkAlerts(raw, problems);
   if (isWhole) checkSpecial(raw, problems);
   checkDiscovery(raw, problems);
-  checkVantages(raw, problems, known);
+  const checkVantage = vantageCheck(raw, problems);
+  checkVantages(raw, checkVantage);
   for (const [client, written] of Object.entries(mapping(mapping(raw.web).httpreq))) {
     const { solver } = mapping(written);
     if (typeof solver === "string") checkOne("solver", solver, ["web", "httpreq", client, "solver"], defined, problems);
   }
-  for (const [name, written] of Object.entries(mapping(raw.certificates))) {
+  const certificates = mapping(raw.certificates);
+  for (const name of Object.keys(certificates)) {
     if (known.has(name)) continue;
     const path = ["certificates", name];
-    const certificate = mapping(written);
+    const certificate = mapping(certificates[name]);
     checkNames(certificate, path, defined, problems);
     for (const key of Object.keys(SECTION_OF) as Reference[]) {
       if (key === "issuer" && (certificate.issuers !== undefined || defaults.issuers !== undefined)) continue;
@@ -47,7 +50,8 @@ export function checkReferences(
         );
       }
     }
-    checkEndpointTargets(certificate, targetsOf(certificate) ?? targetsOf(defaults) ?? [], path, problems);
+    checkEndpointTargets(certificate, targetsOf(certificate) ?? commonTargets, path, problems);
+    checkEndpointVantages(certificate, path, checkVantage);
   }
 }
 
@@ -96,24 +100,29 @@ function checkReport(raw: Raw, channels: readonly string[], problems: Problems):
   else if (type !== "smtp") problems.add(path, `${quote(channel)} is no channel of type \`smtp\`: name one that is`);
 }
 
-/** Of this file's processes, of endpoints and of what is watched. */
-function checkVantages(raw: Raw, problems: Problems, known: ReadonlyMap<string, unknown>): void {
+type VantageCheck = (name: string | undefined, path: Path) => void;
+
+function vantageCheck(raw: Raw, problems: Problems): VantageCheck {
   const vantages = texts(raw.vantages).filter((each) => each !== undefined);
-  const check = (name: string | undefined, path: Path): void => {
+  return (name, path) => {
     if (name !== undefined && !vantages.includes(name))
       problems.add(path, () => `${quote(name)} is not listed under \`vantages\`${suggestion(name, vantages)}`);
   };
+}
+
+/** Of this file's processes, and of what is watched. */
+function checkVantages(raw: Raw, check: VantageCheck): void {
   if (typeof raw.vantage === "string") check(raw.vantage, ["vantage"]);
-  for (const [name, written] of Object.entries(mapping(raw.certificates))) {
-    if (known.has(name)) continue;
-    const { endpoints } = mapping(written);
-    for (const [i, endpoint] of (Array.isArray(endpoints) ? endpoints : []).entries())
-      if (typeof endpoint === "object")
-        for (const [j, each] of texts(mapping(endpoint).vantages).entries())
-          check(each, ["certificates", name, "endpoints", i, "vantages", j]);
-  }
   for (const [name, written] of Object.entries(mapping(raw.watch)))
     for (const [j, each] of texts(mapping(written).vantages).entries()) check(each, ["watch", name, "vantages", j]);
+}
+
+function checkEndpointVantages({ endpoints }: Raw, path: Path, check: VantageCheck): void {
+  if (!Array.isArray(endpoints)) return;
+  for (const [i, endpoint] of endpoints.entries())
+    if (typeof endpoint === "object")
+      for (const [j, each] of texts(mapping(endpoint).vantages).entries())
+        check(each, [...path, "endpoints", i, "vantages", j]);
 }
 
 /** Solvers that list the names of zones. */

@@ -13,7 +13,9 @@ export function registeredDomain({ type, value }: Identifier): string {
 }
 
 export function registeredDomains(identifiers: readonly Identifier[]): string[] {
-  return [...new Set(identifiers.map(registeredDomain))].sort();
+  const domains = identifiers.map(registeredDomain);
+  const [first] = domains;
+  return domains.every((each) => each === first) ? domains.slice(0, 1) : [...new Set(domains)].sort();
 }
 
 /** The first four groups. */

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { RenewalError } from "../../domain/errors.ts";
 import type { HttpreqClient } from "../../domain/httpreqClient.ts";
-import type { Identifier } from "../../domain/identifier.ts";
+import { type Identifier, identifiersKey } from "../../domain/identifier.ts";
 import { canSolve, provesDomain } from "../../domain/solverChoice.ts";
 import type { PluginConfig, SolverConfig, TargetConfig } from "../config.ts";
 import type { Problems } from "../read/problems.ts";
@@ -45,7 +45,8 @@ export function checkRules(sections: CheckedSections, problems: Problems): void 
 
 function namesAreDistinct({ changed }: CheckedSections, problems: Problems): void {
   for (const { name, identifiers } of changed) {
-    if (identifiers.length < 2) continue;
+    if (identifiers.length < 2 || (identifiers.length === 2 && identifiers[0]?.value !== identifiers[1]?.value))
+      continue;
     const seen = new Set<string>();
     for (const [i, { value }] of identifiers.entries()) {
       if (seen.has(value))
@@ -94,10 +95,9 @@ function namesNoEndpoint(written: unknown): boolean {
 /** Two certificates that ask one CA for the same thing renew twice as often, into its duplicate limit. */
 function certificatesAreDistinct({ certificates }: CheckedSections, problems: Problems): void {
   const seen = new Map<string, string>();
-  for (const { name, identifiers, keyType, issuer } of certificates) {
-    const names = [...new Set(identifiers.map(({ type, value }) => `${type}:${value}`))].sort();
-    const key = [issuer, keyType, ...names].join(" ");
-    const first = names.length === 0 ? undefined : seen.get(key);
+  for (const { name, identifiers, keyType, issuer } of sharingNames(certificates)) {
+    const key = [issuer, keyType, identifiersKey(identifiers)].join(" ");
+    const first = seen.get(key);
     if (first !== undefined) {
       const where = `certificates.${first} ${problems.whereIs(["certificates", first], ["certificates", name])}`;
       problems.add(
@@ -107,6 +107,23 @@ function certificatesAreDistinct({ certificates }: CheckedSections, problems: Pr
       );
     } else seen.set(key, name);
   }
+}
+
+/** Those of which another has the same name as the first of the alphabet: most have names of their own. */
+function sharingNames(certificates: readonly Draft[]): Draft[] {
+  const firstOf = ({ identifiers }: Draft): string | undefined => {
+    let first = identifiers[0]?.value;
+    for (const { value } of identifiers) if (first !== undefined && value < first) first = value;
+    return first;
+  };
+  const seen = new Set<string>();
+  const shared = new Set<string>();
+  for (const draft of certificates) {
+    const first = firstOf(draft);
+    if (first !== undefined && seen.has(first)) shared.add(first);
+    else if (first !== undefined) seen.add(first);
+  }
+  return shared.size === 0 ? [] : certificates.filter((draft) => shared.has(firstOf(draft) ?? ""));
 }
 
 /** Each name needs a solver that can answer for it. */
@@ -181,15 +198,52 @@ function ownRequestsAreFixed({ changed }: CheckedSections, problems: Problems): 
 }
 
 /** One file that two certificates write would hold whichever came last. */
-function targetsAreNotShared({ certificates, targets }: CheckedSections, problems: Problems): void {
+function targetsAreNotShared(sections: CheckedSections, problems: Problems): void {
+  if (!hasEachItsOwn(sections)) reportShared(sections, problems);
+}
+
+/**
+ * Of a large fleet that is right, nothing but what is written is kept, and looked up once. Those that have not changed
+ * were compared with each other before.
+ */
+function hasEachItsOwn({ certificates, changed, targets }: CheckedSections): boolean {
+  const written = new Set<string>();
+  const refused: string[] = [];
+  let count = 0;
+  for (const draft of changed)
+    for (const things of writtenBy(draft, targets, refused))
+      for (const thing of distinct(things)) {
+        written.add(thing);
+        count += 1;
+      }
+  if (refused.length > 0 || written.size < count) return false;
+  if (count === 0 || changed.length === certificates.length) return true;
+  const isChanged = new Set(changed);
+  const isTaken = (thing: string): boolean => written.has(thing);
+  return !certificates.some(
+    (draft) => !isChanged.has(draft) && writtenBy(draft, targets, refused).some((things) => things.some(isTaken)),
+  );
+}
+
+/** What a certificate writes, for each of its targets. `refused` takes why it cannot. */
+function writtenBy({ name, targets: names }: Draft, targets: CheckedSections["targets"], refused: string[]) {
+  const written: (readonly string[])[] = [];
+  for (const target of distinct(names)) {
+    const found = targets.get(target);
+    if (found) written.push(occupied(found.value, name, (message) => refused.push(message)));
+  }
+  return written;
+}
+
+function reportShared({ certificates, targets }: CheckedSections, problems: Problems): void {
   const owners = new Map<string, { readonly certificate: string; readonly target: string }>();
   for (const { name: certificate, targets: names } of certificates) {
-    for (const target of new Set(names)) {
+    for (const target of distinct(names)) {
       const found = targets.get(target);
       if (!found) continue;
       const add = (message: string): void => problems.add(["certificates", certificate], message, "key");
       const here = { certificate, target };
-      for (const thing of new Set(occupied(found.value, certificate, add))) {
+      for (const thing of distinct(occupied(found.value, certificate, add))) {
         const owner = owners.get(thing);
         if (!owner) owners.set(thing, here);
         else {
@@ -204,6 +258,14 @@ function targetsAreNotShared({ certificates, targets }: CheckedSections, problem
     }
   }
 }
+
+/** Most lists are: no set is made of them. */
+function distinct(list: readonly string[]): Iterable<string> {
+  return list.length < FEW && list.every((each, index) => list.indexOf(each) === index) ? list : new Set(list);
+}
+
+/** Comparing each with each costs less than a set. */
+const FEW = 10;
 
 function occupied(
   { plugin, options }: PluginConfig<DeployerPlugin>,

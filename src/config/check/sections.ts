@@ -172,8 +172,11 @@ export function mappingOf(value: unknown): Raw | null {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Raw) : null;
 }
 
-function named(key: string, raw: Raw, problems: Problems): [string, unknown][] {
-  const pairs = Object.entries(mappingOf(raw[key]) ?? check(sectionSchema, raw[key], [key], problems) ?? {});
-  for (const [name] of pairs) if (!NAME.test(name)) problems.add([key, name], NAME_ADVICE, "key");
-  return pairs;
+/** One pair at a time: a list of very many is a long-lived one of short-lived pairs, which garbage collection copies. */
+function* named(key: string, raw: Raw, problems: Problems): Generator<readonly [string, unknown]> {
+  const mapping = mappingOf(raw[key]) ?? check(sectionSchema, raw[key], [key], problems) ?? {};
+  for (const name of Object.keys(mapping)) {
+    if (!NAME.test(name)) problems.add([key, name], NAME_ADVICE, "key");
+    yield [name, mapping[name]];
+  }
 }

@@ -8,7 +8,9 @@ import { FAILSAFE_SCHEMA, load, Type, YAMLException } from "js-yaml";
 export function readQuickly(text: string): Readonly<Record<string, unknown>> | null {
   if (UNUSUAL.test(text)) return null;
   const data = loaded(text);
-  return isMapping(data) && hasUsualKeys(data) ? data : null;
+  if (!isMapping(data) || !hasUsualKeys(data)) return null;
+  fitting(data);
+  return data;
 }
 
 /**
@@ -55,7 +57,14 @@ function loaded(text: string): unknown {
   }
 }
 
-function isMapping(data: unknown): data is Readonly<Record<string, unknown>> {
+/** Lists of the parser have room for 17 values each, which was a tenth of what a large fleet took. */
+function fitting(data: unknown): unknown {
+  if (Array.isArray(data)) return data.map(fitting);
+  if (isMapping(data)) for (const key in data) data[key] = fitting(data[key]);
+  return data;
+}
+
+function isMapping(data: unknown): data is Record<string, unknown> {
   return typeof data === "object" && data !== null && !Array.isArray(data);
 }
 

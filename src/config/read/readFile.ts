@@ -56,6 +56,7 @@ function decode(bytes: Uint8Array, subject: string): Source {
 function reasonOf(error: unknown): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (code === "ENOENT" || code === "ENOTDIR") return "does not exist";
-  if (code === "EACCES" || code === "EPERM") return "cannot be read: give the user renewd runs as permission";
+  if (code === "EACCES" || code === "EPERM")
+    return "cannot be read: give the user renewd runs as permission, or be that user";
   return `cannot be read (${code === "" ? "unknown error" : code})`;
 }

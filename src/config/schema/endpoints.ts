@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { canonicalAddress } from "../../domain/identifier.ts";
+import { addressVersion, canonicalAddress } from "../../domain/identifier.ts";
 import { type Checked, checkDnsName } from "./identifiers.ts";
 
 export interface HostAndPort {
@@ -25,7 +25,7 @@ export function checkHostAndPort(text: string, defaultPort: number | null): Chec
  * Something to dial: an IP address or a host name. Underscores are no DNS host names, but container networks have them.
  */
 export function checkHost(text: string): Checked<string> {
-  if (isIP(text) && !text.includes("%")) return { value: canonicalAddress(text) };
+  if (addressVersion(text) && !text.includes("%")) return { value: canonicalAddress(text) };
   if (text === "") return { problem: "must name a host" };
   const plain = checkDnsName(text.replaceAll("_", "x"));
   if ("problem" in plain) return plain;

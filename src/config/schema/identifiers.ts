@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { domainToASCII, domainToUnicode } from "node:url";
-import { canonicalAddress, type Identifier } from "../../domain/identifier.ts";
+import { addressVersion, canonicalAddress, type Identifier } from "../../domain/identifier.ts";
 
 export type Checked<T> = { readonly value: T } | { readonly problem: string };
 
@@ -11,7 +11,7 @@ const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
  * address (RFC 8738).
  */
 export function checkIdentifier(text: string): Checked<Identifier> {
-  if (isIP(text))
+  if (addressVersion(text))
     return text.includes("%")
       ? { problem: "must be an IP address without zone" }
       : { value: { type: "ip", value: canonicalAddress(text) } };
@@ -24,8 +24,12 @@ export function checkIdentifier(text: string): Checked<Identifier> {
 
 const TOO_LONG = "is longer than 253 characters (RFC 1035 §2.3.4)";
 
+/** What all rules below let through as it is: most names. */
+const USUAL_NAME = /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+
 /** A DNS host name in lower-case A-labels; U-labels are converted. */
 export function checkDnsName(text: string): Checked<string> {
+  if (USUAL_NAME.test(text) && !text.includes("xn--")) return { value: text };
   // Longer than any name can be in U-labels: do not let the converter chew on it.
   if (text.length > 1_000) return { problem: TOO_LONG };
   if (text.includes("*")) return { problem: "may have a wildcard only as its whole first label, as in *.example.org" };
