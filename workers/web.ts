@@ -1,8 +1,10 @@
 import { cacheCompiledCode } from "../src/compose/compileCache.ts";
 import { refuseOldNode } from "../src/compose/nodeVersion.ts";
 import { holdReloads } from "../src/compose/reloads.ts";
+import { raiseThreads } from "../src/config/read/environment.ts";
 
 refuseOldNode();
+raiseThreads();
 const reloads = holdReloads();
 cacheCompiledCode();
 // Loaded only now: until then SIGHUP would end the process.

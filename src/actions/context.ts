@@ -1,3 +1,4 @@
+import { domainToASCII } from "node:url";
 import { suggestion } from "../config/read/suggestions.ts";
 import type { CaBudget } from "../domain/budget.ts";
 import type { Certificate } from "../domain/certificate.ts";
@@ -64,13 +65,14 @@ export function actionError({ code, message, facts }: RenewalError): ActionError
   return { code, message, action: facts.action };
 }
 
+const HOLDERS_MAX = 5;
 export const REASON_LENGTH_MAX = 200;
 
 /** Throws `request.invalid`. */
 export function checkedReason(text: string | null): string {
   const reason = text?.trim() ?? "";
   if (reason === "" || reason.length > REASON_LENGTH_MAX)
-    throw new RenewalError("request.invalid", `--reason: must be 1 to ${REASON_LENGTH_MAX} characters`);
+    throw new RenewalError("request.invalid", `--reason: must say why, in 1 to ${REASON_LENGTH_MAX} characters`);
   return reason;
 }
 
@@ -83,9 +85,21 @@ export function optionalReason(text: string | null): string | null {
 export function certificateNamed(certificates: readonly Certificate[], name: string): Certificate {
   const found = certificates.find((certificate) => certificate.name === name);
   if (found !== undefined) return found;
-  const known = certificates.map((certificate) => certificate.name);
   throw new RenewalError(
     "request.invalid",
-    `certificate "${name.slice(0, 80)}" is not configured${suggestion(name, known)}`,
+    `certificate "${name.slice(0, 80)}" is not configured${meant(certificates, name)}`,
   );
+}
+
+/** What is called for is often the name that browsers complain of; else the nearest name of a certificate. */
+export function meant(certificates: readonly Certificate[], name: string): string {
+  const served = domainToASCII(name);
+  const holders = certificates.filter(({ identifiers }) => identifiers.some(({ value }) => value === served));
+  if (holders.length === 0 || served === "")
+    return suggestion(
+      name,
+      certificates.map((certificate) => certificate.name),
+    );
+  const names = holders.slice(0, HOLDERS_MAX).map((holder) => `"${holder.name}"`);
+  return `, but it is a name in certificate ${names.join(", ")}${holders.length > HOLDERS_MAX ? " …" : ""}`;
 }

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import type { Command } from "commander";
 import { certificateNamed } from "../actions/context.ts";
 import { trustSystemAuthorities } from "../compose/index.ts";
@@ -111,8 +111,17 @@ function callOf<Options>(command: Command, cli: Cli): CommandCall<Options & Glob
 }
 
 /** The first that exists. `init` creates the first. */
-function defaultConfigFile(): string {
-  return DEFAULT_CONFIG_FILES.find((file) => existsSync(file)) ?? DEFAULT_CONFIG_FILES[0];
+export function defaultConfigFile(files: readonly string[] = DEFAULT_CONFIG_FILES): string {
+  return files.find(mayExist) ?? DEFAULT_CONFIG_FILES[0];
+}
+
+/** One that this user may not look at is not missing: reading it says what to do, and not that `init` writes one. */
+function mayExist(file: string): boolean {
+  try {
+    return statSync(file, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return true;
+  }
 }
 
 export function outputOf(cli: Cli, { json = false, color = true }: Partial<GlobalOptions>): Output {

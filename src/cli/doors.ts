@@ -26,7 +26,7 @@ export const replacementReport = late(async () => (await import("../reports/repl
 export const showReport = late(async () => (await import("../reports/renewal.ts")).showReport);
 export const watchedReport = late(async () => (await import("../reports/watched.ts")).watchedReport);
 export const weekReport = late(async () => (await import("../reports/week.ts")).weekReport);
-export const statusReport = late(async () => (await import("../reports/status.ts")).statusReport);
+export const fleetStatus = late(async () => (await import("../reports/fleetStatus.ts")).fleetStatus);
 
 export const acknowledge = late(async () => (await import("../actions/acknowledge.ts")).acknowledge);
 export const withdrawAcknowledgement = late(

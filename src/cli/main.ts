@@ -2,8 +2,10 @@
 import { cacheCompiledCode } from "../compose/compileCache.ts";
 import { refuseOldNode } from "../compose/nodeVersion.ts";
 import { holdReloads } from "../compose/reloads.ts";
+import { raiseThreads } from "../config/read/environment.ts";
 
 refuseOldNode();
+raiseThreads();
 const reloads = holdReloads();
 cacheCompiledCode();
 // Loaded only now: until then SIGHUP would end a `renewd run`.

@@ -20,6 +20,7 @@ export interface AppliedConfiguration {
   readonly observeMs: number;
   /** How many it has. */
   readonly certificates: number;
+  readonly uses: Uses;
   /** Targets that only their own deployer deploys to. */
   readonly agentTargets: readonly string[];
   readonly budgets: readonly CaBudget[];
@@ -27,6 +28,16 @@ export interface AppliedConfiguration {
   readonly limits: Readonly<Record<string, TargetLimits>>;
   /** Targets whose servers are reloaded when a pair is deployed. */
   readonly reloads: readonly string[];
+}
+
+/** What these certificates need somebody for. */
+export interface Uses {
+  readonly certificates: number;
+  readonly targets: readonly string[];
+  /** Networks that endpoints must be dialled from. */
+  readonly vantages: readonly string[];
+  /** An endpoint may be dialled from anywhere. */
+  readonly anywhere: boolean;
 }
 
 export interface AppliedPage {
@@ -42,6 +53,8 @@ export interface AppliedStore {
   record(configuration: AppliedConfiguration, certificates: readonly Certificate[]): Promise<void>;
   /** null: none was applied, or somebody else wrote it. */
   read(): Promise<AppliedConfiguration | null>;
+  /** The names of all certificates of the last one, sorted. Their seals are not checked. */
+  names(): Promise<string[]>;
   /** Certificates of the last one, sorted by name. `onAltered` is told of those that somebody else wrote, which are left out. */
   certificates(page: AppliedPage, onAltered?: (name: string) => void): Promise<Certificate[]>;
 }

@@ -45,7 +45,12 @@ export function toRenewalError(thrown: unknown): RenewalError {
   if (system !== null)
     return new RenewalError(system, thrown instanceof Error ? thrown.message : "", { cause: thrown });
   const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return new RenewalError("internal.bug", message, { cause: thrown });
+  return new RenewalError(isReplaced(message) ? "process.replaced" : "internal.bug", message, { cause: thrown });
+}
+
+/** renewd loads much of itself when it is needed, and an upgrade takes the files away or makes others of them. */
+function isReplaced(message: string): boolean {
+  return /^Cannot find module '\/|^The requested module '.*' does not provide an export/.test(message);
 }
 
 /** A port below 1024 is refused with EACCES by `listen`, and no file is at fault then. */

@@ -142,6 +142,8 @@ export interface Issuer {
   revoke?(request: RevocationRequest, signal: AbortSignal): Promise<"account" | "certificate">;
   /** What keeps this CA from fulfilling the request, as far as can be known without an order. */
   eligibility?(request: IssueRequest, solvers: readonly NamedSolver[], signal: AbortSignal): Promise<Eligibility>;
+  /** Reads the directory again. Throws what would keep an order from beginning with it. */
+  readDirectory?(signal: AbortSignal): Promise<void>;
   /** Whom a dns-persist-01 record has to name; null: no account yet, or the CA does not say by which domains it goes. */
   standing?(signal: AbortSignal): Promise<StandingAccount | null>;
   /**

@@ -1,5 +1,7 @@
+import type { Uses } from "../domain/applied.ts";
 import type { Certificate } from "../domain/certificate.ts";
 import { labelTexts } from "../domain/responsibility.ts";
+import { usesOf } from "./uses.ts";
 
 /** Which certificates a document is about. */
 export interface FleetPage {
@@ -26,6 +28,11 @@ export function pageOf(found: readonly Certificate[], limit: number): Paged {
 /** The certificates of the configuration. Of a large fleet they are read as far as they are asked for. */
 export interface ConfiguredFleet {
   readonly count: number;
+  /** Of the planner that has applied it, from whose rows it is read; null: it was loaded. */
+  readonly release: string | null;
+  /** Sorted. */
+  names(): Promise<readonly string[]>;
+  uses(): Promise<Uses>;
   all(): Promise<readonly Certificate[]>;
   /** Those of these names that there are; at most `NAMES_MAX` names. */
   named(names: readonly string[]): Promise<readonly Certificate[]>;
@@ -52,6 +59,9 @@ export function answeredForBy({ owner, team, label }: ResponsibilityWish): Fleet
 export function loadedFleet(certificates: readonly Certificate[]): ConfiguredFleet {
   return {
     count: certificates.length,
+    release: null,
+    names: async () => certificates.map(({ name }) => name).sort(),
+    uses: async () => usesOf(certificates),
     all: async () => certificates,
     async named(names) {
       const wanted = new Set(names);

@@ -25,7 +25,7 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "renewal.rolledBack": (detail) => `rolled back to generation ${detail("to")}`,
   "issue.started": (detail) => `asking issuer ${detail("issuer")} (attempt ${detail("attempt")})`,
   "issue.failed": (detail, event) =>
-    `issuing failed (attempt ${detail("attempt")}): ${detail("message")}${again(event)}`,
+    `issuing failed (attempt ${detail("attempt")}): ${clause(detail("message"))}${again(event)}`,
   "issue.namesDropped": (detail) => `issuing without ${detail("names")}: their validation kept failing`,
   "issue.preflight": (detail, { detail: { refused } }) =>
     `${refused === true ? "no order was opened" : "found before the order"}: ${detail("concerns")}`,
@@ -94,7 +94,7 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "deploy.started": (detail, { target }) => `deploying to ${target} (attempt ${detail("attempt")})`,
   "deploy.succeeded": (_detail, event) => `deployed to ${event.target}${took(event)}`,
   "deploy.failed": (detail, event) =>
-    `deploying to ${event.target} failed (attempt ${detail("attempt")}): ${detail("message")}${again(event)}`,
+    `deploying to ${event.target} failed (attempt ${detail("attempt")}): ${clause(detail("message"))}${again(event)}`,
   "verify.started": (_detail, { detail: { endpoints } }) =>
     `dialling ${Array.isArray(endpoints) ? endpoints.join(", ") : "endpoints"}`,
   "verify.addressServed": (detail, { detail: { problem } }) =>
@@ -198,8 +198,7 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "worker.concurrency": (detail, { detail: all }) =>
     all.jobs === all.max
       ? `takes as many as ${detail("max")} ${detail("kind")} jobs at a time again`
-      : `takes ${detail("jobs")} of ${detail("max")} ${detail("kind")} jobs at a time, as it can renew leases ` +
-        "for no more",
+      : `takes ${detail("jobs")} of ${detail("max")} ${detail("kind")} jobs at a time, as it was too busy for more`,
   "config.reloaded": (detail, { worker }) => `${worker} has reloaded ${detail("file")}`,
   "config.refused": (detail, { worker }) => `${worker} refused to reload: ${detail("message")}`,
   "problem.acknowledged": (detail, { detail: all }) =>
@@ -252,6 +251,11 @@ function optional(detail: (name: string) => string, name: string, before: string
 
 function took({ detail: { durationMs } }: HistoryEvent): string {
   return typeof durationMs === "number" ? ` in ${formatDuration(durationMs)}` : "";
+}
+
+/** A sentence that goes on. */
+function clause(message: string): string {
+  return message.replace(/\.$/, "");
 }
 
 function again({ detail: { retryAt } }: HistoryEvent): string {

@@ -1,7 +1,10 @@
+import { deploymentId } from "../domain/deployment.ts";
 import { endpointKey } from "../domain/endpoint.ts";
 import { ERRORS, isErrorCode } from "../domain/errorTable.ts";
+import { type Claims, isLeaseHeld, pausedUntil } from "../domain/lease.ts";
 import { wavesOf } from "../domain/waves.ts";
 import { expectedGeneration } from "../renewal/rules/served.ts";
+import { DEFAULT_SETTINGS } from "../renewal/rules/settings.ts";
 import type { Member } from "./fleet.ts";
 
 /** Something renewd tried and could not do. Text may come from a CA or a target. */
@@ -63,21 +66,39 @@ export function stoppedBy({ certificate, active, deployments }: Member): Failure
   return found;
 }
 
-/** Back-off or bake that a renewal in flight is sitting out, ms since epoch; null: it should be moving. */
+/** Until when a renewal in flight sits out back-off, bake or deaths, ms since epoch; null: it should be moving. */
 export function waitsUntil({ active, certificate, deployments }: Member, now: number): number | null {
   if (active === null) return null;
   if (active.retryAt !== null && active.retryAt > now) return active.retryAt;
+  const restsUntil = afterDeaths(active, active.id, now);
+  if (restsUntil > now) return restsUntil;
   // Later waves are due as far as their rows say, but get nothing before the first that is not done.
   for (const { targets, bakeMs } of wavesOf(certificate)) {
     const rows = deployments.filter(({ target }) => targets.includes(target));
     const waiting = rows
       .filter((row) => isBehind(row, certificate) && !row.exhausted)
-      .map((row) => row.nextAttemptAt ?? 0);
+      .map((row) => Math.max(row.nextAttemptAt ?? 0, afterDeaths(row, deploymentId(row), now)));
     if (waiting.length > 0) return waiting.every((at) => at > now) ? Math.min(...waiting) : null;
     const bakedAt = bakeMs === 0 ? 0 : Math.max(0, ...rows.map((row) => row.deployedAt ?? 0)) + bakeMs;
     if (bakedAt > now) return bakedAt;
   }
   return null;
+}
+
+/** Until when nobody takes it up because its workers died; 0: it need not wait, or somebody is at it. */
+function afterDeaths(row: Claims, id: string, now: number): number {
+  const { leaseMs } = DEFAULT_SETTINGS;
+  return isLeaseHeld(row.leaseUntil, now, leaseMs) ? 0 : pausedUntil(row, id, now, leaseMs);
+}
+
+/** How many workers in a row died at it, while it waits for that; 0: it does not. */
+export function deathsOf({ active, deployments }: Member, now: number): number {
+  if (active === null) return 0;
+  const resting = [
+    { row: active, id: active.id },
+    ...deployments.map((row) => ({ row, id: deploymentId(row) })),
+  ].filter(({ row, id }) => afterDeaths(row, id, now) > now);
+  return Math.max(0, ...resting.map(({ row }) => row.openClaims));
 }
 
 /** It lacks the wanted pair, or an attempt to put it there by the target's present definition failed. */

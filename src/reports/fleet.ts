@@ -99,7 +99,32 @@ export async function loadFleet(
   return members;
 }
 
+/**
+ * Rows of several tables, read one after another while workers go on. Of a certificate whose renewal began or ended in
+ * between they say that nothing is in flight and that no planner comes back to it, so it is read once more.
+ */
 async function loadPart(
+  store: Store,
+  certificates: readonly Certificate[],
+  now: number,
+  options: FleetOptions & { readonly shared: SharedFacts },
+): Promise<Member[]> {
+  const members = await readPart(store, certificates, now, options);
+  const torn = certificates.filter((_, index) => isTorn(members[index]));
+  if (torn.length === 0) return members;
+  const again = await readPart(store, torn, now, options);
+  const byName = new Map(again.map((member) => [member.certificate.name, member]));
+  return members.map((member) => byName.get(member.certificate.name) ?? member);
+}
+
+/** A certificate that is paused, or only observed, is put aside with the same rows. */
+function isTorn(member: Member | undefined): boolean {
+  if (member?.record == null || member.active !== null) return false;
+  const { record, certificate } = member;
+  return record.nextCheckAt === null && record.pausedAt === null && certificate.mode === "renew";
+}
+
+async function readPart(
   store: Store,
   certificates: readonly Certificate[],
   now: number,

@@ -2,20 +2,22 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Certificate } from "../domain/certificate.ts";
 import { NAMES_MAX, type Store } from "../domain/store.ts";
 import { takingTurns } from "../domain/turns.ts";
+import { loadedFleet } from "./configured.ts";
 import { examineFleet } from "./examine.ts";
 import { loadFleet, loadShared } from "./fleet.ts";
 import { alertRows } from "./lists/alertList.ts";
 import { causeRows } from "./lists/causeList.ts";
 import { certificateList } from "./lists/certificateList.ts";
-import { certificateRow } from "./lists/certificateRow.ts";
-import { deploymentList, deploymentRows } from "./lists/deploymentList.ts";
-import { endpointList, endpointRows } from "./lists/endpointList.ts";
+import { type CertificateRow, certificateRow } from "./lists/certificateRow.ts";
+import { type DeploymentRow, deploymentList, deploymentRows } from "./lists/deploymentList.ts";
+import { type EndpointRow, endpointList, endpointRows } from "./lists/endpointList.ts";
 import { prepare } from "./lists/list.ts";
 import { missingNeeds } from "./needs.ts";
 import { progressIn, type ReplacementEntry, replacementEntry } from "./replacements.ts";
 import { emptySnapshot, type Snapshot } from "./snapshot.ts";
 import { type StatusOptions, statusOf } from "./status.ts";
-import type { Examined } from "./summary.ts";
+import { type Examined, NO_REST } from "./summary.ts";
+import { usesOf } from "./uses.ts";
 
 export interface ViewSource {
   readonly store: Store;
@@ -25,6 +27,8 @@ export interface ViewSource {
   now(): number;
   /** Number of the newest event that is known of: what was read before it is old at any age. Default: none. */
   heard?(): number;
+  /** Of a fleet of this size a request waits for a new reading. Default: 500. */
+  readonly smallFleet?: number;
   /** Certificates between two turns of other work: the requests that arrive meanwhile. Default: 100. */
   readonly partSize?: number;
 }
@@ -38,6 +42,12 @@ const DUTY_MAX = 1 / 10;
 const PART_SIZE = 100;
 const REPLACEMENTS_MAX = 20;
 
+interface Rows {
+  readonly certificate: CertificateRow;
+  readonly endpoints: readonly EndpointRow[];
+  readonly deployments: readonly DeploymentRow[];
+}
+
 /**
  * The fleet as pages, cards, API and metrics show it. It is read from the database in parts, so that a large fleet
  * keeps no request waiting, and says at which instant. Decides nothing: workers read the database themselves.
@@ -47,6 +57,9 @@ export class FleetView {
   #current: Snapshot = emptySnapshot();
   #reading: Promise<Snapshot> | null = null;
   #nextAt = 0;
+
+  /** What was not read again has the rows of before. */
+  readonly #rows = new WeakMap<Examined, Rows>();
 
   readonly #partSize: number;
 
@@ -61,20 +74,22 @@ export class FleetView {
     const heard = this.#source.heard?.() ?? 0;
     const isFresh = this.#current.at > 0 && now - this.#current.at < FRESH_MS;
     if (isFresh && this.#current.seq >= heard) return this.#current;
-    const isSmall = this.#source.certificates().length <= SMALL_FLEET;
-    if (isSmall || this.#current.at === 0) {
+    if (this.#isSmall || this.#current.at === 0) {
       const found = await this.#refresh();
       // One that had begun before the event does not show it.
       return found.seq >= heard ? found : this.#refresh();
     }
-    // A failure is shown by the age of what is there; the next request tries again.
-    if (performance.now() >= this.#nextAt) this.#refresh().catch(() => {});
+    // The next request tries again.
+    if (performance.now() >= this.#nextAt)
+      this.#refresh().catch(() => {
+        this.#current = { ...this.#current, isOutdated: true };
+      });
     return this.#current;
   }
 
   /** These certificates have changed: a person who acted sees the effect on the page that answers. */
   async reread(names: readonly string[]): Promise<Snapshot> {
-    if (this.#current.at === 0 || this.#source.certificates().length <= SMALL_FLEET) {
+    if (this.#current.at === 0 || this.#isSmall) {
       // One that had begun before the change does not show it.
       await this.#reading?.catch(() => {});
       return this.#refresh();
@@ -83,6 +98,10 @@ export class FleetView {
     const changed = this.#source.certificates().filter(({ name }) => wanted.has(name));
     this.#current = await this.#readParts(changed.slice(0, NAMES_MAX), this.#current);
     return this.#current;
+  }
+
+  get #isSmall(): boolean {
+    return this.#source.certificates().length <= (this.#source.smallFleet ?? SMALL_FLEET);
   }
 
   #refresh(): Promise<Snapshot> {
@@ -119,17 +138,20 @@ export class FleetView {
       await nextTurn();
     }
     const fleet = [...members.values()];
-    const missing = missingNeeds({ beats, fleet, agentTargets, now: at });
+    const uses = usesOf(fleet.map(({ certificate }) => certificate));
+    const missing = missingNeeds({ beats, uses, agentTargets, now: at });
     const changed = certificates.flatMap(({ name }) => members.get(name) ?? []);
-    const found = new Map([
-      ...(known?.byName ?? []),
-      ...(await examineFleet(store, changed, missing, at)).map((each) => [each.member.certificate.name, each] as const),
-    ]);
+    const found = new Map(known?.byName);
+    for (const each of await examineFleet(store, changed, missing, at)) found.set(each.member.certificate.name, each);
     const examined = all
       .toSorted((a, b) => (a.name < b.name ? -1 : 1))
       .flatMap(({ name }) => (members.has(name) ? (found.get(name) ?? []) : []));
     await nextTurn();
-    const status = await statusOf(store, { certificates: all, examined, beats, now: at }, options);
+    const status = await statusOf(
+      store,
+      { fleet: loadedFleet(all), uses, examined, beats, rest: { ...NO_REST, checkedSince: known?.at ?? at }, now: at },
+      options,
+    );
     await nextTurn();
     return { ...(await this.#rowsOf(examined, status, known === null ? at : known.at)), seq };
   }
@@ -143,9 +165,18 @@ export class FleetView {
     const turn = takingTurns();
     for (const each of examined) {
       const { name } = each.member.certificate;
-      snapshot.certificates.push(certificateRow(each, troubles.get(name), marks.get(name)));
-      snapshot.endpoints.push(...endpointRows(each));
-      snapshot.deployments.push(...deploymentRows(each, responsibilityOf));
+      const [trouble, mark] = [troubles.get(name), marks.get(name)];
+      // Of what somebody may acknowledge, or replaces, more than its own reading is shown.
+      const isPlain = trouble === undefined && mark === undefined;
+      const rows = (isPlain ? this.#rows.get(each) : undefined) ?? {
+        certificate: certificateRow(each, trouble, mark),
+        endpoints: endpointRows(each),
+        deployments: deploymentRows(each, responsibilityOf),
+      };
+      if (isPlain) this.#rows.set(each, rows);
+      snapshot.certificates.push(rows.certificate);
+      snapshot.endpoints.push(...rows.endpoints);
+      snapshot.deployments.push(...rows.deployments);
       await turn();
     }
     await prepare(certificateList(at), snapshot.certificates, turn);

@@ -4,6 +4,7 @@ import { RENEWAL_ROLES, type Role } from "../domain/role.ts";
 import { formatAgo, formatDuration } from "../domain/time.ts";
 import { lostProcesses } from "../renewal/rules/lostProcesses.ts";
 import { silentVantages, vantageAdvice } from "../renewal/rules/vantages.ts";
+import type { Member } from "./fleet.ts";
 import { missingNeeds, type Need, type NeedFacts, serves } from "./needs.ts";
 import type { Notice } from "./notices.ts";
 
@@ -22,6 +23,8 @@ export interface Waiting {
 
 export interface HealthFacts extends NeedFacts {
   readonly waiting: readonly Waiting[];
+  /** Those that wait are among them. */
+  readonly fleet: readonly Member[];
 }
 
 /** The state of renewd's own processes: what is missing, stopped, blocked or contradictory. Causes come first. */

@@ -1,5 +1,5 @@
 import type { Renewal } from "../domain/renewal.ts";
-import { stoppedBy, waitsUntil } from "./failures.ts";
+import { deathsOf, stoppedBy, waitsUntil } from "./failures.ts";
 import { type Member, progressOf } from "./fleet.ts";
 import { iso } from "./instant.ts";
 import { isClaimed } from "./waiting.ts";
@@ -16,6 +16,8 @@ export interface InFlight {
   /** Somebody works at it now. */
   readonly claimed: boolean;
   readonly waitingUntil: string | null;
+  /** Workers in a row that died at it, while it waits for that: work that kills its worker must not stop the rest. */
+  readonly workersDied: number;
   readonly errorCode: string | null;
   readonly targetsDeployed: number;
   readonly targets: number;
@@ -43,6 +45,7 @@ function inFlightOf(member: Member, active: Renewal, now: number): InFlight {
     attempts: active.attempts,
     claimed: isClaimed(member, now),
     waitingUntil: iso(waitsUntil(member, now)),
+    workersDied: deathsOf(member, now),
     errorCode: stoppedBy(member)[0]?.code ?? null,
     targetsDeployed,
     targets,

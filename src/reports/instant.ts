@@ -14,6 +14,11 @@ export function fromNow(at: string, now: string): string {
   return distanceMs > 0 ? `in ${formatDuration(distanceMs)}` : `${formatAgo(-distanceMs)}`;
 }
 
+/** "12 min ago". Never ahead: the clock of another machine may be, and what was read after `now` is newer than it. */
+export function ago(at: string, now: string): string {
+  return fromNow(at < now ? at : now, now);
+}
+
 /** "2026-11-22 18:40:05Z" of an ISO instant. */
 export function spoken(at: string): string {
   return formatInstant(Date.parse(at));

@@ -1,11 +1,10 @@
+import type { Uses } from "../domain/applied.ts";
 import { type Heartbeat, isLive } from "../domain/heartbeat.ts";
 import type { Role } from "../domain/role.ts";
-import { vantagesOf } from "../renewal/rules/vantages.ts";
-import type { Member } from "./fleet.ts";
 
 export interface NeedFacts {
   readonly beats: readonly Heartbeat[];
-  readonly fleet: readonly Member[];
+  readonly uses: Uses;
   readonly agentTargets: readonly string[];
   readonly now: number;
 }
@@ -20,19 +19,17 @@ export interface Need {
 }
 
 /** What must run for these certificates. */
-export function needsOf({ fleet, agentTargets }: Pick<NeedFacts, "fleet" | "agentTargets">): Need[] {
-  if (fleet.length === 0) return [];
-  const targets = new Set(fleet.flatMap(({ certificate }) => certificate.targets));
-  const agents = agentTargets.filter((target) => targets.has(target)).sort();
+export function needsOf({ uses, agentTargets }: Pick<NeedFacts, "uses" | "agentTargets">): Need[] {
+  if (uses.certificates === 0) return [];
+  const agents = agentTargets.filter((target) => uses.targets.includes(target)).sort();
   const needs: Need[] = [
     { role: "planner", target: null },
     { role: "acme", target: null },
   ];
-  if (targets.size > agents.length) needs.push({ role: "deployer", target: null });
+  if (uses.targets.length > agents.length) needs.push({ role: "deployer", target: null });
   for (const target of agents) needs.push({ role: "deployer", target });
-  const endpoints = fleet.flatMap(({ certificate }) => certificate.endpoints);
-  if (endpoints.some(({ vantage }) => vantage === undefined)) needs.push({ role: "verifier", target: null });
-  for (const vantage of vantagesOf(endpoints)) needs.push({ role: "verifier", target: null, vantage });
+  if (uses.anywhere) needs.push({ role: "verifier", target: null });
+  for (const vantage of uses.vantages) needs.push({ role: "verifier", target: null, vantage });
   return needs;
 }
 

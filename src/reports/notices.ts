@@ -1,7 +1,8 @@
 import type { EventType, HistoryEvent } from "../domain/event.ts";
+import { type Heartbeat, isLive } from "../domain/heartbeat.ts";
 import { type LeftTarget, leftPlaces } from "../domain/leftTarget.ts";
 import type { ChannelCursor } from "../domain/notification.ts";
-import { DAY_MS, formatDuration, formatInstant } from "../domain/time.ts";
+import { formatDuration, formatInstant } from "../domain/time.ts";
 import { HISTORY_ACTION } from "../renewal/rules/notificationRules.ts";
 import { partName } from "../renewal/rules/plannerParts.ts";
 import { isDistrusted, suggestionFor } from "../renewal/rules/suggestion.ts";
@@ -47,14 +48,15 @@ export interface Notice {
 }
 
 /** A planner checks what is due within a minute; ten times that is no delay any more. */
-const OVERDUE_MS = 600_000;
+export const OVERDUE_MS = 600_000;
 const NAMED_MAX = 20;
 const EXPLANATIONS_MAX = 3;
 
 /**
  * What the planner should have seen or done. Without a planner its absence is the finding, and these would repeat it.
+ * `total`: how many certificates there are; those that are not in `fleet` are known to be well.
  */
-export function planningNotices(fleet: readonly Member[], now: number): Notice[] {
+export function planningNotices(fleet: readonly Member[], total: number, now: number): Notice[] {
   const unseen = fleet.filter(({ record }) => record === null);
   const overdue = fleet.filter((member) => isOverdue(member, now));
   const since = Math.min(now, ...overdue.map(({ record }) => record?.nextCheckAt ?? now));
@@ -63,14 +65,14 @@ export function planningNotices(fleet: readonly Member[], now: number): Notice[]
     notice(unseen, {
       id: "planner/unseen",
       kind: "planner",
-      what: `the planner has not loaded ${amount(unseen, fleet)} yet`,
+      what: `the planner has not loaded ${amount(unseen, total)} yet`,
       action: "Reload it: `systemctl reload renewd`, or SIGHUP.",
       needsPerson: true,
     }),
     notice(overdue, {
       id: "planner/overdue",
       kind: "planner",
-      what: `the planner has not checked ${amount(overdue, fleet)}${late}`,
+      what: `the planner has not checked ${amount(overdue, total)}${late}`,
       action: "See the planner's log; if it does not say why, restart it: `renewd worker planner`.",
       needsPerson: true,
     }),
@@ -78,16 +80,16 @@ export function planningNotices(fleet: readonly Member[], now: number): Notice[]
 }
 
 /** What the fleet shows about CAs, rehearsals and the configuration. */
-export function noticesOf(fleet: readonly Member[], now: number): Notice[] {
+export function noticesOf(fleet: readonly Member[], total: number, now: number): Notice[] {
   const differing = fleet.filter(({ record, certificate }) => record !== null && record.digest !== certificate.digest);
   return [
-    ...explained(fleet, now),
+    ...explained(fleet, total, now),
     distrusted(fleet),
-    rehearsed(fleet),
+    rehearsed(fleet, total),
     notice(differing, {
       id: "configuration/differs",
       kind: "configuration",
-      what: `the file differs from what the planner has loaded for ${amount(differing, fleet)}`,
+      what: `the file differs from what the planner has loaded for ${amount(differing, total)}`,
       action: "Reload the planner: `systemctl reload renewd`, or SIGHUP.",
       needsPerson: false,
     }),
@@ -95,7 +97,11 @@ export function noticesOf(fleet: readonly Member[], now: number): Notice[] {
 }
 
 /** Endpoints that nobody has dialled for longer than promised: nothing is known about them any more. */
-export function staleProofs(fleet: readonly Member[], observeMs: number, now: number): Notice | null {
+export function staleProofs(
+  fleet: readonly Member[],
+  { total, observeMs }: { readonly total: number; readonly observeMs: number },
+  now: number,
+): Notice | null {
   // Of a silent vantage the missing verifier is the finding.
   const isSeen = ({ certificate, silent }: Member): boolean =>
     !vantagesOf(certificate.endpoints).some((vantage) => silent.has(vantage));
@@ -107,7 +113,7 @@ export function staleProofs(fleet: readonly Member[], observeMs: number, now: nu
     id: "proof/unknown",
     kind: "proof",
     what:
-      `nobody has dialled the endpoints of ${amount(found, fleet)} for ${formatDuration(now - since)}: ` +
+      `nobody has dialled the endpoints of ${amount(found, total)} for ${formatDuration(now - since)}: ` +
       `what they serve is unknown since ${formatInstant(since)}`,
     action: `Let a verifier run: it dials each every ${formatDuration(observeMs)}. If one runs, see its log.`,
     needsPerson: true,
@@ -115,18 +121,19 @@ export function staleProofs(fleet: readonly Member[], observeMs: number, now: nu
 }
 
 export const LOAD_EVENTS: readonly EventType[] = ["worker.concurrency"];
-/** Of a process that has ended since, nobody says that it recovered. */
-const SLOWED_SHOWN_MS = DAY_MS;
-
-/** Workers whose latest word is that they take fewer jobs than configured. `events`: oldest first. */
-export function slowedWorkers(events: readonly HistoryEvent[], now: number): Notice[] {
+/**
+ * Workers whose latest word is that they take fewer jobs than configured. Of a process that has ended since, nobody says
+ * that it recovered. `events`: oldest first.
+ */
+export function slowedWorkers(events: readonly HistoryEvent[], beats: readonly Heartbeat[], now: number): Notice[] {
   const latest = new Map(events.map((event) => [`${event.worker} ${event.detail.kind}`, event]));
+  const live = new Set(beats.filter((beat) => isLive(beat, now)).map(({ process }) => process));
   return [...latest.values()]
-    .filter(({ at, detail }) => Number(detail.jobs) < Number(detail.max) && now - at < SLOWED_SHOWN_MS)
+    .filter(({ worker, detail }) => Number(detail.jobs) < Number(detail.max) && live.has(worker))
     .map(({ worker, detail }) => ({
       id: `load/${worker}/${detail.kind}`,
       kind: "load",
-      what: `${worker} was too busy to renew the leases of ${detail.max} ${detail.kind} jobs and takes fewer at a time`,
+      what: `${worker} was too busy while ${detail.kind} jobs ran and takes fewer than ${detail.max} at a time`,
       action: `Lower \`workers.${detail.kind}\`, give it more CPU, or start the worker on another machine as well.`,
       needsPerson: false,
       certificates: [],
@@ -147,7 +154,8 @@ export function leftTargets(left: readonly LeftTarget[]): Notice[] {
         "pairs with private keys are left where targets put them that left the configuration or write " +
         `elsewhere now: ${shown}${more}`,
       action:
-        "See them with `renewd leftovers`. Once no server reads them: `renewd leftovers --remove`, on their machine.",
+        "See them with `renewd leftovers`. Once no server reads them: `renewd leftovers --remove`, on their machine. " +
+        "If you removed them by hand: `renewd leftovers --forget`.",
       needsPerson: false,
       certificates: [...new Set(left.map(({ certificate }) => certificate))].slice(0, NAMED_MAX),
     },
@@ -211,7 +219,7 @@ export function alteredHistory(events: readonly HistoryEvent[]): Notice[] {
 }
 
 /** A CA that moves windows says why: people read it before they wonder about a wave of renewals. */
-function explained(fleet: readonly Member[], now: number): (Notice | null)[] {
+function explained(fleet: readonly Member[], total: number, now: number): (Notice | null)[] {
   const urlOf = ({ version, renewalInfo }: Member): string | null =>
     version === null ? null : (suggestionFor(version, renewalInfo)?.explanationUrl ?? null);
   const byUrl = Map.groupBy(
@@ -223,7 +231,7 @@ function explained(fleet: readonly Member[], now: number): (Notice | null)[] {
     return notice(members, {
       id: `window/${url}`,
       kind: "window",
-      what: `the CA explains the renewal window of ${amount(members, fleet)} (${due} due now): ${url}`,
+      what: `the CA explains the renewal window of ${amount(members, total)} (${due} due now): ${url}`,
       action: "Read it; renewd renews when the CA asks.",
       needsPerson: false,
     });
@@ -247,14 +255,14 @@ function distrusted(fleet: readonly Member[]): Notice | null {
 }
 
 /** Weeks before the renewal that would fail for it. */
-function rehearsed(fleet: readonly Member[]): Notice | null {
+function rehearsed(fleet: readonly Member[], total: number): Notice | null {
   const failed = fleet.filter(({ record }) => record?.rehearsalProblem != null);
   const [first] = failed;
   const example = failed.length > 1 ? ` (${first?.certificate.name})` : "";
   return notice(failed, {
     id: "rehearsal",
     kind: "rehearsal",
-    what: `the last rehearsal of ${amount(failed, fleet)} failed: ${first?.record?.rehearsalProblem}${example}`,
+    what: `the last rehearsal of ${amount(failed, total)} failed: ${first?.record?.rehearsalProblem}${example}`,
     action: `Fix it before its renewal is due, then \`renewd rehearse ${first?.certificate.name}\`.`,
     needsPerson: true,
   });
@@ -282,10 +290,8 @@ function notice(members: readonly Member[], facts: Omit<Notice, "certificates">)
   return { ...facts, certificates: members.slice(0, NAMED_MAX).map(({ certificate }) => certificate.name) };
 }
 
-function amount(members: readonly Member[], fleet: readonly Member[]): string {
+function amount(members: readonly Member[], total: number): string {
   const [first] = members;
   if (members.length === 1 && first !== undefined) return `certificate ${first.certificate.name}`;
-  return members.length === fleet.length
-    ? `all ${fleet.length} certificates`
-    : `${members.length} of ${fleet.length} certificates`;
+  return members.length === total ? `all ${total} certificates` : `${members.length} of ${total} certificates`;
 }

@@ -13,6 +13,8 @@ export interface Snapshot {
   readonly at: number;
   /** Number of the newest event of the history before that; 0: there was none. */
   readonly seq: number;
+  /** The database could not be read since. */
+  readonly isOutdated: boolean;
   readonly examined: readonly Examined[];
   readonly byName: ReadonlyMap<string, Examined>;
   readonly status: StatusReport;
@@ -36,6 +38,7 @@ export function emptySnapshot(): Filling {
   return {
     at: 0,
     seq: 0,
+    isOutdated: false,
     examined: [],
     byName: new Map(),
     status: {
@@ -56,7 +59,14 @@ export function emptySnapshot(): Filling {
           withProblems: 0,
           certificates: 0,
         },
-        ...{ inFlight: 0, paused: 0, plannerSaw: 0, oldestProofAt: null, nextExpiry: null },
+        ...{
+          inFlight: 0,
+          paused: 0,
+          plannerSaw: 0,
+          oldestProofAt: null,
+          nextExpiry: null,
+          checkedSince: "1970-01-01T00:00:00.000Z",
+        },
       },
       processes: [],
     },

@@ -1,3 +1,4 @@
+import type { Uses } from "../domain/applied.ts";
 import type { Certificate } from "../domain/certificate.ts";
 import { type Acknowledgement, type Heartbeat, isLive } from "../domain/heartbeat.ts";
 import type { Responsibility } from "../domain/responsibility.ts";
@@ -7,14 +8,15 @@ import { isWatchedOnly } from "../renewal/rules/served.ts";
 import { DEFAULT_SETTINGS } from "../renewal/rules/settings.ts";
 import { actionsOf } from "./actions.ts";
 import { clockNotices } from "./clockNotices.ts";
-import { loadedFleet } from "./configured.ts";
+import { type ConfiguredFleet, loadedFleet } from "./configured.ts";
 import { examineFleet } from "./examine.ts";
-import { failuresOf, nextDialOf, stoppedBy, unprovedEndpoints, waitsUntil } from "./failures.ts";
-import { type FleetOptions, loadFleet, nextLookAt } from "./fleet.ts";
+import { failuresOf } from "./failures.ts";
+import { type FleetOptions, loadFleet } from "./fleet.ts";
 import { healthNotices } from "./health.ts";
 import { type InFlight, inFlightReport } from "./inFlight.ts";
 import { iso } from "./instant.ts";
 import { missingNeeds } from "./needs.ts";
+import { type Next, nextOf } from "./next.ts";
 import {
   alteredHistory,
   failingParts,
@@ -30,10 +32,11 @@ import {
   staleProofs,
 } from "./notices.ts";
 import { peerNotices } from "./peers.ts";
-import { isQuarantined, needsPerson, type Problem } from "./problems.ts";
-import { byExpiry, type Examined, type Summary, summaryOf } from "./summary.ts";
+import { needsPerson, type Problem } from "./problems.ts";
+import { byExpiry, type Examined, NO_REST, type Rest, type Summary, summaryOf } from "./summary.ts";
 import { unmanaged } from "./unmanaged.ts";
-import { atWork, roleOf, waitingOf } from "./waiting.ts";
+import { usesOf } from "./uses.ts";
+import { waitingOf } from "./waiting.ts";
 import { watchedNotices } from "./watched.ts";
 
 const LOAD_EVENTS_MAX = 200;
@@ -88,7 +91,7 @@ export interface Trouble {
   readonly observed: boolean;
   readonly errors: readonly StatusError[];
   readonly tried: { readonly failuresInARow: number; readonly attempts: number; readonly lastAt: string | null };
-  readonly next: { readonly at: string | null; readonly what: string };
+  readonly next: Next;
   readonly actions: readonly string[];
   readonly renewalId: string | null;
   readonly acknowledged: Acknowledged | null;
@@ -115,21 +118,40 @@ export interface StatusOptions extends FleetOptions {
 }
 
 /** What is wrong, why, what was tried, what comes next and what to do; then what is going on. Reads only. */
-export async function statusReport(
+export function statusReport(
   store: Store,
   certificates: readonly Certificate[],
   now: number,
   options: StatusOptions = {},
 ): Promise<StatusReport> {
-  const fleet = await loadFleet(store, certificates, now, options);
-  const beats = await store.health.beats();
-  const missing = missingNeeds({ beats, fleet, agentTargets: options.agentTargets ?? [], now });
-  const examined = await examineFleet(store, fleet, missing, now);
-  return statusOf(store, { certificates, examined, beats, now }, options);
+  return statusOfSome(store, { fleet: loadedFleet(certificates), certificates }, now, options);
 }
 
-export interface StatusFacts {
-  readonly certificates: readonly Certificate[];
+/** What is known of the fleet beside those of its certificates that are read. */
+interface Beside {
+  readonly fleet: Pick<ConfiguredFleet, "named" | "all">;
+  /** Of the whole fleet. Left out: these are all. */
+  readonly uses?: Uses;
+  /** The others. Left out: there are none. */
+  readonly rest?: Rest;
+}
+
+/** The status of a fleet of which these certificates are read. */
+export async function statusOfSome(
+  store: Store,
+  { certificates, ...beside }: Beside & { readonly certificates: readonly Certificate[] },
+  now: number,
+  options: StatusOptions = {},
+): Promise<StatusReport> {
+  const fleet = await loadFleet(store, certificates, now, options);
+  const beats = await store.health.beats();
+  const uses = beside.uses ?? usesOf(fleet.map(({ certificate }) => certificate));
+  const missing = missingNeeds({ beats, uses, agentTargets: options.agentTargets ?? [], now });
+  const examined = await examineFleet(store, fleet, missing, now);
+  return statusOf(store, { ...beside, uses, examined, beats, now }, options);
+}
+
+export interface StatusFacts extends Beside {
   readonly examined: readonly Examined[];
   readonly beats: readonly Heartbeat[];
   readonly now: number;
@@ -138,12 +160,14 @@ export interface StatusFacts {
 /** The status of a fleet that was examined already. */
 export async function statusOf(
   store: Store,
-  { certificates, examined, beats, now }: StatusFacts,
+  { fleet: configured, examined, rest = NO_REST, beats, now, ...known }: StatusFacts,
   options: StatusOptions = {},
 ): Promise<StatusReport> {
   const { agentTargets = [], observeMs = DEFAULT_SETTINGS.observeMs } = options;
   const fleet = examined.map(({ member }) => member);
-  const missing = missingNeeds({ beats, fleet, agentTargets, now });
+  const total = fleet.length + rest.provedLive + rest.notProved;
+  const uses = known.uses ?? usesOf(fleet.map(({ certificate }) => certificate));
+  const missing = missingNeeds({ beats, uses, agentTargets, now });
   const acknowledgements = new Map((await store.health.acknowledgements(now)).map((each) => [each.subject, each]));
   const turn = takingTurns();
   const troubled = examined.filter(({ problems }) => problems.length > 0).sort(byExpiry);
@@ -162,19 +186,16 @@ export async function statusOf(
   await add(...(await clockNotices(store, beats)), ...(options.found ?? []));
   // Who asks has measured the disk just now; what a process reported of it is older.
   const seesDisk = (options.found ?? []).some(({ kind }) => kind === "disk");
-  const health = healthNotices({ beats, fleet, agentTargets, waiting, now });
+  const health = healthNotices({ beats, fleet, uses, agentTargets, waiting, now });
   await add(...health.filter(({ kind }) => kind !== "disk" || !seesDisk));
-  if (!missing.some(({ role }) => role === "planner")) await add(...planningNotices(fleet, now));
-  await add(staleProofs(fleet, observeMs, now));
+  if (!missing.some(({ role }) => role === "planner")) await add(...planningNotices(fleet, total, now));
+  await add(staleProofs(fleet, { total, observeMs }, now));
   const aboutHistory = { types: HISTORY_EVENTS, limit: PART_EVENTS_MAX, sealed: true } as const;
   await add(...alteredHistory(await store.events.list(aboutHistory)));
   await add(...failingParts(await store.events.list({ types: PART_EVENTS, limit: PART_EVENTS_MAX })));
-  await add(...noticesOf(fleet, now));
-  await add(...slowedWorkers(await store.events.list({ types: LOAD_EVENTS, limit: LOAD_EVENTS_MAX }), now));
-  await add(
-    ...leftTargets(await store.leftTargets.list()),
-    ...(await unmanaged(store, loadedFleet(certificates), now)),
-  );
+  await add(...noticesOf(fleet, total, now));
+  await add(...slowedWorkers(await store.events.list({ types: LOAD_EVENTS, limit: LOAD_EVENTS_MAX }), beats, now));
+  await add(...leftTargets(await store.leftTargets.list()), ...(await unmanaged(store, configured, now)));
   await add(...(await watchedNotices(store, now)));
   await add(...peerNotices(await store.peers.list(), now));
   await add(...silentChannels(await store.cursors.list()));
@@ -189,7 +210,7 @@ export async function statusOf(
     notices,
     problems,
     inFlight,
-    summary: summaryOf(examined, inFlight.length, now),
+    summary: summaryOf(examined, rest, inFlight.length, now),
     processes: beats.map((beat) => processOf(beat, now)),
   };
 }
@@ -247,38 +268,4 @@ function troubleOf(facts: Examined, acknowledgement: Acknowledgement | undefined
     acknowledged: isAcknowledged ? acknowledgedOf(acknowledgement) : null,
     responsibility: member.certificate.responsibility,
   };
-}
-
-/** What happens next to a certificate, and when. */
-export function nextOf({ member, decision, missing, now }: Examined): Trouble["next"] {
-  const { active, record } = member;
-  if (active?.state === "held") return { at: null, what: "nothing until it is resumed or rolled back" };
-  if (active !== null) {
-    const until = waitsUntil(member, now);
-    const role = roleOf(active.state);
-    const isUnserved = missing.some((need) => need.role === role && need.target === null && need.vantage === undefined);
-    return until === null || isUnserved
-      ? { at: null, what: atWork(member, missing, now) }
-      : { at: iso(until), what: stoppedBy(member).length > 0 ? "tries again" : "goes on" };
-  }
-  if (isQuarantined(record)) return { at: null, what: "nothing until it is resumed" };
-  if (decision !== null && !decision.due && decision.blockedBy === "paused") {
-    return decision.until === null
-      ? { at: null, what: "nothing until it is resumed" }
-      : { at: iso(decision.until), what: "the pause ends" };
-  }
-  const at = nextLookAt(member, decision);
-  const dialAt = unprovedEndpoints(member).length > 0 ? nextDialOf(member) : null;
-  if (dialAt !== null && (at === null || dialAt < at))
-    return { at: iso(Math.max(dialAt, now)), what: "its endpoints are dialled again" };
-  if (at !== null && decision !== null && !decision.due && decision.blockedBy === "restored")
-    return { at: iso(Math.max(at, now)), what: "its endpoints are dialled" };
-  if (at === null) return { at: null, what: "nothing: no planner has taken it up" };
-  const hasPlanner = !missing.some(({ role }) => role === "planner");
-  return at > now
-    ? { at: iso(at), what: "a renewal is tried again" }
-    : {
-        at: null,
-        what: hasPlanner ? "the planner takes it up at its next tick" : "waits for a planner, and none runs",
-      };
 }

@@ -85,7 +85,9 @@ export async function unmanaged(store: Store, fleet: Configured, now: number): P
       what:
         `${certificate} left the configuration ${formatAgo(now - (removedAt ?? now))} while ${shown}${more} ` +
         `served it: nothing renews it, and it expires in ${formatDuration(leaf.notAfter - now)}`,
-      action: `Put it back into the configuration, or take it out of service there: \`renewd acknowledge unmanaged/${certificate}\`.`,
+      action:
+        "Put it back into the configuration, or take it out of service there. Until then it can be acknowledged: " +
+        `\`renewd acknowledge unmanaged/${certificate} --reason "goes out of service"\`.`,
       needsPerson: now >= expiryWarningAt(leaf),
       certificates: [certificate],
     };

@@ -11,6 +11,12 @@ const program = createProgram({ stdout: { write: () => true }, stderr: { write: 
 const TYPED = /\\?`(?:sudo -u \S+ )?renewd((?: [^`"\n]*?)?)\\?`/g;
 
 /** Why it cannot be typed; null: it can. */
+/** Options without which it refuses what it is given. */
+function neededOptions(command: Command): string[] {
+  const mandatory = command.options.filter((each) => each.mandatory).map(({ long }) => long ?? "");
+  return command.name() === "acknowledge" ? [...mandatory, "--reason"] : mandatory;
+}
+
 function faultOf(typed: string): string | null {
   const words = typed
     .trim()
@@ -34,6 +40,9 @@ function faultOf(typed: string): string | null {
   // Which of its commands is chosen where the text is made.
   if (command.commands.length > 0 && words.includes("VALUE")) return null;
   const args = command.registeredArguments;
+  // A command that is only called by its name is no line to type.
+  const missing = given === 0 ? undefined : neededOptions(command).find((name) => !words.includes(name));
+  if (missing !== undefined) return `lacks ${missing}`;
   if (command.commands.length > 0 && given > 0) return `no command ${words.join(" ")}`;
   if (given > args.length && !args.some(({ variadic }) => variadic))
     return `${given} arguments, and it takes ${args.length}`;
@@ -61,7 +70,14 @@ function texts(source: string): string {
 }
 
 test("what is not a command, an option or an argument is found", () => {
-  for (const wrong of [" retri NAME", " retry NAME --soon", " status a b", " store reopn"])
+  for (const wrong of [
+    " retri NAME",
+    " retry NAME --soon",
+    " status a b",
+    " pause NAME",
+    " acknowledge NAME",
+    " store reopn",
+  ])
     expect(faultOf(wrong), wrong).not.toBeNull();
   for (const right of ["", " -c FILE retry NAME", " alerts acknowledge ID --reason x"])
     expect(faultOf(right)).toBeNull();

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { defaultConfigFile } from "../../src/cli/command.ts";
 import { configText, createInstallation } from "../support/system/installation.ts";
 
 /** Commands that change nothing, and decisions about what no planner has seen. */
@@ -31,4 +32,35 @@ test("before the first run, whoever only looks creates neither directory nor dat
     await rm(data, { recursive: true, force: true });
   }
   expect(created).toEqual([]);
+});
+
+/** What somebody types who is called at night, some of it without `sudo`. */
+const CALLED = [
+  ...["status", "alerts", "horizon", "certificates", "plan", "history", "inventory", "leftovers", "challenges"],
+  ...["renew www", "retry www", "deploy www", "pause www --reason x", "acknowledge www --reason x", "show www"],
+  ...["watched", "replace status", "drill --list", "audit verify", "backup /tmp/never-written", "open"],
+];
+
+test("a data directory that this user cannot enter is never taken for an empty one", async () => {
+  await using installation = await createInstallation(configText(["www"]));
+  const data = join(installation.directory, "data");
+  await installation.store.close();
+  await rm(data, { recursive: true });
+  // As root every directory can be entered, but none that leads to itself.
+  await symlink(data, data);
+  const found: string[] = [];
+  for (const words of CALLED) {
+    const { code, stderr } = await installation.run(...words.split(" "));
+    if (code !== 3 || !stderr.includes("sudo -u renewd renewd")) found.push(`${words}: ${code} ${stderr}`);
+  }
+  expect(found).toEqual([]);
+});
+
+test("a configuration that this user may not look at is chosen all the same, and reading it says why it cannot", async () => {
+  await using installation = await createInstallation(configText(["www"]));
+  const locked = join(installation.directory, "locked");
+  await symlink(locked, locked);
+  expect(defaultConfigFile([join(installation.directory, "no-such.yaml"), join(locked, "renewd.yaml")])).toBe(
+    join(locked, "renewd.yaml"),
+  );
 });

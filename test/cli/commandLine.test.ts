@@ -94,6 +94,8 @@ describe("a mistyped command line", () => {
     ],
     ["a --timeout that is none", ["renew", "www", "--timeout", "soon"], '--timeout: "soon" is not a duration'],
     ["an unknown certificate", ["renew", "wwww"], 'certificate "wwww" is not configured, did you mean "www"?'],
+    ["a name that it is for", ["renew", "www.example.org"], 'not configured, but it is a name in certificate "www"'],
+    ["a name whose past is asked for", ["history", "WWW.example.org"], 'known, but it is a name in certificate "www"'],
     ["an unknown certificate to look at", ["certificates", "ap"], 'did you mean "api"?'],
     ["an unknown certificate to plan", ["plan", "nothing-like-it"], 'known: "www", "api"'],
     ["an unknown certificate's history", ["history", "wvw"], 'did you mean "www"?'],

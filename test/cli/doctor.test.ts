@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { chmod, rm, truncate, writeFile } from "node:fs/promises";
+import { createServer as createHttpsServer } from "node:https";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -9,6 +10,7 @@ import { checkClock } from "../../src/compose/doctor/services.ts";
 import { packageVersion } from "../../src/compose/packageVersion.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import type { DoctorCheck, DoctorReport } from "../../src/reports/doctor.ts";
+import { createRoot } from "../support/ca/pki.ts";
 import { heartbeat } from "../support/model/facts.ts";
 import { createPairIssuer } from "../support/pairs/issuedPairs.ts";
 import { startRedis } from "../support/servers/redis.ts";
@@ -212,6 +214,25 @@ describe("doctor names what is wrong, and how to fix it:", () => {
     expect(inArea(await examined(), "channels")).toMatchObject([
       { result: "passed", message: expect.stringMatching(/^took what was sent 20/) },
     ]);
+  });
+
+  test("a CA that answers with a page of its own, though it tells the time", async () => {
+    const root = await createRoot({ name: "CA" });
+    const pair = await root.issue({ names: ["127.0.0.1"] });
+    const server = createHttpsServer({ cert: pair.certPem, key: pair.keyPem }, (_, response) => {
+      response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><title>Sign in</title>");
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const directory = `https://127.0.0.1:${port}/directory`;
+    await writeFile(join(installation.directory, "ca.pem"), root.certPem);
+    const report = await examined({ issuers: { ca: { directory, trust: "ca.pem", termsOfServiceAgreed: true } } });
+    expect(inArea(report, "ca")).toMatchObject([
+      { result: "failed", code: "acme.directory", message: expect.stringContaining("the answer is text/html") },
+    ]);
+    expect(inArea(report, "clock")).toMatchObject([{ result: "passed" }]);
+    server.close();
+    server.closeAllConnections();
   });
 
   test("a clock that differs from the CA's", async () => {

@@ -5,7 +5,7 @@ import { createOutput } from "../../src/cli/output.ts";
 import { renderCertificate } from "../../src/cli/render/certificates.ts";
 import { paint } from "../../src/cli/terminal/style.ts";
 import { renderTable } from "../../src/cli/terminal/table.ts";
-import { displayWidth, inertJson, truncate, wrap } from "../../src/cli/terminal/text.ts";
+import { displayWidth, inertJson, truncate, wrap, wrapAdvice } from "../../src/cli/terminal/text.ts";
 import { inert } from "../../src/domain/text.ts";
 import { certificatesReport } from "../../src/reports/certificates.ts";
 import { modelCertificate, Workbench } from "../support/model/workbench.ts";
@@ -106,6 +106,18 @@ describe("widths", () => {
     expect(wrap("a incomprehensibilities b", 8)).toEqual(["a", "incompre", "hensibil", "ities b"]);
     expect(wrap("one two three four", 9, 1)).toEqual(["one two …"]);
     expect(wrap("one two three", Number.POSITIVE_INFINITY)).toEqual(["one two three"]);
+  });
+
+  test("what is to be done is never cut, and each command of it can be copied as one line", () => {
+    expect(wrapAdvice("Run `one two three`, then incomprehensibilities.", 10)).toEqual([
+      "Run",
+      "`one two three`,",
+      "then",
+      "incomprehe",
+      "nsibilitie",
+      "s.",
+    ]);
+    expect(wrapAdvice("an open ` is none", 9)).toEqual(["an open `", "is none"]);
   });
 });
 

@@ -200,7 +200,7 @@ describe("renewd init", () => {
 
   test("refuses to guess where nobody can be asked, and a CA that is no URL", async () => {
     const asked = await runCaptured(["-c", file, "init", "--root", directory]);
-    expect(asked.stderr).toContain("--no-input: is needed where nobody can be asked");
+    expect(asked.stderr).toContain("--contact, --ca, --agree-tos and --data-dir say what you would be asked");
     const unknown = await init(directory, "--ca", "http://ca.example.org");
     expect(unknown.stderr).toContain("--ca: must be letsencrypt");
     expect([asked.code, unknown.code]).toEqual([2, 2]);

@@ -78,7 +78,7 @@ describe("a finding that was seen", () => {
 
   test.each([
     ["a name without a finding", ["acknowledge", "www", "--reason", "x"], "is no finding of `renewd status`"],
-    ["no reason", ["acknowledge", "www"], "--reason: must be 1 to 200 characters"],
+    ["no reason", ["acknowledge", "www"], "--reason: must say why, in 1 to 200 characters"],
     ["nothing to withdraw", ["acknowledge", "www", "--withdraw"], '"www" is not acknowledged'],
   ])("%s is refused", async (_, args, message) => {
     const { code, stderr } = await installation.run(...args);

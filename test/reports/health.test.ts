@@ -96,6 +96,30 @@ describe("roles that do not run", () => {
   });
 });
 
+test("a worker that was too busy is told until it takes all its jobs again, or has ended", async () => {
+  const www = await estate.live("www");
+  const takes = (jobs: number) => {
+    const of = { certificate: null, renewalId: null, target: null, at: NOW };
+    return estate.store.events.append({ ...of, type: "worker.concurrency", detail: { kind: "deploy", jobs, max: 8 } });
+  };
+  await takes(4);
+  const [event] = await estate.store.events.list({ types: ["worker.concurrency"], limit: 1 });
+  const process = event?.worker ?? "";
+  const beats = but("deployer", { process });
+  expect(await estate.report([www], NOW, { beats })).toMatchObject({
+    needsPerson: false,
+    notices: [
+      {
+        id: `load/${process}/deploy`,
+        what: `${process} was too busy while deploy jobs ran and takes fewer than 8 at a time`,
+      },
+    ],
+  });
+  expect((await estate.report([www])).notices, "another process has its place").toEqual([]);
+  await takes(8);
+  expect((await estate.report([www], NOW, { beats })).notices).toEqual([]);
+});
+
 describe("a proof", () => {
   test("is believed no longer than observation promises, also by certificates", async () => {
     const www = await estate.live("www", { record: { nextCheckAt: NOW + 70 * DAY_MS } });

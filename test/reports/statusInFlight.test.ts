@@ -1,5 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { renderStatus } from "../../src/cli/render/status.ts";
+import { pausedUntil } from "../../src/domain/lease.ts";
+import type { Store } from "../../src/domain/store.ts";
+import { DEFAULT_SETTINGS } from "../../src/renewal/rules/settings.ts";
+import { ago } from "../../src/reports/instant.ts";
+import { statusReport } from "../../src/reports/status.ts";
 import { DAY_MS, NOW, renewal } from "../support/model/facts.ts";
 import { createEstate, type Estate } from "../support/system/estate.ts";
 
@@ -148,6 +153,41 @@ describe("in flight", () => {
     });
     expect(renderStatus(found, SCREEN)).toMatch(/deploying 1\/2, goes on in 30 min/);
   });
+
+  test("after workers died at it, says how many and until when nobody takes it up; while one is at it, nothing of that", async () => {
+    const www = await estate.live("www");
+    const leaseUntil = NOW - 1_000;
+    await running({ id: "eeeeeeee-1", state: "issuing", openClaims: 3, leaseUntil, createdAt: NOW - MINUTE_MS });
+    const { renewals } = estate.store;
+    const until = pausedUntil({ openClaims: 3, leaseUntil }, "eeeeeeee-1", NOW, DEFAULT_SETTINGS.leaseMs);
+    expect(until).toBeGreaterThan(NOW);
+    const found = await estate.report([www]);
+    expect(found.inFlight).toMatchObject([{ workersDied: 3, waitingUntil: new Date(until).toISOString() }]);
+    expect(renderStatus(found, { ...SCREEN, width: 120 })).toMatch(/issuing \(3 workers died at it\), goes on in \d+/);
+    await renewals.update("eeeeeeee-1", 0, { leaseUntil: NOW + 1_000 });
+    expect((await estate.report([www])).inFlight).toMatchObject([{ workersDied: 0, waitingUntil: null }]);
+  });
+
+  test("is not taken for forgotten by the planner when it ends while its rows are read", async () => {
+    const www = await estate.live("www", { record: { nextCheckAt: null } });
+    await running({ id: "ffffffff-1", state: "verifying" });
+    const { store } = estate;
+    const ends = async (): Promise<void> => {
+      await store.certificates.update("www", { nextCheckAt: NOW + MINUTE_MS });
+      await store.renewals.update("ffffffff-1", 0, { state: "succeeded", finishedAt: NOW, nextActionAt: null });
+    };
+    const list: Store["certificates"]["list"] = async (names) => {
+      const records = await store.certificates.list(names);
+      await ends();
+      return records;
+    };
+    await estate.report([www]);
+    const torn = { ...store, certificates: { ...store.certificates, list } };
+    await store.certificates.update("www", { nextCheckAt: null });
+    const found = await statusReport(torn, [www], NOW);
+    expect(found.notices.map(({ id }) => id)).toEqual([]);
+    expect(found.summary.plannerSaw).toBe(1);
+  });
 });
 
 describe("a pair that was taken back", () => {
@@ -173,4 +213,9 @@ describe("a pair that was taken back", () => {
       },
     ]);
   });
+});
+
+test("what has happened is never shown as still to come, though a clock is ahead", () => {
+  expect(ago("2026-01-01T00:00:05.000Z", "2026-01-01T00:00:00.000Z")).toBe("just now");
+  expect(ago("2026-01-01T00:00:00.000Z", "2026-01-01T00:00:05.000Z")).toBe("5.0 s ago");
 });

@@ -42,6 +42,8 @@ export function decisionTests(create: CreateWebEstate): void {
   });
 
   test("so it is with two different actions on one certificate, and with a renewal", async () => {
+    // Of a certificate that is paused, as each of the two changes it.
+    await post("/certificates/www/pause", { reason: "first" });
     const etag = await etagOf("/certificates/www");
     const both = [
       post("/certificates/www/resume", {}, { "if-match": etag }),

@@ -234,13 +234,18 @@ describe("pages in Chromium", () => {
     await page.evaluate("document.body.setAttribute('data-same-page', 'yes')");
     const readAt = (): Promise<string | null> => page.locator("footer time").getAttribute("datetime");
     const before = await readAt();
+    await page.setViewportSize(PHONE);
     await renewd.stop();
+    await page.locator("footer.away", { hasText: "not live" }).waitFor({ timeout: 60_000 });
+    const { y, height } = (await page.locator("footer").boundingBox()) ?? expect.unreachable();
+    expect(y + height).toBeLessThanOrEqual(PHONE.height);
     renewd = startRenewd(["run", "--yes", "--config", system.configFile]);
     await system.store.events.append({
       ...{ at: Date.now(), type: "certificate.rehearsed", certificate: "shop", renewalId: null, target: null },
       detail: { passed: true },
     });
     await page.locator("#live-state", { hasText: /^live/ }).waitFor({ timeout: 60_000 });
+    expect(await page.locator("footer.away").count()).toBe(0);
     // It loads itself again: a click meanwhile would meet a page that is being replaced.
     await expect.poll(readAt, { timeout: 30_000 }).not.toBe(before);
     // The session outlives the process, and so does the page.
@@ -249,6 +254,23 @@ describe("pages in Chromium", () => {
     await page.getByLabel("Reason").fill("after the restart");
     await page.getByRole("button", { name: "Pause" }).click();
     expect(await page.locator("main").textContent()).toContain("is paused until it is resumed");
+    await context.close();
+  });
+
+  test("of a session that has ended show nothing of it, once anything happens", { timeout: 60_000 }, async () => {
+    const { context, page } = await signedIn();
+    await page.goto(`${origin}/certificates`);
+    await page.locator("#live-state", { hasText: "live" }).waitFor();
+    const other = await context.newPage();
+    await other.goto(origin);
+    await other.getByRole("button", { name: "Sign out" }).click();
+    await other.getByRole("heading", { name: "Who asks is not known" }).waitFor();
+    await system.store.events.append({
+      ...{ at: Date.now(), type: "certificate.rehearsed", certificate: "shop", renewalId: null, target: null },
+      detail: { passed: true },
+    });
+    await page.getByRole("heading", { name: "Who asks is not known" }).waitFor();
+    expect(await page.getByText("signed in as").count()).toBe(0);
     await context.close();
   });
 });

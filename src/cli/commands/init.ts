@@ -66,7 +66,10 @@ async function answersFrom(options: Options): Promise<Parameters<typeof proposeC
     options.dataDir ?? (process.getuid?.() === 0 ? "/var/lib/renewd" : join(homedir(), ".local/share/renewd"));
   if (!options.input) return { ...defaults, directory, dataDir };
   if (process.stdin.isTTY !== true)
-    throw new RenewalError("request.invalid", "--no-input: is needed where nobody can be asked");
+    throw new RenewalError(
+      "request.invalid",
+      "--no-input: is needed where nobody can be asked: then --contact, --ca, --agree-tos and --data-dir say what you would be asked",
+    );
   const { createInterface } = await import("node:readline/promises");
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {

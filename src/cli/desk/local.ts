@@ -1,4 +1,4 @@
-import { type ActionContext, certificateNamed, type Decision } from "../../actions/context.ts";
+import { type ActionContext, certificateNamed, type Decision, meant } from "../../actions/context.ts";
 import {
   type App,
   accountReport,
@@ -17,7 +17,6 @@ import {
   servedReport,
   type Viewer,
 } from "../../compose/index.ts";
-import { suggestion } from "../../config/read/suggestions.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { durationOption, pastOption } from "../../domain/writtenTime.ts";
 import { adoptableOf } from "../../reports/adoptFound.ts";
@@ -33,6 +32,7 @@ import {
   dial,
   drill,
   drillsReport,
+  fleetStatus,
   historyReport,
   horizonReport,
   ignoreInventory,
@@ -54,7 +54,6 @@ import {
   rollBack,
   showReport,
   startExercise,
-  statusReport,
   testAlertRule,
   testChannels,
   watchedReport,
@@ -91,7 +90,7 @@ export function localDesk(configFile: string, note: (text: string) => void): Des
     server: null,
     status: () =>
       view(async ({ store, fleet, budget: budgetOf, observeMs, agentTargets, found, clock }) =>
-        statusReport(store, await fleet.all(), clock.now(), { budgetOf, observeMs, agentTargets, found }),
+        fleetStatus(store, fleet, clock.now(), { budgetOf, observeMs, agentTargets, found }),
       ),
     certificates: (wish) =>
       view(async ({ store, fleet, clock, observeMs }) => {
@@ -215,9 +214,8 @@ async function chosen(fleet: ConfiguredFleet, { name, after, limit, ...wish }: L
 /** A mistyped name must not look like a quiet past. */
 async function assertKnown({ store, fleet }: Viewer, name: string): Promise<void> {
   if ((await fleet.named([name])).length > 0 || (await store.certificates.get(name)) !== null) return;
-  const configured = (await fleet.all()).map((certificate) => certificate.name);
   throw new RenewalError(
     "request.invalid",
-    `certificate "${name.slice(0, 80)}" is not known${suggestion(name, configured)}`,
+    `certificate "${name.slice(0, 80)}" is not known${meant(await fleet.all(), name)}`,
   );
 }

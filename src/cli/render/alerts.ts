@@ -2,7 +2,7 @@ import { type Responsibility, responsibilityLine } from "../../domain/responsibi
 import { inert } from "../../domain/text.ts";
 import type { AlertEntry, AlertRulesReport, AlertsReport } from "../../reports/alerts.ts";
 import { exerciseWords } from "../../reports/exercises.ts";
-import { fromNow, spoken } from "../../reports/instant.ts";
+import { ago, fromNow, spoken } from "../../reports/instant.ts";
 import { paint, type Screen } from "../terminal/style.ts";
 import { type Cell, renderTable } from "../terminal/table.ts";
 
@@ -64,8 +64,8 @@ function renderPeers(peers: AlertsReport["peers"], at: string, screen: Screen): 
     peer,
     state === "well" ? state : { text: state, style: "wrong" },
     since === null ? "" : spoken(since),
-    askedAt === null ? "not yet" : fromNow(askedAt, at),
-    sweptAt === null ? "not known" : fromNow(sweptAt, at),
+    askedAt === null ? "not yet" : ago(askedAt, at),
+    sweptAt === null ? "not known" : ago(sweptAt, at),
     inert(problem ?? url),
   ]);
   const head = [{ title: "PEER" }, { title: "STATE" }, { title: "SINCE", dropOrder: 1 }, { title: "ASKED" }];

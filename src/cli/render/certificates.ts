@@ -7,7 +7,7 @@ import type {
   CertificatesReport,
   EndpointEntry,
 } from "../../reports/certificates.ts";
-import { fromNow, spoken } from "../../reports/instant.ts";
+import { ago, fromNow, spoken } from "../../reports/instant.ts";
 import { paint, type Screen, type Style } from "../terminal/style.ts";
 import { type Cell, type Column, renderTable } from "../terminal/table.ts";
 import { wrap } from "../terminal/text.ts";
@@ -89,7 +89,7 @@ function rowOf(entry: CertificateEntry, at: string): Cell[] {
 /** One certificate with what each of its targets holds and what each address serves. */
 export function renderCertificate(entry: CertificateEntry, at: string, screen: Screen): string {
   const { text, style } = STATE[entry.state];
-  const proof = entry.provedAt === null ? "" : ` ${fromNow(entry.provedAt, at)}`;
+  const proof = entry.provedAt === null ? "" : ` ${ago(entry.provedAt, at)}`;
   const facts: [string, string | null][] = [
     ["names", entry.names.join(", ")],
     ["generation", entry.generation === null ? null : String(entry.generation)],
@@ -190,7 +190,7 @@ function vantageLines({ vantages }: CertificateEntry, at: string, screen: Screen
   ];
   const rows = vantages.flatMap(({ endpoint, views }) =>
     views.map(({ vantage, sees, lookedAt, proved, silent }): Cell[] => [
-      ...[vantage, endpoint, sees, lookedAt === null ? "never" : fromNow(lookedAt, at)],
+      ...[vantage, endpoint, sees, lookedAt === null ? "never" : ago(lookedAt, at)],
       silent
         ? { text: "unknown: no verifier runs there", style: "wrong" }
         : proved
@@ -231,7 +231,7 @@ function addressRows(
     index === 0 ? endpoint : "",
     each.address,
     each.serial ?? "-",
-    fromNow(each.at, at),
+    ago(each.at, at),
     generation === null && each.problem === null ? ofOthers(each, at) : verdict(each, proved),
   ]);
 }

@@ -1,7 +1,7 @@
 import { inert } from "../../domain/text.ts";
 import { DOCTOR_RESULTS, type DoctorCheck, type DoctorReport, type DoctorResult } from "../../reports/doctor.ts";
 import { paint, type Screen, type Style } from "../terminal/style.ts";
-import { wrap } from "../terminal/text.ts";
+import { wrap, wrapAdvice } from "../terminal/text.ts";
 
 const MARK: Readonly<Record<DoctorResult, { readonly sign: string; readonly style: Style | null }>> = {
   failed: { sign: "✗", style: "wrong" },
@@ -31,7 +31,7 @@ function linesOf({ result, area, subject, message, fix, code }: DoctorCheck, scr
     inert(`${about}: ${message}${code === null ? "" : ` [${code}]`}`),
     screen.width - 2,
   );
-  const advice = fix === null ? [] : wrap(inert(`fix: ${fix}`), screen.width - INDENT.length - 2);
+  const advice = fix === null ? [] : wrapAdvice(inert(`fix: ${fix}`), screen.width - INDENT.length - 2);
   return [
     `${paint(screen, style, sign)} ${paint(screen, null, first)}`,
     ...more.map((line) => `${INDENT}${paint(screen, null, line)}`),

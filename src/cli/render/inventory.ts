@@ -1,6 +1,6 @@
 import { inert } from "../../domain/text.ts";
 import type { Management } from "../../renewal/rules/unmanaged.ts";
-import { fromNow, spoken } from "../../reports/instant.ts";
+import { ago, fromNow, spoken } from "../../reports/instant.ts";
 import type {
   DiscoverReport,
   DiscoveryRunEntry,
@@ -24,7 +24,7 @@ export function renderInventory({ at, total, certificates, runs }: InventoryRepo
   if (total === 0)
     return runs.length === 0
       ? "nothing was looked for yet: `renewd discover`"
-      : `nothing was found, ${runs.map(({ source, finishedAt }) => `${source} ${fromNow(finishedAt, at)}`).join(", ")}`;
+      : `nothing was found, ${runs.map(({ source, finishedAt }) => `${source} ${ago(finishedAt, at)}`).join(", ")}`;
   const newest = runs
     .map(({ finishedAt }) => finishedAt)
     .toSorted()
@@ -48,7 +48,7 @@ export function renderInventoryKey({ key, certificates, at }: InventoryKeyReport
       `${place} (${source})`,
       fingerprint.slice(0, DIGITS),
       spoken(firstSeen),
-      fromNow(lastSeen, at),
+      ago(lastSeen, at),
     ]),
   );
   return [verdict, "", ...renderTable(columns, rows, screen)].join("\n");

@@ -4,7 +4,7 @@ import { formatDuration } from "../../domain/time.ts";
 import { spoken } from "../../reports/instant.ts";
 import type { ShownEvent, ShowReport } from "../../reports/renewal.ts";
 import { paint, type Screen } from "../terminal/style.ts";
-import { wrap } from "../terminal/text.ts";
+import { wrap, wrapAdvice } from "../terminal/text.ts";
 import { outcomeCell } from "./history.ts";
 
 const TIME_WIDTH = 33;
@@ -48,6 +48,6 @@ function eventLines({ at, elapsedMs, what, error }: ShownEvent, screen: Screen):
   if (error === null) return lines;
   lines.push(`${indent}${paint(screen, "faint", error.code)}`);
   if (error.action === null) return lines;
-  const [action = "", ...rest] = wrap(inert(`→ ${error.action}`), screen.width - TIME_WIDTH);
+  const [action = "", ...rest] = wrapAdvice(inert(`→ ${error.action}`), screen.width - TIME_WIDTH);
   return [...lines, indent + action, ...rest.map((line) => `${indent}  ${line}`)];
 }

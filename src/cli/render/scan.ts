@@ -4,7 +4,7 @@ import { formatDuration } from "../../domain/time.ts";
 import { spoken } from "../../reports/instant.ts";
 import type { ScanAddressEntry, ScanChainEntry, ScanReport } from "../../reports/scan.ts";
 import { paint, type Screen, type Style } from "../terminal/style.ts";
-import { wrap } from "../terminal/text.ts";
+import { wrap, wrapAdvice } from "../terminal/text.ts";
 
 const MARK: Readonly<Record<FindingLevel, { readonly sign: string; readonly style: Style | null }>> = {
   wrong: { sign: "✗", style: "wrong" },
@@ -99,7 +99,7 @@ function findingLines({ level, message, advice, id }: Finding, screen: Screen): 
   const { sign, style } = MARK[level];
   const width = screen.width - 2 * INDENT.length;
   const [first = "", ...rest] = wrap(inert(`${message} [${id}]`), width);
-  const fix = advice === null ? [] : wrap(inert(`fix: ${advice}`), width);
+  const fix = advice === null ? [] : wrapAdvice(inert(`fix: ${advice}`), width);
   return [
     `${INDENT}${paint(screen, style, sign)} ${first}`,
     ...[...rest, ...fix].map((line) => `${INDENT}${INDENT}${line}`),

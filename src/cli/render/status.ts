@@ -2,11 +2,11 @@ import { responsibilityFacts } from "../../domain/responsibility.ts";
 import { inert } from "../../domain/text.ts";
 import { formatDuration } from "../../domain/time.ts";
 import type { InFlight } from "../../reports/inFlight.ts";
-import { fromNow, spoken } from "../../reports/instant.ts";
+import { ago, fromNow, spoken } from "../../reports/instant.ts";
 import type { Acknowledged, StatusReport, Trouble } from "../../reports/status.ts";
 import { paint, type Screen } from "../terminal/style.ts";
 import { type Cell, renderTable } from "../terminal/table.ts";
-import { displayWidth, wrap } from "../terminal/text.ts";
+import { displayWidth, wrap, wrapAdvice } from "../terminal/text.ts";
 import { reasonText } from "./reason.ts";
 
 /** So that it stays one screen: the first problems in full, some more in a line each, the rest by their kind. */
@@ -45,7 +45,7 @@ function headline({ at, needsPerson, problems: found, notices: told }: StatusRep
 function notices({ notices: told }: StatusReport, screen: Screen): string[] {
   return told.flatMap(({ what, action, needsPerson, acknowledged }) => [
     ...marked(screen, what, needsPerson),
-    ...labelled(screen, "do", action),
+    ...advised(screen, action),
     ...acknowledgedLines(screen, acknowledged),
   ]);
 }
@@ -114,7 +114,7 @@ function troubleLines(trouble: Trouble, at: string, screen: Screen): string[] {
       next.at === null ? next.what : `${next.what}, ${fromNow(next.at, at)} (${spoken(next.at)})`,
     ),
   );
-  for (const action of actions) lines.push(...labelled(screen, "do", action));
+  for (const action of actions) lines.push(...advised(screen, action));
   for (const [name, text] of responsibilityFacts(trouble.responsibility))
     lines.push(...labelled(screen, SHORT[name] ?? name.toLowerCase(), text));
   lines.push(...acknowledgedLines(screen, trouble.acknowledged));
@@ -126,11 +126,18 @@ function troubleLines(trouble: Trouble, at: string, screen: Screen): string[] {
 function triedText({ attempts }: Trouble["tried"], lastAt: string, at: string): string {
   const count =
     attempts === 0 ? "" : `${attempts} ${attempts === 1 ? "attempt" : "attempts"} in the last renewal, the last `;
-  return `${count}${fromNow(lastAt, at)}`;
+  return `${count}${ago(lastAt, at)}`;
 }
 
 function labelled(screen: Screen, label: string, text: string): string[] {
-  const lines = wrap(inert(text), screen.width - LABEL_WIDTH, MESSAGE_LINES_MAX);
+  return beside(screen, label, wrap(inert(text), screen.width - LABEL_WIDTH, MESSAGE_LINES_MAX));
+}
+
+function advised(screen: Screen, action: string): string[] {
+  return beside(screen, "do", wrapAdvice(inert(action), screen.width - LABEL_WIDTH));
+}
+
+function beside(screen: Screen, label: string, lines: readonly string[]): string[] {
   return lines.map(
     (line, index) => `  ${paint(screen, "faint", (index === 0 ? label : "").padEnd(LABEL_WIDTH - 2))}${line}`,
   );
@@ -163,7 +170,17 @@ function inFlight({ inFlight: found, at }: StatusReport, screen: Screen, all: bo
 }
 
 function stageText(
-  { stage, targets, targetsDeployed, endpoints, endpointsProved, errorCode, waitingUntil, claimed }: InFlight,
+  {
+    stage,
+    targets,
+    targetsDeployed,
+    endpoints,
+    endpointsProved,
+    errorCode,
+    waitingUntil,
+    workersDied,
+    claimed,
+  }: InFlight,
   at: string,
 ): string {
   const progress =
@@ -174,8 +191,9 @@ function stageText(
         : "";
   const waiting =
     waitingUntil === null ? "" : `, ${errorCode === null ? "goes on" : "tries again"} ${fromNow(waitingUntil, at)}`;
+  const deaths = workersDied === 0 ? "" : ` (${workersDied} workers died at it)`;
   const idle = waitingUntil === null && !claimed && stage !== "held" ? ", waits" : "";
-  return `${stage}${progress}${errorCode === null ? "" : ` (${errorCode})`}${waiting}${idle}`;
+  return `${stage}${progress}${errorCode === null ? "" : ` (${errorCode})`}${deaths}${waiting}${idle}`;
 }
 
 function summary({ summary: sum, at }: StatusReport, screen: Screen): string {
@@ -202,7 +220,11 @@ function summary({ summary: sum, at }: StatusReport, screen: Screen): string {
     sum.plannerSaw === sum.certificates
       ? []
       : [paint(screen, "caution", `the planner saw ${sum.plannerSaw} of ${sum.certificates}`)];
-  return filled([head, ...others, ...paused, ...saw, ...expiry], screen.width);
+  const checked =
+    Date.parse(sum.checkedSince) < Date.parse(at)
+      ? [paint(screen, "faint", `every row checked since ${spoken(sum.checkedSince)}`)]
+      : [];
+  return filled([head, ...others, ...paused, ...saw, ...expiry, ...checked], screen.width);
 }
 
 /** Joins painted pieces by commas into lines of at most `width` columns. */
@@ -226,8 +248,8 @@ function processes({ processes: all, summary: { oldestProofAt }, at }: StatusRep
     const worked = rows.flatMap(({ lastWorkAt }) => lastWorkAt ?? []).sort();
     const last = worked.at(-1);
     const what = role === "planner" ? "planned" : "worked";
-    return `${rows.length > 1 ? `${rows.length} ` : ""}${role}${last === undefined ? "" : ` (${what} ${fromNow(last, at)})`}`;
+    return `${rows.length > 1 ? `${rows.length} ` : ""}${role}${last === undefined ? "" : ` (${what} ${ago(last, at)})`}`;
   });
-  const proof = oldestProofAt === null ? "" : `; oldest proof ${fromNow(oldestProofAt, at)}`;
+  const proof = oldestProofAt === null ? "" : `; oldest proof ${ago(oldestProofAt, at)}`;
   return wrap(inert(`running: ${roles.join(", ")}${proof}`), screen.width).map((line) => paint(screen, "faint", line));
 }

@@ -1,7 +1,7 @@
 import { responsibilityLine } from "../../domain/responsibility.ts";
 import { inert } from "../../domain/text.ts";
 import type { WatchState } from "../../domain/watched.ts";
-import { fromNow, spoken } from "../../reports/instant.ts";
+import { ago, fromNow, spoken } from "../../reports/instant.ts";
 import type { WatchedEntry, WatchedReport } from "../../reports/watched.ts";
 import { paint, type Screen, type Style } from "../terminal/style.ts";
 import { type Cell, renderTable } from "../terminal/table.ts";
@@ -40,7 +40,7 @@ export function renderWatched({ endpoints, at }: WatchedReport, screen: Screen):
     inert(each.name),
     { text: WATCH_WORDS[each.state], style: STYLES[each.state] },
     each.expiresAt === null ? "–" : fromNow(each.expiresAt, at),
-    each.lookedAt === null ? "never" : fromNow(each.lookedAt, at),
+    each.lookedAt === null ? "never" : ago(each.lookedAt, at),
     ...(isNamed ? [inert(each.owner ?? each.team ?? "–")] : []),
     inert(each.errorMessage ?? placeOf(each)),
   ]);
@@ -52,7 +52,7 @@ export function renderWatchedOne(entry: WatchedEntry, at: string, screen: Screen
   const who = responsibilityLine(entry);
   const facts = [
     `${inert(name)}: ${paint(screen, STYLES[state], WATCH_WORDS[state])}${since === null ? "" : ` since ${spoken(since)}`}`,
-    `${inert(placeOf(entry))}; looked at ${lookedAt === null ? "never" : fromNow(lookedAt, at)}, next ${fromNow(nextLookAt, at)}`,
+    `${inert(placeOf(entry))}; looked at ${lookedAt === null ? "never" : ago(lookedAt, at)}, next ${fromNow(nextLookAt, at)}`,
     ...(errorMessage === null ? [] : [`${inert(errorMessage)} (${errorCode})`]),
     ...(who === null ? [] : [inert(who)]),
   ];

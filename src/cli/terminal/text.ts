@@ -64,19 +64,19 @@ export function truncate(text: string, width: number): string {
   return `${kept.trimEnd()}…`;
 }
 
-/** Words; a command in backticks is one word as long as it fits, so that it can be copied from the screen. */
-function words(text: string, width: number): string[] {
+/** Words; a command in backticks of at most `codeMax` columns is one, so that it can be copied from the screen. */
+function words(text: string, codeMax: number): string[] {
   const found: string[] = [];
   let code: string[] = [];
   for (const word of text.split(" ")) {
     code.push(word);
     const isOpen = code.join(" ").split("`").length % 2 === 0;
-    if (isOpen && displayWidth(code.join(" ")) <= width) continue;
+    if (isOpen && displayWidth(code.join(" ")) <= codeMax) continue;
     if (isOpen) found.push(...code);
     else found.push(code.join(" "));
     code = [];
   }
-  return [...found, ...code].flatMap((word) => pieces(word, width));
+  return [...found, ...code];
 }
 
 /** A path or URL that is longer than a line goes on in the next one: its end is what tells two of them apart. */
@@ -96,9 +96,29 @@ function pieces(word: string, width: number): string[] {
 
 /** Breaks inert text at spaces into lines of at most `width` columns; after `linesMax` lines the rest is cut with …. */
 export function wrap(text: string, width: number, linesMax = Number.POSITIVE_INFINITY): string[] {
+  const lines = inLines(
+    words(text, width).flatMap((word) => pieces(word, width)),
+    width,
+  );
+  const shown = lines.slice(0, linesMax);
+  const last = shown.length - 1;
+  if (lines.length > shown.length) shown[last] = `${shown[last] ?? ""} …`;
+  return shown.map((each) => truncate(each, width));
+}
+
+/**
+ * As `wrap`, of what somebody is to do: all of it, with each command in backticks whole. One that is longer than a line
+ * is left to the terminal: copied from the screen it is still one line.
+ */
+export function wrapAdvice(text: string, width: number): string[] {
+  const whole = (word: string): string[] => (word.includes("`") ? [word] : pieces(word, width));
+  return inLines(words(text, Number.POSITIVE_INFINITY).flatMap(whole), width);
+}
+
+function inLines(found: readonly string[], width: number): string[] {
   const lines: string[] = [];
   let line = "";
-  for (const word of words(text, width)) {
+  for (const word of found) {
     const longer = line === "" ? word : `${line} ${word}`;
     if (displayWidth(longer) <= width || line === "") {
       line = longer;
@@ -107,9 +127,5 @@ export function wrap(text: string, width: number, linesMax = Number.POSITIVE_INF
     lines.push(line);
     line = word;
   }
-  lines.push(line);
-  const shown = lines.slice(0, linesMax);
-  const last = shown.length - 1;
-  if (lines.length > shown.length) shown[last] = `${shown[last] ?? ""} …`;
-  return shown.map((each) => truncate(each, width));
+  return [...lines, line];
 }

@@ -43,6 +43,12 @@ export const PROCESS_ERRORS = {
     retry: "backoff",
     action: "Find who uses the port (`ss -ltnp`) and stop it, or set another `http01` address; renewd tries again.",
   },
+  "process.replaced": {
+    class: "transient",
+    retry: "backoff",
+    action:
+      "Restart renewd: its files were replaced while it ran, as by an upgrade, and it needs one that is not there.",
+  },
   "web.address": {
     class: "transient",
     retry: "backoff",
@@ -77,7 +83,8 @@ export const PROCESS_ERRORS = {
     retry: "backoff",
     action:
       "Start Redis or correct `redis.url` (`redis.trust` where its certificate is refused); renewd catches up by " +
-      "itself once it is back.",
+      "itself once it is back. Without `redis` in the configuration it is renewd's own, which `renewd run` starts again " +
+      "when it ends: if it hangs, end it or restart `renewd run`.",
   },
   "queue.busy": {
     class: "transient",

@@ -17,6 +17,7 @@ export interface CauseRow {
   readonly soonestExpiry: number | null;
   /** What part of the soonest one's life is left, 0 to 1; null: nothing was issued. */
   readonly runway: number | null;
+  /** In the last renewal: how many of them failed in a row is said by `what`. */
   readonly attempts: number;
   readonly lastTriedAt: number | null;
   readonly nextAt: number | null;
@@ -54,7 +55,7 @@ export function causeRows(
           life === null || expiresAt === null
             ? null
             : Math.min(1, Math.max(0, (expiresAt - now) / (life.to - life.from))),
-        attempts: Math.max(...troubles.map(({ tried }) => Math.max(tried.attempts, tried.failuresInARow))),
+        attempts: Math.max(...troubles.map(({ tried }) => tried.attempts)),
         lastTriedAt: latest(troubles.map(({ tried }) => tried.lastAt)),
         nextAt,
         next:

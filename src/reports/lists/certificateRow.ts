@@ -5,8 +5,9 @@ import { renewalWindow } from "../../renewal/rules/window.ts";
 import { type CertificateState, stateOf } from "../certificates.ts";
 import { failuresOf } from "../failures.ts";
 import { progressOf } from "../fleet.ts";
+import { nextOf } from "../next.ts";
 import type { ProblemKind } from "../problems.ts";
-import { nextOf, type Trouble } from "../status.ts";
+import type { Trouble } from "../status.ts";
 import type { Examined } from "../summary.ts";
 import { type WaitingOn, waitingOn } from "./waitingOn.ts";
 

@@ -81,9 +81,23 @@ function facetValues<Row>(list: List<Row>, row: Row): readonly (readonly string[
   if (typeof row !== "object" || row === null) return list.facets.map((facet) => facet.values(row));
   const known = valuesOf.get(row);
   if (known !== undefined) return known;
-  const found = list.facets.map((facet) => facet.values(row));
+  const found = list.facets.map(({ values, isCounted = true }) => (isCounted ? shared(values(row)) : values(row)));
   valuesOf.set(row, found);
   return found;
+}
+
+/** What is counted has few values, such as `yes`: their lists took more room than the very many rows that have them. */
+const SHARED = new Map<string, readonly string[]>();
+const SHARED_MAX = 1_000;
+const NO_VALUE: readonly string[] = [];
+
+function shared(values: readonly string[]): readonly string[] {
+  const [value] = values;
+  if (value === undefined) return NO_VALUE;
+  if (values.length > 1) return values;
+  const known = SHARED.get(value);
+  if (known === undefined && SHARED.size < SHARED_MAX) SHARED.set(value, values);
+  return known ?? values;
 }
 
 /** `owner:alice`, `label:"stage=in production"`, or a word. */

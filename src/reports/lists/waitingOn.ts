@@ -1,5 +1,5 @@
 import type { Blocker } from "../../renewal/rules/decide.ts";
-import { stoppedBy, waitsUntil } from "../failures.ts";
+import { deathsOf, stoppedBy, waitsUntil } from "../failures.ts";
 import { isQuarantined } from "../problems.ts";
 import type { Examined } from "../summary.ts";
 import { isClaimed } from "../waiting.ts";
@@ -29,7 +29,8 @@ export function waitingOn({ member, decision, now }: Examined): WaitingOn {
   const { active, record } = member;
   if (active?.state === "held" || isQuarantined(record)) return "person";
   if (active !== null) {
-    if (waitsUntil(member, now) !== null) return stoppedBy(member).length > 0 ? "retry" : "bake";
+    if (waitsUntil(member, now) !== null)
+      return stoppedBy(member).length > 0 || deathsOf(member, now) > 0 ? "retry" : "bake";
     return isClaimed(member, now) ? "work" : "worker";
   }
   // A pause comes before every other reason: nothing happens until somebody ends it.

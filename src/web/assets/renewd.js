@@ -1,12 +1,14 @@
 // All that pages do in the browser besides htmx: say whether they are live, and select many rows. Without it they work.
 
 (() => {
-  const say = (text) => {
+  // What is no longer true at once is said where it is seen, however long the page and small the screen.
+  const say = (text, isAway = false) => {
     const place = document.getElementById("live-state");
     if (place && place.textContent !== text) place.textContent = text;
+    place?.closest("footer").classList.toggle("away", isAway);
   };
   document.addEventListener("htmx:sse:after:connection", () => say("live ·"));
-  document.addEventListener("htmx:sse:error", () => say("not live: renewd does not answer, trying again ·"));
+  document.addEventListener("htmx:sse:error", () => say("not live: renewd does not answer, trying again ·", true));
   document.addEventListener("htmx:sse:close", () => say(""));
 
   // A page that was not answered stays as it was read and asks again: the next change may be hours away.
@@ -18,9 +20,13 @@
   };
   document.addEventListener("htmx:before:response", (event) => {
     const { ctx } = event.detail;
-    if (ctx.sourceElement.id !== "main" || ctx.response.status < 429) return;
+    if (ctx.sourceElement.id !== "main") return;
+    const { status } = ctx.response;
+    if (status !== 401 && status < 429) return;
     event.preventDefault();
-    askAgain(ctx);
+    // The session has ended: all of the page is of somebody who is not signed in any more.
+    if (status === 401) location.reload();
+    else askAgain(ctx);
   });
   document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
     if (ctx?.sourceElement.id === "main") askAgain(ctx);

@@ -22,8 +22,9 @@ const NAVIGATION: readonly (readonly [string, string])[] = [
 /** Details belong to the list they are reached from. */
 const BELONGS_TO: Readonly<Record<string, string>> = { "/renewals": "/history", "/actions": "/certificates" };
 
-/** A reading older than this is said in words: the database may be away. */
+/** Of an older reading the time of day says too little. */
 const OLD_MS = 2 * MINUTE_MS;
+
 /** Without JavaScript the page loads itself again. */
 const RELOAD_S = 60;
 
@@ -61,17 +62,20 @@ export function layout(facts: PageFacts, { title, body, live = true }: PageOptio
         <footer>
           <p>
             renewd ${web.version} · <span id="live-state" role="status">${live ? "" : ""}</span>
-            <span id="read">read ${clockTime(snapshot.at)} UTC${
-              now - snapshot.at > OLD_MS
-                ? html` – <b class="bad-text">${short(now - snapshot.at)} ago: the database may be away</b>`
-                : NOTHING
-            }</span>
+            <span id="read">read ${clockTime(snapshot.at)} UTC${ageOf(snapshot, now)}</span>
             · <a href="/api/v1/reference">API</a> · signed in as ${foreign(facts.actor.name)}
           </p>
           <form method="post" action="/sign-out"><button class="link">Sign out</button></form>
         </footer>
       </body>
     </html>`;
+}
+
+/** The first page of a large fleet after a night shows the reading of the evening, while the next one is made. */
+export function ageOf({ at, isOutdated }: Pick<PageFacts["snapshot"], "at" | "isOutdated">, now: number): Html {
+  const age = short(now - at);
+  if (isOutdated) return html` – <b class="bad-text">${age} ago: the database may be away</b>`;
+  return now - at > OLD_MS ? html`, ${age} ago` : NOTHING;
 }
 
 export function documentHead(version: string, title: string, more: Html = NOTHING): Html {

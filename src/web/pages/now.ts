@@ -156,9 +156,7 @@ function causeCard(cause: CauseRow, { snapshot, now, here }: PageFacts): Html {
         }</dd></div>
       <div><dt>Runway</dt><dd>${row === undefined ? NOTHING : lifeBar(row.clientsLife ?? row.life, now)}</dd></div>
       <div><dt>Tried</dt>
-        <dd>${
-          cause.attempts === 0 ? "not yet" : `${cause.attempts} ${plural(cause.attempts, "attempt")}`
-        }${cause.lastTriedAt === null ? NOTHING : html`, last ${relative(cause.lastTriedAt, now)}`}</dd></div>
+        <dd>${tried(cause, now)}</dd></div>
       <div><dt>Next</dt>
         <dd>${foreign(cause.next)}${cause.nextAt === null ? NOTHING : html`, ${relative(cause.nextAt, now)}`}</dd></div>
     </dl>
@@ -224,6 +222,12 @@ function noticeCard(
 
 const SHOWN = 8;
 
+function tried({ attempts, lastTriedAt }: CauseRow, now: number): Html {
+  if (lastTriedAt === null) return html`not yet`;
+  const count = attempts === 0 ? NOTHING : html`${attempts} ${plural(attempts, "attempt")} in the last renewal, `;
+  return html`${count}last ${relative(lastTriedAt, now)}`;
+}
+
 function inFlight({ snapshot, now }: PageFacts): Html {
   const { inFlight: running } = snapshot.status;
   return html`<section class="panel">
@@ -239,6 +243,8 @@ function inFlight({ snapshot, now }: PageFacts): Html {
             <a href="${renewalHref(each.renewalId)}">${foreign(each.certificate)}</a> ${stage}
             <span class="quiet">${each.targetsDeployed}/${each.targets} deployed ·
               ${each.endpointsProved}/${each.endpoints} proved · ${short(each.ageMs)}${
+                each.workersDied === 0 ? NOTHING : html` · ${each.workersDied} workers died at it`
+              }${
                 each.waitingUntil === null ? NOTHING : html` · goes on ${relative(Date.parse(each.waitingUntil), now)}`
               }</span>
           </li>`;

@@ -1,6 +1,7 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Certificate } from "../../../src/domain/certificate.ts";
-import { FleetView } from "../../../src/reports/fleetView.ts";
+import { HOUR_MS } from "../../../src/domain/time.ts";
+import { FleetView, type ViewSource } from "../../../src/reports/fleetView.ts";
 import { certificateList } from "../../../src/reports/lists/certificateList.ts";
 import { pageOf, readQuery } from "../../../src/reports/lists/list.ts";
 import { statusReport } from "../../../src/reports/status.ts";
@@ -15,9 +16,13 @@ beforeEach(async () => {
 });
 afterEach(() => estate[Symbol.asyncDispose]());
 
-function viewOf(certificates: readonly Certificate[]): FleetView {
+function sourceOf(certificates: readonly Certificate[]): ViewSource {
   const { store } = estate;
-  return new FleetView({ store, certificates: () => certificates, options: () => ({}), now: () => now, partSize: 4 });
+  return { store, certificates: () => certificates, options: () => ({}), now: () => now, partSize: 4 };
+}
+
+function viewOf(certificates: readonly Certificate[]): FleetView {
+  return new FleetView(sourceOf(certificates));
 }
 
 test("shows what `renewd status` says, whatever the size of the parts it is read in", async () => {
@@ -65,6 +70,50 @@ test("shows a change at once to the person who made it", async () => {
   );
   const { rows } = await view.reread(["www"]);
   expect(rows.get("www")?.state).toBe("paused");
+});
+
+test("of a large fleet makes the rows of what was read again, and of what is in trouble or replaced", async () => {
+  const all = [
+    await estate.live("www"),
+    await estate.live("shop"),
+    await estate.live("api", { notAfter: NOW - DAY_MS }),
+  ];
+  await estate.report(all);
+  const view = new FleetView({ ...sourceOf(all), smallFleet: 0 });
+  const before = await view.read();
+  await estate.store.certificates.update("www", { pausedAt: NOW, pausedReason: "a test", pausedUntil: null });
+  await estate.store.health.acknowledge({
+    ...{ subject: "api", kinds: ["expired"], reason: "known", by: null, at: NOW, until: NOW + DAY_MS },
+  });
+  const after = await view.reread(["www"]);
+  expect(after.rows.get("www")?.state).toBe("paused");
+  expect(after.rows.get("shop")).toBe(before.rows.get("shop"));
+  expect(before.rows.get("api")?.isAcknowledged).toBe(false);
+  expect(after.rows.get("api")?.isAcknowledged).toBe(true);
+  expect(after.endpoints).toEqual(before.endpoints);
+});
+
+test("of a large fleet shows the last reading, and whether the database could be read since", async () => {
+  const www = await estate.live("www");
+  await estate.report([www]);
+  let isAway = false;
+  const beats = async () => {
+    if (isAway) throw new Error("away");
+    return estate.store.health.beats();
+  };
+  const store = { ...estate.store, health: { ...estate.store.health, beats } };
+  const view = new FleetView({ ...sourceOf([www]), store, smallFleet: 0 });
+  await view.read();
+  // Nobody looked for an hour, which is no reason to doubt the database.
+  now = NOW + HOUR_MS;
+  const last = await view.read();
+  expect([last.at, last.isOutdated]).toEqual([NOW, false]);
+  await vi.waitFor(async () => expect((await view.read()).at).toBe(NOW + HOUR_MS));
+  isAway = true;
+  now = NOW + 2 * HOUR_MS;
+  await vi.waitFor(async () => expect(await view.read()).toMatchObject({ at: NOW + HOUR_MS, isOutdated: true }));
+  isAway = false;
+  await vi.waitFor(async () => expect(await view.read()).toMatchObject({ at: now, isOutdated: false }));
 });
 
 test("readings at the same time are one reading", async () => {
