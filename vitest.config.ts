@@ -29,8 +29,8 @@ export default defineConfig({
     include,
     exclude,
     // End-to-end tests drive real servers; the bound only stops a hang, it measures nothing.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     pool: "forks",
     // A process of its own takes each file a second of CPU, to load what the file before it had loaded. Files share one,
     // so each leaves it as it was: environment, listeners, servers.

@@ -159,7 +159,7 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
   kysely: { owners: ["src/store"], why: "One set of typed queries for SQLite and PostgreSQL." },
   pg: { owners: ["src/store"], why: "The PostgreSQL driver." },
   "node:sqlite": {
-    owners: ["src/store", "src/deployers/local/directoryLock.ts"],
+    owners: ["src/store", "src/deployers/local/lockFile.ts"],
     why: "The embedded store, and a file lock between processes; part of Node, owned like a package.",
   },
   "@aws-sdk/client-acm": {

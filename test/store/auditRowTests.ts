@@ -10,6 +10,7 @@ import { appliedConfiguration, certificate, heartbeat, NOW } from "../support/mo
 import { tamper } from "./auditTests.ts";
 import { record } from "./dnsTests.ts";
 import { fillStore } from "./filledStore.ts";
+import { STEADY_MEMBERS, STEADY_PART } from "./outsideCalls.ts";
 import { fillWatched } from "./watchedTests.ts";
 
 const SIGNAL = new AbortController().signal;
@@ -102,6 +103,7 @@ export function auditRowTests(bench: () => StoreBench, dialect: string): void {
       await store.webAccess.add({ digest: "d", kind: "session", actor: "anna", createdAt: NOW, expiresAt: NOW + 9 });
       await store.alerts.lock();
       await store.applied.record(appliedConfiguration({ certificates: 1 }), [certificate()]);
+      await store.steady.save(STEADY_PART, STEADY_MEMBERS);
       await fillWatched(store);
       const { db } = await openDatabase(backend.options, vault);
       const alert = { id: "a", rule: "renewal", cause: "c", openedAt: NOW, resolvedAt: null, body: "{}" };

@@ -93,6 +93,35 @@ export function certificateAndVersionTests(bench: () => StoreBench): void {
       expect(await certificates.get("www")).toEqual(record({ name: "www", digest: "1", nextCheckAt: NOW + 3 }));
     });
 
+    test("what would change can be asked for, and done for some names only", async () => {
+      const { certificates } = bench().store;
+      const [mail, dns] = [certificate({ name: "mail", digest: "1" }), certificate({ name: "dns", digest: "1" })];
+      await certificates.sync([www, api, mail], NOW);
+      const now = [{ ...www, digest: "2" }, api, dns];
+      const difference = { added: ["dns"], changed: ["www"], removed: ["mail"] };
+      expect(await certificates.changes(now)).toEqual(difference);
+      expect(await certificates.sync(now.slice(0, 1), NOW + 1, ["www"])).toEqual({
+        added: [],
+        changed: ["www"],
+        removed: [],
+      });
+      expect(await certificates.changes(now)).toEqual({ ...difference, changed: [] });
+      const others = await certificates.sync([dns], NOW + 2, ["dns", "mail", "never"]);
+      expect(others).toEqual({ ...difference, changed: [] });
+      expect(await certificates.changes(now)).toEqual({ added: [], changed: [], removed: [] });
+      expect((await certificates.list()).map(({ name, removedAt }) => [name, removedAt])).toEqual([
+        ["api", null],
+        ["dns", null],
+        ["mail", NOW + 2],
+        ["www", null],
+      ]);
+      expect(await certificates.changes([www, api, mail])).toEqual({
+        added: ["mail"],
+        changed: ["www"],
+        removed: ["dns"],
+      });
+    });
+
     test("ten thousand at once are no problem", async () => {
       const { certificates } = bench().store;
       const many = Array.from({ length: 10_000 }, (_, index) => certificate({ name: `c${index}` }));

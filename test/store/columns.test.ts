@@ -37,6 +37,7 @@ const UNSEALED: Readonly<Record<string, readonly string[]>> = {
     "served_certificates fingerprint der key_digest",
     "served_chains digest position fingerprint",
   ],
+  "has a digest in its sealed row, which is compared where it is read": ["steady_parts members"],
   "which verifiers look at it; what they are to dial is sealed": ["watched_endpoints vantage"],
   "how a place is found by name; what it served carries the place's key": ["served_places key host address port sni"],
   "until when a place was seen to serve what the sealed row says": ["served_changes last_seen_at"],

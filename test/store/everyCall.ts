@@ -55,8 +55,9 @@ function ofCertificates({ certificates, versions, observations, deployments, lef
       sync: async () => {
         await certificates.sync([certificate(), certificate({ name: "api" })], NOW);
         await certificates.sync([certificate({ digest: "2" })], NOW);
-        await certificates.sync([certificate({ digest: "2" }), certificate({ name: "api" })], NOW);
+        await certificates.sync([certificate({ digest: "2" }), certificate({ name: "api" })], NOW, ["api", "www"]);
       },
+      changes: () => certificates.changes([certificate()]),
       addMissing: () => certificates.addMissing([certificate({ name: "shop" })], NOW),
       get: () => certificates.get("www"),
       lock: () => certificates.lock(["www"]),
@@ -89,6 +90,7 @@ function ofCertificates({ certificates, versions, observations, deployments, lef
       list: () => versions.list("www"),
       listOf: () => versions.listOf(["www"], [1]),
       before: () => versions.before("www", 2),
+      origins: () => versions.origins(),
       listLatest: async () => [await versions.listLatest(), await versions.listLatest(() => {}, ["www"])],
       privateKey: () => versions.privateKey("www", 1),
       bySerial: () => versions.bySerial("01"),
@@ -206,6 +208,7 @@ function ofWork({ renewals, replacements, ledger, challenges, accounts, crls, dn
       get: () => renewals.get("r"),
       lock: () => renewals.lock("r"),
       facts: () => renewals.facts(renewal({ id: "r" })),
+      deployFacts: () => renewals.deployFacts(renewal({ id: "r" })),
       planningFacts: () => renewals.planningFacts("www"),
       active: () => renewals.active("www"),
       list: async () => {

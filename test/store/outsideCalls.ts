@@ -1,6 +1,7 @@
 import type { Exercise } from "../../src/domain/exercise.ts";
 import type { Peer } from "../../src/domain/peer.ts";
 import { NOBODY } from "../../src/domain/responsibility.ts";
+import type { SteadyMembers, SteadyPart } from "../../src/domain/steady.ts";
 import type { Store } from "../../src/domain/store.ts";
 import type { WatchDefinition } from "../../src/domain/watched.ts";
 import { appliedConfiguration, certificate, DAY_MS, NOW } from "../support/model/facts.ts";
@@ -16,6 +17,11 @@ export type EveryCall = { readonly [Port in PortName]: Calls<Store[Port]> } & {
 };
 
 export const CLAIM = { now: NOW, nextAt: NOW + 1, limit: 9 };
+export const STEADY_PART: SteadyPart = {
+  ...{ after: "", last: "www", checkedAt: NOW, seq: 1, release: "1.0.0", vantages: [] },
+  ...{ steady: { provedLive: 1, notProved: 0, soonest: ["www", NOW] }, others: ["api"] },
+};
+export const STEADY_MEMBERS: SteadyMembers = { provedLive: [["www", NOW]], notProved: [] };
 const DRILL = { id: "p", scenario: "revoked", startedAt: NOW, finishedAt: null, members: [] } as const;
 const PRINT = "ab".repeat(32);
 const FOUND = {
@@ -62,11 +68,24 @@ export function ofOutside(store: Store) {
     inventory,
     watched,
     served,
+    steady,
     vantages,
     nameServerTotals,
   } = store;
   return {
     drills: { save: () => drills.save(DRILL), list: () => drills.list(9), running: () => drills.running() },
+    steady: {
+      save: async () => {
+        await steady.save(STEADY_PART, STEADY_MEMBERS);
+        await steady.save({ ...STEADY_PART, last: null }, STEADY_MEMBERS);
+      },
+      known: () => steady.known(),
+      list: () => steady.list(),
+      members: async () => steady.members(await steady.list()),
+      changedSince: () => steady.changedSince(0),
+      suspects: () => steady.suspects({ checkDueBefore: NOW, proofsFrom: NOW }),
+      oldestProofs: () => steady.oldestProofs(NOW, 9),
+    },
     applied: {
       record: async () => {
         await applied.record(appliedConfiguration(), [certificate(), certificate({ name: "api" })]);
@@ -75,8 +94,10 @@ export function ofOutside(store: Store) {
         ]);
       },
       read: () => applied.read(),
+      names: () => applied.names(),
       certificates: async () => [
         ...(await applied.certificates({ limit: 9 })),
+        ...(await applied.certificates({ names: [], limit: 0 })),
         ...(await applied.certificates({ names: ["www"], after: "a", limit: 9 })),
       ],
     },

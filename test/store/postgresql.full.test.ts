@@ -36,6 +36,7 @@ async function createBackend(): Promise<StoreBackend> {
   };
   return {
     options: { kind: "postgresql", url, poolMax: 4 },
+    giveBack: () => postgres.giveBack(url),
     run: async (sql) => void (await query(sql)),
     dump: () => query("select database_to_xml(true, false, '')::text"),
     failInserts: (table) =>
@@ -116,6 +117,23 @@ describe("a PostgreSQL database", () => {
       await expect(checkDatabaseServer({ kind: "postgresql", url: new Secret(asLooker.href) })).rejects.toMatchObject({
         code: "store.forbidden",
         message: expect.stringContaining("may not create tables in schema public"),
+      });
+    } finally {
+      await admin.end();
+    }
+  });
+
+  test("that has no connection left says which limit to raise", async () => {
+    const url = await postgres.createDatabase();
+    const admin = new Client({ connectionString: url.reveal() });
+    await admin.connect();
+    try {
+      await admin.query("create role limited login password 'reads' connection limit 0");
+      const asLimited = new URL(url.reveal());
+      Object.assign(asLimited, { username: "limited", password: "reads" });
+      await expect(checkDatabaseServer({ kind: "postgresql", url: new Secret(asLimited.href) })).rejects.toMatchObject({
+        code: "store.unavailable",
+        message: expect.stringMatching(/too many connections .* each process of renewd opens up to 10$/),
       });
     } finally {
       await admin.end();

@@ -1,9 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { Secret } from "../../src/domain/secret.ts";
+import { noEvidence } from "../../src/renewal/rules/proof.ts";
 import type { StoreBench } from "../conformance/store.ts";
 import { certificate, endpointStatus, NOW, renewal, version } from "../support/model/facts.ts";
 
 const KEY = new Secret("key");
+const SEEN = {
+  ...{ address: "192.0.2.1", port: 443, sni: "www.example.org", at: NOW, durationMs: 1 },
+  ...{ served: null, problem: null },
+};
 const MEMBER = { replacement: "x", certificate: "www", generation: 2, wave: 1 };
 const replacement = () => ({
   ...{ id: "x", selection: "--all", issuer: null },
@@ -48,6 +53,27 @@ export function renewalFactsTests(bench: () => StoreBench): void {
       expect(await found()).toMatchObject({ latestGeneration: null, inspectionAt: NOW + 60_000, isReplaced: true });
       await store.replacements.end("x", NOW);
       expect(await found()).toMatchObject({ isReplaced: false });
+    });
+
+    test("for a deployment come with the key of its version, and with what was seen at the endpoints", async () => {
+      const { store, backend } = bench();
+      await store.versions.insert(version({ generation: 1 }), new Secret("older"));
+      await store.versions.insert(version({ generation: 2 }), KEY);
+      const evidence = new Map([[SEEN.address, noEvidence(2)]]);
+      await store.observations.record(endpointStatus({ generation: 2 }), [SEEN], evidence);
+      const found = () => store.renewals.deployFacts(renewal({ generation: 2 }));
+      const { privateKey, observed, ...facts } = await found();
+      expect(privateKey().reveal()).toBe("key");
+      expect(observed).toEqual(await store.observations.observations("www"));
+      expect(observed).toMatchObject([{ observation: SEEN, evidence: noEvidence(2) }]);
+      expect(facts.version(2)).toEqual((await store.renewals.facts(renewal({ generation: 2 }))).version(2));
+      await backend.run("update observations set evidence = null");
+      await backend.run("update versions set sealed_key = 'other' where generation = 2");
+      const altered = await found();
+      expect(altered.observed).toEqual([]);
+      expect(altered.privateKey).toThrow(expect.objectContaining({ code: "store.sealed" }));
+      const missing = await store.renewals.deployFacts(renewal({ generation: 3 }));
+      expect(missing.privateKey).toThrow(expect.objectContaining({ code: "internal.bug" }));
     });
 
     test("of a certificate without anything are empty", async () => {
@@ -103,6 +129,27 @@ export function renewalFactsTests(bench: () => StoreBench): void {
         renewalInfo: { renewAt: NOW },
         active: { id: "www" },
       });
+    });
+
+    test("for a deployment come with the key of its version, and with what was seen at the endpoints", async () => {
+      const { store, backend } = bench();
+      await store.versions.insert(version({ generation: 1 }), new Secret("older"));
+      await store.versions.insert(version({ generation: 2 }), KEY);
+      const evidence = new Map([[SEEN.address, noEvidence(2)]]);
+      await store.observations.record(endpointStatus({ generation: 2 }), [SEEN], evidence);
+      const found = () => store.renewals.deployFacts(renewal({ generation: 2 }));
+      const { privateKey, observed, ...facts } = await found();
+      expect(privateKey().reveal()).toBe("key");
+      expect(observed).toEqual(await store.observations.observations("www"));
+      expect(observed).toMatchObject([{ observation: SEEN, evidence: noEvidence(2) }]);
+      expect(facts.version(2)).toEqual((await store.renewals.facts(renewal({ generation: 2 }))).version(2));
+      await backend.run("update observations set evidence = null");
+      await backend.run("update versions set sealed_key = 'other' where generation = 2");
+      const altered = await found();
+      expect(altered.observed).toEqual([]);
+      expect(altered.privateKey).toThrow(expect.objectContaining({ code: "store.sealed" }));
+      const missing = await store.renewals.deployFacts(renewal({ generation: 3 }));
+      expect(missing.privateKey).toThrow(expect.objectContaining({ code: "internal.bug" }));
     });
 
     test("of a certificate without anything are empty", async () => {

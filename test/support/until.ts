@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 const POLL_MS = 25;
 
 /** Waits until a condition holds and returns what it found; fails, saying for what it waited, after `timeoutMs`. */
-export async function until<T>(what: string, look: () => Promise<T | null>, timeoutMs = 45_000): Promise<T> {
+export async function until<T>(what: string, look: () => Promise<T | null>, timeoutMs = 100_000): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     const found = await look();

@@ -23,12 +23,18 @@ export interface TestRecord {
 export interface NameServerFault {
   /** Answers nothing at all. */
   silent?: boolean;
+  /** Answers nothing about such names. */
+  silentAbout?: RegExp;
   /** Answers nothing over UDP. */
   noUdp?: boolean;
+  /** So many of the next queries over UDP get lost on their way. */
+  lost?: number;
   /** Cuts every answer over UDP off. */
   truncates?: boolean;
   /** Every answer is SERVFAIL; `unlessUnchecked`: only to those who want signatures checked. */
   fails?: boolean | "unlessUnchecked";
+  /** Every answer to such a question is SERVFAIL: `AAAA name`. */
+  failsAt?: RegExp;
 }
 
 export interface NameServer extends AsyncDisposable {
@@ -100,11 +106,17 @@ function answer({ fault, asked, zones, records }: NameServer, message: Buffer, o
   const query = decode(message);
   const [question] = query.questions ?? [];
   if (question === undefined || fault.silent === true || (fault.noUdp === true && over === "UDP")) return null;
+  if (fault.silentAbout?.test(question.name) === true) return null;
+  if (over === "UDP" && (fault.lost ?? 0) > 0) {
+    fault.lost = (fault.lost ?? 0) - 1;
+    return null;
+  }
   asked.push(`${over} ${question.type} ${question.name}`);
   const unchecked = (message.readUInt16BE(2) & 0x10) !== 0;
   const reply = (flags: number, more: Partial<Packet> = {}): Buffer =>
     encode({ type: "response", id: query.id ?? 0, flags, questions: [question], ...more });
   if (fault.fails === true || (fault.fails === "unlessUnchecked" && !unchecked)) return reply(SERVFAIL);
+  if (fault.failsAt?.test(`${question.type} ${question.name}`) === true) return reply(SERVFAIL);
   if (fault.truncates === true && over === "UDP") return reply(AUTHORITATIVE | TRUNCATED);
   const name = question.name.toLowerCase();
   const zone = zones

@@ -258,7 +258,14 @@ export function sighting(certificate: Partial<FoundCertificate> = {}, place: Par
 export function appliedConfiguration(changes: Partial<AppliedConfiguration> = {}): AppliedConfiguration {
   return {
     ...{ file: "f", digest: "d", sourceDigest: "1", release: "1.0.0", process: "p", appliedAt: NOW, observeMs: 1 },
-    ...{ certificates: 2, agentTargets: [], budgets: [], limits: {}, reloads: [] },
+    ...{
+      certificates: 2,
+      agentTargets: [],
+      uses: { certificates: 2, targets: [], vantages: [], anywhere: false },
+      budgets: [],
+      limits: {},
+      reloads: [],
+    },
     ...changes,
   };
 }

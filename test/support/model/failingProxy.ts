@@ -38,8 +38,8 @@ export async function startFailingProxy(upstreamPort: number): Promise<FailingPr
     }
     client.on("close", () => upstream.end());
     upstream.on("close", () => client.destroy());
-    upstream.on("data", (chunk) => failed || client.write(chunk));
-    client.on("data", (chunk) => {
+    upstream.on("data", (chunk: Buffer) => failed || client.write(chunk));
+    client.on("data", (chunk: Buffer) => {
       if (failed) return;
       const allowed = chunk.subarray(0, afterBytes - bytes);
       bytes += allowed.length;

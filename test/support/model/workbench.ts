@@ -12,10 +12,10 @@ import type { Context } from "../../../src/renewal/context.ts";
 import { configure } from "../../../src/renewal/plan/configure.ts";
 import { planDue } from "../../../src/renewal/plan/plan.ts";
 import { DEFAULT_SETTINGS } from "../../../src/renewal/rules/settings.ts";
-import { deploy } from "../../../src/renewal/steps/deploy.ts";
+import { deploy, deployClaimed } from "../../../src/renewal/steps/deploy.ts";
 import { issue } from "../../../src/renewal/steps/issue.ts";
 import { sweep } from "../../../src/renewal/steps/sweep.ts";
-import { verify } from "../../../src/renewal/steps/verify.ts";
+import { verify, verifyClaimed } from "../../../src/renewal/steps/verify.ts";
 import { configText, createInstallation, type Installation } from "../system/installation.ts";
 import { Crash } from "./crashing.ts";
 import { certificate } from "./facts.ts";
@@ -24,6 +24,8 @@ import { seeded } from "./random.ts";
 
 export const NO_SIGNAL = new AbortController().signal;
 const TARGETS = ["a", "b"];
+/** That answers. */
+const PROCESS = 4_321;
 
 /** A certificate at the model targets, behind an endpoint of each. */
 export function modelCertificate(name: string, patch: Partial<Certificate> = {}): Certificate {
@@ -41,11 +43,17 @@ export function modelCertificate(name: string, patch: Partial<Certificate> = {})
 export class Workbench implements AsyncDisposable {
   /** This machine's clock. */
   now = Date.UTC(2026, 0, 1);
+  /** The kernel shows that each target's process alone answers, as it does for HAProxy on this machine. */
+  answersAlone = false;
+  /** Workers of this process have room for what follows, as those of `renewd run` have while little is due. */
+  hasRoom = false;
   /** Whether the guard finds the clock wrong. */
   skewed = false;
   certificates: readonly Certificate[];
   readonly channels = new Map<string, Channel>();
   readonly jobs: Job[] = [];
+  /** What workers of this process claimed with the outcome of the step before. */
+  readonly begun: (() => Promise<void>)[] = [];
   readonly targets = new Map(TARGETS.map((name) => [name, new ModelTarget(seeded(1))]));
   readonly ca = new ModelCa(
     () => this.now,
@@ -113,6 +121,15 @@ export class Workbench implements AsyncDisposable {
     }
   }
 
+  /** As `work`, with so many jobs in flight at once, as the workers of a process have them; each does what it began. */
+  async workTogether(inFlight: number): Promise<void> {
+    while (this.jobs.length + this.begun.length > 0) {
+      const begun = this.begun.splice(0, inFlight);
+      const jobs = this.jobs.splice(0, inFlight - begun.length);
+      await Promise.all([...begun.map((work) => work()), ...jobs.map((job) => this.run(job))]);
+    }
+  }
+
   /** Sweeps and does what was found, for this long. */
   async pass(durationMs: number, stepMs = 10_000): Promise<void> {
     for (const end = this.now + durationMs; this.now < end; ) {
@@ -136,6 +153,11 @@ export class Workbench implements AsyncDisposable {
     return newest;
   }
 
+  #room<Claimed>(work: (context: Context, claimed: Claimed, signal: AbortSignal) => Promise<void>) {
+    const begin = (claimed: Claimed) => void this.begun.push(() => work(this.context, claimed, NO_SIGNAL));
+    return this.hasRoom ? { begin, leave: () => {} } : null;
+  }
+
   #contextOf(): Context {
     const sleep = async (durationMs: number): Promise<void> => {
       // Several may sleep at the same time.
@@ -150,11 +172,13 @@ export class Workbench implements AsyncDisposable {
       queue: { enqueue: async (jobs) => void this.jobs.push(...jobs) },
       probe: {
         addresses: async ({ host }) => [host],
-        observe: async ({ host, port, sni }, address, expected) => {
+        observe: async ({ host, port, sni, server }, address, expected) => {
           const good = expected !== null && target(host).fingerprint === expected.leaf.fingerprint;
           const problem = good ? null : { code: "verify.stale" as const, message: "another pair" };
-          return { address, port, sni, at: this.now, durationMs: 1, served: null, problem };
+          const seen = { address, port, sni, at: this.now, durationMs: 1, served: null, problem };
+          return server === undefined ? seen : { ...seen, byServer: true };
         },
+        attested: () => 1,
       },
       services: {
         certificates: () => this.certificates,
@@ -164,7 +188,10 @@ export class Workbench implements AsyncDisposable {
         budget: unlimited,
         solver: () => ({ challengeType: "model", present: async () => {}, cleanUp: async () => {} }),
         solvers: () => [],
-        deployer: (name) => target(name).deployer(new Crash(null)),
+        deployer: (name) => ({
+          ...target(name).deployer(new Crash(null)),
+          ...(this.answersAlone && { server: async () => PROCESS }),
+        }),
         limits: () => ({}),
         responsibility: () => null,
         reloads: () => false,
@@ -174,6 +201,8 @@ export class Workbench implements AsyncDisposable {
         places: () => [],
         channels: () => this.channels,
       },
+      isVerifier: true,
+      rooms: { deploy: () => this.#room(deployClaimed), verify: () => this.#room(verifyClaimed) },
       clock,
       clockGuard: {
         check: async () => {

@@ -4,13 +4,11 @@ import { globSync } from "node:fs";
 import { appendFile, chown, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Client } from "pg";
-import { Secret } from "../../../src/domain/secret.ts";
-import { openStore, openVault } from "../../../src/store/index.ts";
 import type { IssuedPair } from "../ca/pki.ts";
 import { freePort } from "../freePort.ts";
 import { type Layout, pairPaths, type SystemUser, writePair } from "../pairs/pairDirectory.ts";
 import { systemUser } from "../system/systemUser.ts";
+import { type Databases, databasesOf } from "./postgresDatabases.ts";
 
 const STOP_TIMEOUT_MS = 10_000;
 const PASSWORD = "planted-database-password";
@@ -20,16 +18,12 @@ export interface PostgresOptions {
   readonly tls?: { readonly pair: IssuedPair; readonly layout: Layout };
 }
 
-export interface Postgres extends AsyncDisposable {
+export interface Postgres extends AsyncDisposable, Databases {
   readonly port: number;
   readonly dataDirectory: string;
   readonly tlsDirectory: string;
   /** The password in every URL, for tests that look where it must not be. */
   readonly password: string;
-  /** A new, empty database; its URL goes over TCP. */
-  createDatabase(): Promise<Secret>;
-  /** A new database with renewd's tables and no row: a copy of one that was migrated once, so it costs a file copy. */
-  createMigratedDatabase(): Promise<Secret>;
   /** As clients see a server that goes away: its connections end with an error. */
   stop(): Promise<void>;
   /** On the same port, with the same data. */
@@ -42,12 +36,12 @@ export async function startPostgres({ tls }: PostgresOptions = {}): Promise<Post
   const owner = await serverUser();
   const directory = await mkdtemp(join(tmpdir(), "renewd-postgres-"));
   let server: ChildProcess | null = null;
-  const stop = async (): Promise<void> => {
-    if (server !== null) await end(server);
+  const stop = async (signal: ShutDown = "SIGINT"): Promise<void> => {
+    if (server !== null) await end(server, signal);
     server = null;
   };
   const dispose = async (): Promise<void> => {
-    await stop();
+    await stop("SIGQUIT");
     await rm(directory, { recursive: true, force: true });
   };
   try {
@@ -69,8 +63,8 @@ export async function startPostgres({ tls }: PostgresOptions = {}): Promise<Post
       dataDirectory,
       tlsDirectory,
       password: PASSWORD,
-      ...databasesOf(port),
-      stop,
+      ...databasesOf(`postgresql://renewd:${PASSWORD}@127.0.0.1:${port}`),
+      stop: () => stop(),
       async restart() {
         await stop();
         server = await serve(binaries, directory, port, owner);
@@ -165,54 +159,14 @@ function collect(child: ChildProcess): { text: string } {
   return output;
 }
 
-/** SIGINT is PostgreSQL's fast shutdown: it ends sessions instead of waiting for them. */
-async function end(server: ChildProcess): Promise<void> {
+/** SIGINT ends sessions and writes everything to the files. SIGQUIT does not: for data that nobody reads again. */
+type ShutDown = "SIGINT" | "SIGQUIT";
+
+async function end(server: ChildProcess, signal: ShutDown): Promise<void> {
   if (server.exitCode !== null || server.signalCode !== null) return;
   const exited = once(server, "exit");
-  server.kill("SIGINT");
+  server.kill(signal);
   const forced = setTimeout(() => server.kill("SIGKILL"), STOP_TIMEOUT_MS);
   await exited;
   clearTimeout(forced);
-}
-
-type Databases = Pick<Postgres, "createDatabase" | "createMigratedDatabase">;
-
-const EMPTY = "template0";
-const MIGRATED = "migrated";
-
-function databasesOf(port: number): Databases {
-  let created = 0;
-  let template: Promise<void> | null = null;
-  const url = (database: string): string => `postgresql://renewd:${PASSWORD}@127.0.0.1:${port}/${database}`;
-  const create = async (name: string, from: string): Promise<Secret> => {
-    await query(url("postgres"), `create database ${name} template ${from}`);
-    return new Secret(url(name));
-  };
-  const next = (): string => `test_${++created}`;
-  return {
-    createDatabase: () => create(next(), EMPTY),
-    async createMigratedDatabase() {
-      template ??= create(MIGRATED, EMPTY).then(migrate);
-      await template;
-      return create(next(), MIGRATED);
-    },
-  };
-}
-
-/** The row that ties a database to its master key goes: each copy meets a key of its own. */
-async function migrate(url: Secret): Promise<void> {
-  const vault = await openVault({ key: new Secret(Buffer.alloc(32).toString("base64")) });
-  const store = await openStore({ kind: "postgresql", url, poolMax: 1 }, vault, "test/template");
-  await store.close();
-  await query(url.reveal(), "delete from meta");
-}
-
-async function query(url: string, sql: string): Promise<void> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  try {
-    await client.query(sql);
-  } finally {
-    await client.end();
-  }
 }

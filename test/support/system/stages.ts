@@ -69,26 +69,32 @@ export async function startStages({
   const run: Stages["run"] = (...args) => runCaptured(["-c", system.configFile, ...args]);
   const latest = async (certificate: string): Promise<Renewal | null> =>
     (await store.renewals.list({ certificate, limit: 1 }))[0] ?? null;
+  const ended: Stages["ended"] = (renewalId) =>
+    until(
+      `the end of renewal ${renewalId}`,
+      async () => {
+        const renewal = await store.renewals.get(renewalId);
+        return renewal !== null && renewal.finishedAt !== null ? renewal : null;
+      },
+      100_000,
+    );
   return {
     system,
     edge,
     run,
     async force(certificate) {
-      const { code, stdout, stderr } = await run("renew", certificate, "--force", "--json");
-      if (code !== 0) throw new Error(`renewd renew ended with ${code}: ${stderr}`);
-      const report: { readonly renewals: readonly [{ readonly renewalId: string }] } = JSON.parse(stdout);
-      return report.renewals[0].renewalId;
+      for (;;) {
+        const { code, stdout, stderr } = await run("renew", certificate, "--force", "--json");
+        if (code !== 0) throw new Error(`renewd renew ended with ${code}: ${stderr}`);
+        const report: { readonly renewals: readonly [{ readonly renewalId: string }] } = JSON.parse(stdout);
+        const { renewalId } = report.renewals[0];
+        // One that is under way is answered as it is: where drift was found just before, it issues nothing.
+        if ((await store.renewals.get(renewalId))?.reason !== "drift") return renewalId;
+        await ended(renewalId);
+      }
     },
-    ended: (renewalId) =>
-      until(
-        `the end of renewal ${renewalId}`,
-        async () => {
-          const renewal = await store.renewals.get(renewalId);
-          return renewal !== null && renewal.finishedAt !== null ? renewal : null;
-        },
-        40_000,
-      ),
-    reaches: (certificate, state, timeoutMs = 40_000) =>
+    ended,
+    reaches: (certificate, state, timeoutMs = 100_000) =>
       until(
         `a renewal of ${certificate} that is ${state}`,
         async () => {
@@ -97,7 +103,7 @@ export async function startStages({
         },
         timeoutMs,
       ),
-    after: (certificate, { id }, timeoutMs = 40_000) =>
+    after: (certificate, { id }, timeoutMs = 100_000) =>
       until(
         `the end of another renewal of ${certificate}`,
         async () => {

@@ -50,7 +50,7 @@ export interface System extends AsyncDisposable {
   /** Orders the CA has opened: newOrder answered with 201, so neither nonce retries nor refusals count. */
   orders(): number;
   /** The first event of this kind, once it is written. */
-  event(type: HistoryEvent["type"], certificate: string): Promise<HistoryEvent>;
+  event(type: HistoryEvent["type"], certificate: string, timeoutMs?: number): Promise<HistoryEvent>;
   /** The certificate's latest renewal, once it has ended. */
   ended(certificate: string, timeoutMs?: number): Promise<Renewal>;
 }
@@ -136,10 +136,11 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       await Promise.all([planner, acme, deployer, verifier].map((process) => process.logged("renewd is running")));
       return { planner, acme, deployer, verifier };
     },
-    event: (type, certificate) =>
+    event: (type, certificate, timeoutMs) =>
       until(
         `${type} of ${certificate}`,
         async () => (await store.events.list({ certificate, types: [type], limit: 1 }))[0] ?? null,
+        timeoutMs,
       ),
     ended: (certificate, timeoutMs) =>
       until(
