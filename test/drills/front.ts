@@ -4,12 +4,29 @@ import { createServer, request } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 
 const ANSWER_TIMEOUT_MS = 2_000;
-const GIVE_UP_MS = 15_000;
+/** For so long a question of the CA waits for a responder. */
+export const GIVE_UP_MS = 15_000;
 const PAUSE_MS = 50;
 
-export async function startFront(port: number, backends: readonly number[]): Promise<AsyncDisposable> {
+/** A question of the CA that no responder answered before it gave up. */
+export interface Unanswered {
+  /** The name that it validates. */
+  readonly name: string;
+  /** ms since epoch, when it asked. */
+  readonly at: number;
+}
+
+export interface Front extends AsyncDisposable {
+  readonly unanswered: readonly Unanswered[];
+}
+
+export async function startFront(port: number, backends: readonly number[]): Promise<Front> {
+  const unanswered: Unanswered[] = [];
   const server = createServer((incoming, outgoing) => {
-    void answer(incoming.url ?? "/", incoming.headers.host ?? "").then(({ status, body }) => {
+    const at = Date.now();
+    const host = incoming.headers.host ?? "";
+    void answer(incoming.url ?? "/", host).then(({ status, body }) => {
+      if (status === 502 || incoming.socket.destroyed) unanswered.push({ name: host.replace(/:\d+$/, ""), at });
       outgoing.writeHead(status, { connection: "close" }).end(body);
     });
   });
@@ -28,6 +45,7 @@ export async function startFront(port: number, backends: readonly number[]): Pro
   server.listen(port, "127.0.0.1");
   await once(server, "listening");
   return {
+    unanswered,
     async [Symbol.asyncDispose]() {
       const closed = once(server, "close");
       server.close();

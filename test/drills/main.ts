@@ -1,5 +1,5 @@
 // npm run drills -- [--only NAME] [--seed N] [--quick] [--certificates N] [--kills N]: see docs/drills.md.
-import { parseArgs } from "node:util";
+import { inspect, parseArgs } from "node:util";
 import { DRILLS } from "./drills.ts";
 import { migratesConnections, runPrivately } from "./privateNetwork.ts";
 import { runDrills } from "./run.ts";
@@ -10,28 +10,38 @@ const DRILL_MAX_MS = 3_600_000;
 const USAGE =
   "usage: npm run drills -- [--list] [--only NAME[,NAME…]] [--seed N] [--quick] [--certificates N] [--kills N]";
 
+class WrongUsage extends Error {}
+
 function number(text: string | undefined, otherwise: number): number {
   if (text === undefined) return otherwise;
-  if (!/^\d{1,10}$/.test(text)) throw new Error(`${text} is not a number`);
+  if (!/^\d{1,10}$/.test(text)) throw new WrongUsage(`${text} is not a number`);
   return Number(text);
 }
 
+const OPTIONS = {
+  list: { type: "boolean" },
+  only: { type: "string" },
+  seed: { type: "string" },
+  quick: { type: "boolean" },
+  certificates: { type: "string" },
+  kills: { type: "string" },
+} as const;
+
+function asked() {
+  try {
+    return parseArgs({ options: OPTIONS }).values;
+  } catch (thrown) {
+    throw new WrongUsage(thrown instanceof Error ? thrown.message : String(thrown));
+  }
+}
+
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      list: { type: "boolean" },
-      only: { type: "string" },
-      seed: { type: "string" },
-      quick: { type: "boolean" },
-      certificates: { type: "string" },
-      kills: { type: "string" },
-    },
-  });
+  const values = asked();
   const quick = values.quick ?? false;
   const names = values.only?.split(",") ?? null;
   const unknown = names?.find((name) => !DRILLS.some((drill) => drill.name === name));
   if (unknown !== undefined)
-    throw new Error(`there is no drill ${unknown}; there are ${DRILLS.map(({ name }) => name).join(", ")}`);
+    throw new WrongUsage(`there is no drill ${unknown}; there are ${DRILLS.map(({ name }) => name).join(", ")}`);
   const drills = DRILLS.filter((drill) => (names === null ? !quick || drill.quick : names.includes(drill.name)));
   if (values.list) {
     for (const { name, faults, title } of drills) console.log(`${name.padEnd(16)} ${faults.padEnd(10)} ${title}`);
@@ -60,7 +70,9 @@ async function main(): Promise<number> {
 
 try {
   process.exitCode = await main();
-} catch (error) {
-  console.error(error instanceof Error ? error.message : String(error), `\n${USAGE}`);
-  process.exitCode = 2;
+} catch (thrown) {
+  const isUsage = thrown instanceof WrongUsage;
+  // Whole: the message of an AggregateError, as of a refused connection, is empty.
+  console.error(isUsage ? `${thrown.message}\n${USAGE}` : inspect(thrown));
+  process.exitCode = isUsage ? 2 : 1;
 }

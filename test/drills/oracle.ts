@@ -1,7 +1,9 @@
 // What must hold after every drill, whatever was done: nothing lost, nothing mixed, nothing issued twice, nobody turned
 // away.
 import { setTimeout as delay } from "node:timers/promises";
+import type { HistoryEvent } from "../../src/domain/event.ts";
 import { servedFingerprint, storedFingerprint } from "../support/servers/served.ts";
+import { GIVE_UP_MS } from "./front.ts";
 import type { OpenedOrder } from "./ledger.ts";
 import { findSecrets } from "./secrets.ts";
 import type { Site } from "./sites.ts";
@@ -28,7 +30,10 @@ export interface Verdict {
   readonly lost: number;
   readonly mixed: number;
   readonly extraOrders: number;
-  /** Of these, opened while the worker that asked for it was killed inside the response window. */
+  /**
+   * Of these, opened while the worker that asked for it was killed inside the response window, or in place of one that
+   * was validated while no responder was up.
+   */
   readonly excusedOrders: number;
   readonly failedHandshakes: number;
   readonly handshakes: number;
@@ -60,7 +65,10 @@ export async function judge(
   const settled = await state(world);
   const opened = ledger.orders.slice(since.orders);
   const extraOrders = opened.length - (sum((await world.generations()).values()) - since.versions);
-  const excusedOrders = excusedBefore + (await lostAnswers(world, since, lossInstants)).length;
+  const excusedOrders =
+    excusedBefore +
+    (await lostAnswers(world, since, lossInstants)).length +
+    (await unansweredOrders(world, since)).length;
   const mixed = client.mixed() - since.mixed + settled.torn;
   const failedHandshakes = client.failed() - since.failed;
   const problems = [...settled.problems, ...fleet.deaths.slice(since.deaths), ...(await findSecrets(world))];
@@ -166,6 +174,27 @@ async function lostAnswers(
     // The dead send nothing: a request that this process reads after its sender's death was on its way before it.
     const died = asker !== undefined && fleet.kills.some(({ pid, at }) => pid === pidOf(asker) && inTime(at, asker.at));
     return died || lossInstants.some((at) => inTime(at, receivedAt));
+  });
+}
+
+/**
+ * Orders that became invalid because the CA asked for their answers while every worker that has them was dead or
+ * starting: each needs another one.
+ */
+async function unansweredOrders({ system, ledger, front, fleet, sites }: World, since: Mark): Promise<HistoryEvent[]> {
+  const abandoned = await system.store.events.list({ types: ["order.abandoned"], since: since.at, limit: 1_000 });
+  const acme = fleet.lives.filter(({ role }) => role === "acme");
+  const wasUp = (from: number, to: number): boolean =>
+    acme.some(({ readyAt, endedAt }) => readyAt !== null && readyAt <= from && (endedAt ?? to) >= to);
+  const missed = front.unanswered.filter(({ at }) => !wasUp(at, at + GIVE_UP_MS));
+  return abandoned.filter(({ certificate, at, detail }) => {
+    const order = ledger.orders.findLast((each) => each.certificate === certificate && each.answeredAt <= at);
+    const names = sites.filter((site) => site.certificate === certificate).map(({ sni }) => sni);
+    const isOfOrder = (asked: number): boolean => order !== undefined && asked >= order.receivedAt && asked <= at;
+    return (
+      detail.why === "the CA declared the order invalid" &&
+      missed.some((asked) => names.includes(asked.name) && isOfOrder(asked.at))
+    );
   });
 }
 

@@ -223,8 +223,11 @@ const blackHole: Drill = {
         proxy.freeze();
         at = Date.now();
         world.fleet.start("acme-1");
-        // Longer than the queue's lock: another worker is handed the same job meanwhile.
-        await delay(16_000);
+        // The queue's lock runs out meanwhile.
+        await until("another worker to be handed the same job", async () => {
+          const told = await world.system.redis.command("XRANGE", "{renewd}:issue:events", String(at), "+");
+          return /^active$/m.test(told) ? told : null;
+        });
         return "goOn";
       },
     });

@@ -25,7 +25,7 @@ import { type Section, type System, startSystem, type WorkerRole } from "../supp
 import { until } from "../support/until.ts";
 import { type Client, startClient } from "./client.ts";
 import { Fleet, type SlotOptions } from "./fleet.ts";
-import { startFront } from "./front.ts";
+import { type Front, startFront } from "./front.ts";
 import { Ledger } from "./ledger.ts";
 import {
   certificatesOf,
@@ -62,6 +62,8 @@ export interface World extends AsyncDisposable {
   readonly haproxy: Haproxy;
   readonly fleet: Fleet;
   readonly ledger: Ledger;
+  /** What the CA's validations go through. */
+  readonly front: Front;
   readonly client: Client;
   readonly sites: readonly Site[];
   /** null: the database is embedded. */
@@ -139,7 +141,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     return file;
   };
   const { slots, ports } = await slotsOf({ ...WORKERS, ...options.workers }, configFile);
-  stack.use(await startFront(system.pebble.httpPort, [...ports.values()]));
+  const front = stack.use(await startFront(system.pebble.httpPort, [...ports.values()]));
   const fleet = stack.use(new Fleet(slots));
   // The system's own view was opened before the certificates were configured.
   const app = stack.use(await openContext(system.configFile, { log: createLog({ level: "error", pretty: false }) }));
@@ -150,6 +152,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     haproxy,
     fleet,
     ledger,
+    front,
     sites,
     databaseUrl,
     configFile,

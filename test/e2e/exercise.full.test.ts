@@ -46,7 +46,10 @@ it("breaks a marked certificate really, pages, outlives kill -9, and puts it rig
   const page = () =>
     until(
       "the page",
-      async () => receiver.received.map(({ body }) => body as Sent).find(({ severity }) => severity === "page") ?? null,
+      async () =>
+        receiver.received
+          .map(({ body }) => body as Sent)
+          .find(({ severity, text }) => severity === "page" && text.includes("sacrificial")) ?? null,
       MAX_MS,
     );
   await exercise("the break", ({ brokenAt }) => brokenAt !== null);

@@ -65,7 +65,8 @@ it("two renewds watch each other: when one is killed the other pages, and tells 
   const alerts: AlertsReport = await asked("alerts");
   expect(alerts.peers).toMatchObject([{ peer: "berlin", state: "unreachable", lastWellAt: expect.any(String) }]);
   const { notices }: StatusReport = await asked("status");
-  expect(notices).toMatchObject([{ id: "peer/berlin", kind: "peer", needsPerson: true }]);
+  // A busy machine may have more to say.
+  expect(notices.filter(({ kind }) => kind === "peer")).toMatchObject([{ id: "peer/berlin", needsPerson: true }]);
 
   cleanUp.use(await run(berlin, paris));
   await (await stateIn(paris, "well"))();

@@ -58,7 +58,7 @@ async function ask(payload: unknown): Promise<{ renewalId: string }> {
 describe("a renewal by hand through the queue", () => {
   it("refuses a certificate that is not due, saying what to do", async () => {
     await expect(ask({ version: 1, certificate: "shop" })).rejects.toThrow(
-      /request\.invalid: certificate: "shop" is not due \(renews .*\); use force/,
+      /request\.invalid: certificate: "shop" is not due \(renews .*\); with force \(`--force`\)/,
     );
   });
 

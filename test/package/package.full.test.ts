@@ -117,7 +117,7 @@ describe("the package, installed into an empty directory", () => {
     const dist = join(directory, "node_modules/renewd/dist/test/conformance");
     expect(await readFile(join(dist, "solvers.d.ts"), "utf8")).toContain("describeDnsSolver");
     const suite = await readFile(join(dist, "solvers.js"), "utf8");
-    expect(suite).toMatch(/from "vitest"/);
+    expect(suite).toMatch(/from ?"vitest"/);
     // Vitest as the author of a plug-in has it, beside renewd.
     await symlink(join(ROOT, "node_modules/vitest"), join(directory, "node_modules/vitest"));
     await writeFile(join(directory, "mine.test.mjs"), PLUG_IN);
