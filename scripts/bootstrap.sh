@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Brings this checkout and machine to where the named task can run. Idempotent, quiet unless it acts, safe to run concurrently.
-# usage: scripts/bootstrap.sh modules   npm packages and Node 24, inside this checkout only
+# usage: scripts/bootstrap.sh modules   npm packages and Node 26, inside this checkout only
 #                             demo      … and the servers the demo starts
 #                             bench     … and the tools that the benchmarks compare with
 #                             test|ci   … and what the tests need beyond that: more packages, and a newer Pebble in .peers/
@@ -35,13 +35,13 @@ install_modules() {
     exit 1
   fi
   command -v npm >/dev/null || { echo "bootstrap: npm is missing; install Node.js 20 or later with npm (Debian: apt-get install nodejs npm)" >&2; exit 1; }
-  echo "bootstrap: installing npm packages (and Node 24 beside them)" >&2
+  echo "bootstrap: installing npm packages (and Node 26 beside them)" >&2
   # Not `npm ci`: it refuses a lock file without the builds for other platforms, which is what npm writes behind a mirror
   # that lacks them (npm/cli#9846). This installs the locked versions just the same and leaves the lock file alone.
   # Warnings are hidden because an older system Node is expected: the packages run under the Node that comes with them.
   npm install --no-save --no-progress --loglevel=error >&2
-  [ -x node_modules/.bin/node ] && node_modules/.bin/node -e 'process.exit(parseInt(process.versions.node) >= 24 ? 0 : 1)' || {
-    echo "bootstrap: the npm package 'node' did not bring Node 24; allow its install script (npm config set ignore-scripts false) and run again" >&2
+  [ -x node_modules/.bin/node ] && node_modules/.bin/node -e 'const [major, minor] = process.versions.node.split(".").map(Number); process.exit(major > 26 || (major === 26 && minor >= 9) ? 0 : 1)' || {
+    echo "bootstrap: the npm package 'node' did not bring Node 26; allow its install script (npm config set ignore-scripts false) and run again" >&2
     exit 1
   }
   fingerprint >"$stamp"
@@ -63,6 +63,10 @@ missing_packages() {
   fi
   local entry
   for entry in "${wanted[@]}"; do command -v "${entry%%:*}" >/dev/null || printf '%s ' "${entry##*:}"; done
+  # Debian keeps PostgreSQL's server programs off PATH, one directory per major version.
+  if for_tests || [ "$task" = bench ]; then
+    compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || printf 'postgresql '
+  fi
   # Dovecot's protocols are packages of their own, without a command.
   for_tests || return 0
   local login
@@ -71,8 +75,6 @@ missing_packages() {
       printf 'dovecot-%s ' "${login##*:}"
   done
   [ -e /usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql ] || printf 'pdns-backend-sqlite3 '
-  # Debian keeps PostgreSQL's server programs off PATH, one directory per major version.
-  compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || printf 'postgresql '
 }
 
 readonly policy=/usr/sbin/policy-rc.d
