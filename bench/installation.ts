@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { promisify } from "node:util";
 import { type Pebble, startPebble } from "../test/support/ca/pebble.ts";
+import { startNameServer } from "../test/support/dns/nameServer.ts";
 import { freePort } from "../test/support/freePort.ts";
 import { type Haproxy, startHaproxy } from "../test/support/servers/haproxy.ts";
 import { type RenewdProcess, startRenewd } from "../test/support/system/renewd.ts";
@@ -59,6 +60,8 @@ export async function startInstallation(options: InstallationOptions): Promise<I
   const { names, cas, front, pebble, sections } = options;
   await using starting = new AsyncDisposableStack();
   const haproxy = starting.use(await startHaproxy());
+  // A query that the machine's own resolver loses would hold up an order, which happens to no peer: they ask none.
+  const dns = starting.use(await startNameServer(["example.org"]));
   // One responder answers all CAs.
   const httpPort = await freePort();
   const fronts: Front[] = [];
@@ -85,6 +88,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
         // Redis of its own; ticks, attempts and proof as by default.
         ...{ redis: undefined, planner: undefined, retry: undefined, verification: undefined, web: { enabled: false } },
         http01: { host: "127.0.0.1", port: httpPort },
+        solvers: { http: { type: "http-01", resolvers: [`${dns.address}:${dns.port}`] } },
         issuers: Object.fromEntries(
           fronts.map(({ directory }, index) => [
             `ca${index}`,

@@ -5,6 +5,7 @@ const BENCHES = {
   single: "one certificate, due to proved",
   thousand: "1,000 certificates as a mass replacement through several CAs",
   pages: "pages, lists and API with 10,000 certificates",
+  sweep: "a million certificates, a hundred of them due: what a sweep asks",
   fleet: "a hundred thousand certificates: loading, lists, reload",
   start: "commands and an idle daemon: processor time and memory",
   soak: "thousands of renewals of the same certificates: what grows",

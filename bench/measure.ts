@@ -43,16 +43,11 @@ interface Process extends Usage {
   readonly pid: number;
   readonly parent: number;
   readonly name: string;
+  readonly command: string;
 }
 
 function isCopyOf(child: Process, parent: Process): boolean {
-  const commandOf = ({ pid }: Process): string => readFileSync(`/proc/${pid}/cmdline`, "utf8");
-  try {
-    return child.name === parent.name && commandOf(child) === commandOf(parent);
-  } catch {
-    // It has ended.
-    return true;
-  }
+  return child.name === parent.name && child.command === parent.command;
 }
 
 function processes(): Process[] {
@@ -60,13 +55,15 @@ function processes(): Process[] {
   for (const entry of readdirSync("/proc")) {
     if (!/^\d+$/.test(entry)) continue;
     try {
+      // Before the pages: of a copy that runs a program of its own in between, its parent's pages must not count.
+      const command = readFileSync(`/proc/${entry}/cmdline`, "utf8");
       const stat = readFileSync(`/proc/${entry}/stat`, "utf8");
       // proc_pid_stat(5), after the name: field 4 is the parent, 14 to 17 utime, stime, cutime, cstime, 24 the pages.
       const [name, end] = [stat.slice(stat.indexOf("("), stat.lastIndexOf(")")), stat.lastIndexOf(")") + 2];
       const fields = stat.slice(end).split(" ").map(Number);
       const ticks = fields.slice(11, 15).reduce((sum, field) => sum + field, 0);
       const [parent = 0, pages = 0] = [fields[1], fields[21]];
-      found.push({ pid: Number(entry), parent, name, cpuMs: ticks * CLOCK_TICK_MS, rssKb: pages * 4 });
+      found.push({ pid: Number(entry), parent, name, command, cpuMs: ticks * CLOCK_TICK_MS, rssKb: pages * 4 });
     } catch {
       // It has ended.
     }
