@@ -36,6 +36,8 @@ export interface StoreBackend {
   dump(): Promise<string>;
   /** SQL that makes every insert into `table` fail from now on. */
   failInserts(table: string): string;
+  /** The test is over and its stores are closed. */
+  giveBack?(): Promise<void>;
 }
 
 /** What each test gets: a fresh database, and stores that are closed after it. */
@@ -76,6 +78,7 @@ export function storeConformance(dialect: string, createBackend: (directory: str
     afterEach(async () => {
       await Promise.all(stores.map((open) => open.close()));
       stores = [];
+      await backend.giveBack?.();
     });
     afterAll(() => rm(directory, { recursive: true, force: true }));
 
