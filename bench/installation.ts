@@ -14,8 +14,8 @@ import { type RenewdProcess, startRenewd } from "../test/support/system/renewd.t
 import { type Section, type System, startSystem } from "../test/support/system/system.ts";
 import type { Front, Requests } from "./front.ts";
 
-const ROOT = join(import.meta.dirname, "..");
-const BUILT = "dist/src/cli/main.js";
+export const ROOT = join(import.meta.dirname, "..");
+export const BUILT = "dist/src/cli/main.js";
 /** As deploy/systemd starts it. */
 export const STARTED_WITH = { NODE_OPTIONS: "--max-semi-space-size=4" };
 
