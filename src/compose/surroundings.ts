@@ -18,7 +18,6 @@ import { checkDataDirectory } from "./dataDirectory.ts";
 import { checkSecrets } from "./doctor/configuration.ts";
 import { checkWeb } from "./doctor/listeners.ts";
 import { listenerAt } from "./portWatch.ts";
-import { loadConfigOrExplain } from "./reader.ts";
 import { roleSettingsOf } from "./roleSettings.ts";
 import { createServices } from "./services.ts";
 import { trustSystemAuthorities } from "./systemTrust.ts";
@@ -37,9 +36,7 @@ export interface SurroundingFault {
  * What start-up and deploying would find on this machine, with its user: directories, ports, secrets, Redis, whether
  * PostgreSQL answers, each target's preflight. No table is read, and what a preflight writes it removes.
  */
-export async function checkSurroundings(configFile: string, signal: AbortSignal): Promise<SurroundingFault[]> {
-  // Nothing here is about single certificates, and a database that does not answer is found below.
-  const config = await loadConfigOrExplain(configFile, { stored: "unread" });
+export async function checkSurroundings(config: Config, signal: AbortSignal): Promise<SurroundingFault[]> {
   const checks: readonly (readonly [subject: string, check: () => Promise<void>])[] = [
     ["data directory", () => checkStateDirectory(config)],
     ["http-01 responder", () => checkResponder(roleSettingsOf(config).http01, startHttp01Responder)],

@@ -65,6 +65,21 @@ describe("config check finds what start-up and deploying would meet:", () => {
       });
   });
 
+  test("a target that only a certificate of the database has", async () => {
+    const targets = {
+      disk: { type: "files", directory, bundle: "{certificate}.pem" },
+      other: { type: "files", directory: join(directory, "nowhere"), bundle: "{certificate}.pem" },
+    };
+    expect(await check({ targets })).toMatchObject({ code: 0 });
+    const shop = ["shop", "shop.example.org", "--set", "targets=[other]", "--set", "endpoints=['127.0.0.1:1']"];
+    const common = ["--set", "issuer=ca", "--set", "solver=http"];
+    const { code, stderr } = await runCaptured([
+      ...["-c", join(directory, "renewd.yaml"), "certificates", "add", ...shop, ...common],
+    ]);
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+    expect(await check({ targets })).toMatchObject({ code: 1, surroundings: [{ subject: "target other" }] });
+  });
+
   test("secrets of an external account, a solver and a channel", async () => {
     const ca = { directory: "https://127.0.0.1:1/directory", termsOfServiceAgreed: true };
     const patch = {

@@ -49,7 +49,7 @@ function addCheck(config: Command, cli: Cli): void {
       const result = offline
         ? await loadConfig(configFile, { secrets: "unread", stored: "unread" })
         : await loadWhole(configFile).catch((thrown: unknown) => withoutDatabase(configFile, thrown, output));
-      const faults = result.ok && !offline ? await checkSurroundings(configFile, signal) : [];
+      const faults = result.ok && !offline ? await checkSurroundings(result.config, signal) : [];
       const notes = result.ok ? result.config.notes : [];
       const report: ConfigCheckReport = {
         version: 1,
