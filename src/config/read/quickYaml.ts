@@ -60,7 +60,12 @@ function loaded(text: string): unknown {
 /** Lists of the parser have room for 17 values each, which was a tenth of what a large fleet took. */
 function fitting(data: unknown): unknown {
   if (Array.isArray(data)) return data.map(fitting);
-  if (isMapping(data)) for (const key in data) data[key] = fitting(data[key]);
+  if (!isMapping(data)) return data;
+  for (const key in data) {
+    const value = data[key];
+    const fitted = fitting(value);
+    if (fitted !== value) data[key] = fitted;
+  }
   return data;
 }
 

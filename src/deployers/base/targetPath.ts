@@ -7,6 +7,9 @@ const PLACEHOLDER = "{certificate}";
 // No control characters (HAProxy's CLI and logs are line-based), no trailing slash.
 const FILE_PATH = /^\P{Cc}*[^\p{Cc}/]$/u;
 
+/** Doubled slashes and dots that `join` would take out. */
+const UNTIDY = /^[^/]|\/(?:\/|\.\.?(?:\/|$))/;
+
 const pathPattern = z
   .string()
   .max(1024)
@@ -34,7 +37,9 @@ export function resolveTargetPath(pattern: string, certificate: string): string 
   }
   if (pattern.includes("..") && pattern.split("/").includes(".."))
     throw new RenewalError("deploy.refused", `${JSON.stringify(pattern)} leads out of its directory through \`..\``);
-  return join("/", pattern.replaceAll(PLACEHOLDER, certificate));
+  // A name, which holds no slash and is no dot, leaves a tidy pattern tidy. Of a large fleet most patterns are.
+  const path = pattern.replaceAll(PLACEHOLDER, () => certificate);
+  return UNTIDY.test(pattern) ? join("/", path) : path;
 }
 
 /** The directory that contains every file of this pattern: its part before the first placeholder. It must exist. */
