@@ -10,6 +10,7 @@ import { breakForExercise } from "../renewal/steps/breakTarget.ts";
 import { deploy, deployClaimed } from "../renewal/steps/deploy.ts";
 import { issue } from "../renewal/steps/issue.ts";
 import { verify, verifyClaimed } from "../renewal/steps/verify.ts";
+import type { AlertMemory } from "../renewal/watch/alerts.ts";
 import { clearAnswers } from "../renewal/watch/clearAnswers.ts";
 import { inspectDue } from "../renewal/watch/inspect.ts";
 import { lookAtWatched } from "../renewal/watch/lookAtWatched.ts";
@@ -59,10 +60,11 @@ const START: Readonly<Record<Role, StartRole>> = {
       await Promise.all([ticks.close(), heartbeat.close()]);
       throw thrown;
     });
+    const looked: AlertMemory = {};
     const notifications = repeat(
       NOTIFY_TICK_MS,
       async (signal) => {
-        await notifyPeople(context, signal);
+        await notifyPeople(context, signal, looked);
         heartbeat.done("alerts", []);
       },
       report(context, "notify"),

@@ -1,11 +1,13 @@
 import { StatementSync } from "node:sqlite";
 import { afterEach, expect, test, vi } from "vitest";
+import { SECOND_MS } from "../../src/domain/time.ts";
 import { configure } from "../../src/renewal/plan/configure.ts";
 import { planDue } from "../../src/renewal/plan/plan.ts";
 import { judgeCertificates } from "../../src/renewal/watch/faults.ts";
 import { inspectDue } from "../../src/renewal/watch/inspect.ts";
 import { certificatesReport } from "../../src/reports/certificates.ts";
 import { statusReport } from "../../src/reports/status.ts";
+import { AlertBench, alertCertificate } from "../support/model/alertBench.ts";
 import { atOneTarget, type Counted, counted, countedEach, LIMITS } from "../support/model/countedStatements.ts";
 import { modelCertificate, NO_SIGNAL, Workbench } from "../support/model/workbench.ts";
 
@@ -64,6 +66,24 @@ test("judging certificates whose latest version is in use asks as much for five 
     vi.restoreAllMocks();
   }
   expect(asked[1]).toBe(asked[0]);
+});
+
+test("what happened is judged once for alerts, although the mark in the database stays behind", async () => {
+  const names = ["a", "b", "c"];
+  await using estate = await AlertBench.open(names.map((name) => alertCertificate(name)));
+  await configure(estate.context, NO_SIGNAL);
+  await estate.after(0);
+  await estate.heal(...names);
+  const { seq } = await estate.bench.store.alerts.state();
+  const asked: number[] = [];
+  for (let look = 0; look < 2; look++) {
+    const count = counting();
+    await estate.after(SECOND_MS);
+    asked.push(count().statements);
+    vi.restoreAllMocks();
+  }
+  expect((await estate.bench.store.alerts.state()).seq).toBe(seq);
+  expect(asked[0], "events, records, renewals, deployments, exercises, endpoints, versions").toBe((asked[1] ?? 0) + 7);
 });
 
 test("an inspection that finds nothing wrong records nothing but when the next one is due", async () => {

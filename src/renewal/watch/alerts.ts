@@ -21,7 +21,16 @@ const SCAN_MS = HOUR_MS;
 /** So far the mark may stay behind the history before it is written. */
 const BEHIND_MAX = 1_000;
 
+/**
+ * How far one planner has looked since the mark in the database was at `since`, and found nothing to write. Otherwise
+ * each look would judge again what happened since the mark was last written, an hour ago perhaps.
+ */
+export interface AlertMemory {
+  looked?: { readonly since: number; readonly seq: number; readonly judgedAt: number };
+}
+
 interface Found {
+  readonly isRight: boolean;
   readonly state: AlertState;
   readonly next: AlertState;
   readonly open: readonly Alert[];
@@ -36,11 +45,14 @@ interface Found {
  * alert, the message and the mark up to which events were judged are one transaction, so nothing is lost or doubled by
  * a crash. Returns how many messages there were.
  */
-export async function raiseAlerts(context: Context, signal: AbortSignal): Promise<number> {
-  const found = await look(context, signal);
+export async function raiseAlerts(context: Context, signal: AbortSignal, memory: AlertMemory = {}): Promise<number> {
+  const found = await look(context, memory, signal);
   const { store, clock } = context;
   const dry = await judgement(context, store, found, clock.now());
-  if (!isWorthWriting(found, dry)) return 0;
+  if (!isWorthWriting(found, dry)) {
+    remember(memory, found);
+    return 0;
+  }
   return store.transaction(async (tx) => {
     const current = await tx.alerts.lock();
     // Another planner was faster.
@@ -72,14 +84,27 @@ function isWorthWriting({ state, next, definitions }: Found, { alerts, messages 
   );
 }
 
-async function look(context: Context, signal: AbortSignal): Promise<Found> {
+/** With a wrong clock certificates are not judged. */
+function remember(memory: AlertMemory, { isRight, state, next }: Found): void {
+  if (!isRight || state.seq === null || next.seq === null) return;
+  memory.looked = { since: state.seq, seq: next.seq, judgedAt: next.judgedAt };
+}
+
+/** Where the mark was written meanwhile, by this planner or another, it says how far. */
+function lookedSoFar({ looked }: AlertMemory, state: AlertState): Pick<AlertState, "seq" | "judgedAt"> {
+  if (looked === undefined || looked.since !== state.seq) return state;
+  return { seq: looked.seq, judgedAt: Math.max(looked.judgedAt, state.judgedAt) };
+}
+
+async function look(context: Context, memory: AlertMemory, signal: AbortSignal): Promise<Found> {
   const { store, clock, services, settings } = context;
   const now = clock.now();
   const state = await store.alerts.state();
+  const { seq, judgedAt } = lookedSoFar(memory, state);
   const [newest] = await store.events.list({ limit: 1 });
   const last = newest?.seq ?? 0;
   // Behind a history that was put back, and before the first run, everything is judged again.
-  const from = state.seq === null ? last : Math.min(state.seq, last);
+  const from = seq === null ? last : Math.min(seq, last);
   // Mostly nothing has happened since the last look, and to ask for forty types of events is much of what a look costs.
   const query = { types: JUDGED_EVENTS, afterSeq: from, limit: EVENTS_MAX };
   const events = last > from ? await store.events.list(query) : [];
@@ -87,7 +112,7 @@ async function look(context: Context, signal: AbortSignal): Promise<Found> {
   const open = await store.alerts.open();
   // With a clock 40 days ahead every certificate looks expired; what is due then is judged later.
   const isRight = await isClockRight(context, signal);
-  const isJudgeDue = isRight && elapsed(state.judgedAt, now) >= JUDGE_MS;
+  const isJudgeDue = isRight && elapsed(judgedAt, now) >= JUDGE_MS;
   const isScanDue = isRight && (state.seq === null || elapsed(state.scannedAt, now) >= SCAN_MS);
   const names = new Set(
     isRight ? events.flatMap((event) => [event.certificate ?? [], watchedMemberOf(event)].flat()) : [],
@@ -106,6 +131,7 @@ async function look(context: Context, signal: AbortSignal): Promise<Found> {
     return found ?? [];
   });
   return {
+    isRight,
     state,
     open,
     judged: names,
@@ -115,7 +141,7 @@ async function look(context: Context, signal: AbortSignal): Promise<Found> {
     next: {
       ...state,
       seq: to,
-      judgedAt: isJudgeDue ? now : state.judgedAt,
+      judgedAt: isJudgeDue ? now : judgedAt,
       scannedAt: isScanDue ? now : state.scannedAt,
       definitions,
     },

@@ -9,21 +9,23 @@ import { isFrom } from "../rules/alerts/routing.ts";
 import { delayOf, LADDERS_MS } from "../rules/backoff.ts";
 import { NOTIFIED_EVENTS, notificationOf } from "../rules/notificationRules.ts";
 import { isSent } from "../rules/routing.ts";
-import { raiseAlerts } from "./alerts.ts";
+import { type AlertMemory, raiseAlerts } from "./alerts.ts";
 import { withLink } from "./messageLink.ts";
 import { type NamedChannel, repeatOpenAlerts } from "./repeatAlerts.ts";
 
 /** Longer than one batch takes: none is begun when less time than one send may need is left. */
 const LEASE_MS = 120_000;
 const SEND_MAX_MS = 45_000;
-const BATCH = 10;
+/** Sent, and read, at a time: most events are no message for a channel, and what is behind them must not wait. */
+const SENDS_MAX = 10;
+const READ_MAX = 500;
 const RETRY_MAX_MS = Math.max(...LADDERS_MS.notification);
 /** After a day, one that fails is given up as soon as another gets through. */
 const GIVE_UP_MS = DAY_MS;
 
 /** One tick: what is wrong becomes messages, and messages are sent. An engine that fails must not keep those back. */
-export async function notifyPeople(context: Context, signal: AbortSignal): Promise<void> {
-  const [raised] = await Promise.allSettled([enrol(context).then(() => raiseAlerts(context, signal))]);
+export async function notifyPeople(context: Context, signal: AbortSignal, memory?: AlertMemory): Promise<void> {
+  const [raised] = await Promise.allSettled([enrol(context).then(() => raiseAlerts(context, signal, memory))]);
   await deliverNotifications(context, signal);
   if (raised.status === "rejected") throw raised.reason;
 }
@@ -55,25 +57,25 @@ async function deliverTo(context: Context, name: string, channel: Channel, signa
   const claimed = await store.cursors.claim(name, clock.now(), { leaseMs: LEASE_MS, retryMaxMs: RETRY_MAX_MS });
   if (claimed === null) return 0;
   const lastSendAt = clock.monotonic() + LEASE_MS - 2 * SEND_MAX_MS;
-  const events = await store.events.list({ types: NOTIFIED_EVENTS, afterSeq: claimed.seq, limit: BATCH });
+  const events = await store.events.list({ types: NOTIFIED_EVENTS, afterSeq: claimed.seq, limit: READ_MAX });
   const progress: Progress = {
-    ...{ seq: claimed.seq, sent: 0, late: null },
+    ...{ seq: claimed.seq, triedTo: claimed.seq, sent: 0, late: null },
     lastErrorMessage: claimed.failures === 0 ? claimed.lastErrorMessage : null,
   };
   try {
     for (const event of events) {
       // The others are due at the next tick.
-      if (clock.monotonic() > lastSendAt) break;
+      if (clock.monotonic() > lastSendAt || progress.sent === SENDS_MAX) break;
       await advance(context, { name, channel }, progress, event, signal);
     }
     if (progress.late !== null) {
       // Nothing later shows whether it is the message or the channel that fails.
-      if (events.length < BATCH) throw progress.late.error;
+      if (events.length < READ_MAX) throw progress.late.error;
       await giveUp(context, name, progress.late);
-      progress.seq = events.at(-1)?.seq ?? progress.seq;
+      progress.seq = progress.triedTo;
     }
     const { seq, lastErrorMessage } = progress;
-    const hasAll = events.length < BATCH && seq === (events.at(-1)?.seq ?? seq);
+    const hasAll = events.length < READ_MAX && seq === (events.at(-1)?.seq ?? seq);
     if (hasAll) await repeatOpenAlerts(context, { name, channel }, sendInTime, signal);
     await store.cursors.release(claimed, { seq, failures: 0, nextAttemptAt: null, lastErrorMessage });
   } catch (thrown) {
@@ -91,6 +93,8 @@ async function deliverTo(context: Context, name: string, channel: Channel, signa
 interface Progress {
   /** Up to here everything was sent or given up. */
   seq: number;
+  /** Up to here all were tried. */
+  triedTo: number;
   sent: number;
   /** It could not be sent for a day: given up once a later one gets through, which shows that the channel works. */
   late: Unsent | null;
@@ -111,6 +115,7 @@ async function advance(
   signal: AbortSignal,
 ): Promise<void> {
   const delivery = await deliverEvent(context, { name, channel }, event, signal);
+  progress.triedTo = event.seq;
   if (delivery?.outcome === "late") {
     if (progress.late !== null) throw delivery.error;
     progress.late = { event, error: delivery.error };

@@ -4,6 +4,7 @@ import type { Certificate } from "../../../src/domain/certificate.ts";
 import { RenewalError } from "../../../src/domain/errors.ts";
 import type { ErrorCode } from "../../../src/domain/errorTable.ts";
 import type { Channel, Notification } from "../../../src/domain/notification.ts";
+import type { Store } from "../../../src/domain/store.ts";
 import type { Context } from "../../../src/renewal/context.ts";
 import { configure } from "../../../src/renewal/plan/configure.ts";
 import { planDue } from "../../../src/renewal/plan/plan.ts";
@@ -12,7 +13,7 @@ import { deploy } from "../../../src/renewal/steps/deploy.ts";
 import { issue } from "../../../src/renewal/steps/issue.ts";
 import { sweep } from "../../../src/renewal/steps/sweep.ts";
 import { verify } from "../../../src/renewal/steps/verify.ts";
-import { raiseAlerts } from "../../../src/renewal/watch/alerts.ts";
+import { type AlertMemory, raiseAlerts } from "../../../src/renewal/watch/alerts.ts";
 import { deliverNotifications } from "../../../src/renewal/watch/notify.ts";
 import { createExpiredPair } from "../../../src/x509/expiredPair.ts";
 import { certificate } from "./facts.ts";
@@ -33,6 +34,8 @@ export class AlertBench implements AsyncDisposable {
   /** Channels that do not answer. */
   readonly down = new Set<string>();
   readonly #served = new Map<string, string>();
+  /** As one planner keeps it. */
+  readonly #looked: AlertMemory = {};
 
   private constructor(bench: Workbench, settings: Partial<AlertSettings>) {
     this.bench = bench;
@@ -125,18 +128,29 @@ export class AlertBench implements AsyncDisposable {
 
   /** As a renewal that succeeded leaves its record. */
   async heal(...names: readonly string[]): Promise<void> {
-    const { store, now } = this.bench;
+    const { store } = this.bench;
     for (const name of names) {
       await store.certificates.update(name, { failures: 0, lastErrorCode: null, lastErrorMessage: null });
-      const of = { certificate: name, renewalId: null, target: null, detail: {} };
-      await store.events.append({ at: now, type: "renewal.succeeded", ...of });
+      await this.succeeded(store, name);
     }
+  }
+
+  /** So many times. */
+  async succeeded({ events }: Pick<Store, "events">, certificate: string, times = 1): Promise<void> {
+    const event = {
+      at: this.bench.now,
+      type: "renewal.succeeded",
+      certificate,
+      renewalId: null,
+      target: null,
+    } as const;
+    for (let time = 0; time < times; time += 1) await events.append({ ...event, detail: {} });
   }
 
   /** People are notified of what there is after this time. */
   async after(durationMs: number): Promise<void> {
     this.bench.now += durationMs;
-    await raiseAlerts(this.context, NO_SIGNAL);
+    await raiseAlerts(this.context, NO_SIGNAL, this.#looked);
     await deliverNotifications(this.context, NO_SIGNAL);
   }
 
