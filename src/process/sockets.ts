@@ -24,6 +24,11 @@ export interface SocketEntry {
 /** Some 14,000 sockets. Reading more each time would slow the machine down. */
 const TABLE_BYTES_MAX = 2 * 1024 * 1024;
 const READ_BYTES = 64 * 1024;
+/**
+ * The kernel gives a page of whole rows at a time, of 4 KiB or more; a row takes less than 512 bytes. What is shorter is
+ * the last part. To be told so once more costs as much as reading: it walks all its sockets again to find no more.
+ */
+const LAST_PART_BYTES_MAX = 4096 - 512;
 /** Of all processes together. */
 const FILES_MAX = 200_000;
 /** Reading /proc does not wait for anything, but others must have their turn too. */
@@ -51,8 +56,8 @@ export async function tcpSockets(): Promise<TcpSockets | null> {
 }
 
 /**
- * null: too long, or not readable. A kernel without IPv6 has an empty table of it. The kernel gives a page of rows at a
- * time: read asynchronously, each one would wait for a turn of a busy process, and all together for a tenth of a second.
+ * null: too long, or not readable. A kernel without IPv6 has an empty table of it. Read
+ * asynchronously, each page would wait for a turn of a busy process, and all together for a tenth of a second.
  */
 async function readTable(path: string): Promise<string | null> {
   const turn = takingTurns();
@@ -63,8 +68,8 @@ async function readTable(path: string): Promise<string | null> {
     for (;;) {
       await turn();
       const bytes = readSync(file.fd, buffer);
-      if (bytes === 0) return text;
       text += buffer.toString("latin1", 0, bytes);
+      if (bytes <= LAST_PART_BYTES_MAX) return text;
       if (text.length > TABLE_BYTES_MAX) return null;
     }
   } catch (error) {

@@ -2,7 +2,8 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { expect, it } from "vitest";
-import { ESTABLISHED, LISTENING, parseSockets, type SocketEntry } from "../../src/process/sockets.ts";
+import { z } from "zod";
+import { ESTABLISHED, LISTENING, parseSockets, type SocketEntry, tcpSockets } from "../../src/process/sockets.ts";
 import { createNeighbours, type Ends, heldUnseen, isSole, otherEndOf } from "../../src/process/soleServer.ts";
 import { freePort } from "../support/freePort.ts";
 import { type Random, seeded } from "../support/model/random.ts";
@@ -164,6 +165,21 @@ it("reads the kernel's tables", () => {
     { address: "127.0.0.1", peer: "127.0.0.2", peerPort: 40_001, state: ESTABLISHED, inode: 78 },
     { address: "2001:db8::7", peer: "::", peerPort: 0, state: LISTENING, inode: 77 },
   ]);
+});
+
+it.each(["127.0.0.1", "::1"])("reads the kernel's tables to their end, wherever its pages end: at %s", async (host) => {
+  await using stack = new AsyncDisposableStack();
+  const ports: number[] = [];
+  // A page has room for some 27 rows.
+  while (ports.length < 32) {
+    const server = stack.use(createServer().listen(0, host));
+    await once(server, "listening");
+    ports.push(z.object({ port: z.number() }).parse(server.address()).port);
+    const sockets = await tcpSockets();
+    const isSeen = (port: number) =>
+      sockets?.(port).some(({ state, address }) => state === LISTENING && address === host);
+    expect(ports.filter((each) => isSeen(each) !== true)).toEqual([]);
+  }
 });
 
 it("knows the other end of a connection to this machine, but not of one that a balancer takes", async () => {
