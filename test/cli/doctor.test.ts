@@ -134,9 +134,12 @@ describe("doctor names what is wrong, and how to fix it:", () => {
     await installation.store.close();
     await rm(join(data, "renewd.db-wal"), { force: true });
     await truncate(join(data, "renewd.db"), 5_000);
-    expect(inArea(await examined(), "database")).toMatchObject([
+    const report = await examined();
+    expect(inArea(report, "database")).toMatchObject([
       { result: "failed", code: expect.stringMatching(/^store\./), fix: expect.stringMatching(/\S/) },
     ]);
+    expect(inArea(report, "ca")).toMatchObject([{ result: "failed", code: "acme.connection" }]);
+    expect(inArea(report, "names")).not.toEqual([]);
     await rm(data, { recursive: true });
     expect(inArea(await examined(), "database")).toMatchObject([
       { result: "failed", fix: expect.stringContaining(`renewd -c ${installation.configFile} run`) },

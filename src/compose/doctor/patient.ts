@@ -4,6 +4,8 @@ import type { ConfigProblem } from "../../config/read/problems.ts";
 import type { Clock } from "../../domain/clock.ts";
 import { type RenewalError, toRenewalError } from "../../domain/errors.ts";
 import { systemClock } from "../clock.ts";
+import { workerName } from "../../domain/workerName.ts";
+import { openEmptyStore } from "../../store/index.ts";
 import { loadWhole } from "../reader.ts";
 import { createServices, type ReloadableServices } from "../services.ts";
 import { openViewer, type Viewer } from "../viewer.ts";
@@ -31,16 +33,17 @@ export async function openPatient(file: string): Promise<Patient> {
   const loaded = strict.ok ? strict : await loadAsPossible(file, { secrets: "optional" });
   const config = loaded.ok ? loaded.config : null;
   const viewer = await openViewer(file).catch(toRenewalError);
-  const store = "store" in viewer ? viewer.store : null;
+  // CAs and names are asked all the same when the database does not open.
+  const store = "store" in viewer ? viewer.store : await openEmptyStore(workerName());
   return {
     file,
     problems: strict.ok ? [] : strict.problems,
     config,
-    services: config === null || store === null ? null : createServices(config, store, systemClock),
+    services: config === null ? null : createServices(config, store, systemClock),
     viewer,
     clock: systemClock,
     async [Symbol.asyncDispose]() {
-      await store?.close();
+      await store.close();
     },
   };
 }
