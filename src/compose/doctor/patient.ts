@@ -3,9 +3,9 @@ import { type LoadOptions, type LoadResult, loadConfig } from "../../config/load
 import type { ConfigProblem } from "../../config/read/problems.ts";
 import type { Clock } from "../../domain/clock.ts";
 import { type RenewalError, toRenewalError } from "../../domain/errors.ts";
-import { systemClock } from "../clock.ts";
 import { workerName } from "../../domain/workerName.ts";
 import { openEmptyStore } from "../../store/index.ts";
+import { systemClock } from "../clock.ts";
 import { loadWhole } from "../reader.ts";
 import { createServices, type ReloadableServices } from "../services.ts";
 import { openViewer, type Viewer } from "../viewer.ts";

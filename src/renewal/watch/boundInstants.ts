@@ -1,6 +1,7 @@
 import type { Certificate, CertificateRecord } from "../../domain/certificate.ts";
 import { toRenewalError } from "../../domain/errors.ts";
 import type { Renewal } from "../../domain/renewal.ts";
+import type { RenewalInfoRecord } from "../../domain/renewalInfo.ts";
 import { NAMES_MAX, type Store } from "../../domain/store.ts";
 import { DAY_MS, HOUR_MS } from "../../domain/time.ts";
 import { IMPORTED, type Version } from "../../domain/version.ts";
@@ -82,7 +83,7 @@ async function attemptBound(context: BoundContext, certificate: Certificate, lat
 async function boundOne(
   { store, clock, settings }: BoundContext,
   certificate: Certificate,
-  latest: Version | null,
+  known: Version | null,
 ): Promise<boolean> {
   const { name } = certificate;
   return store.transaction(async (tx) => {
@@ -94,6 +95,8 @@ async function boundOne(
     // Another process runs another configuration.
     if (record.digest !== certificate.digest) return false;
     if (record.removedAt !== null && (await isRemoved(tx, name))) return false;
+    const info = await tx.renewalInfos.get(name);
+    const latest = info?.generation === known?.generation ? known : await latestNow(tx, name);
     const waitMs = waitMaxMs(certificate, latest, settings, now);
     const active = await tx.renewals.active(name);
     const fields = [...fromHistory, ...(await endPutBackPause(tx, record, now))];
@@ -104,7 +107,7 @@ async function boundOne(
     );
     if (active === null) fields.push(...(await boundWarning(tx, record, now)));
     if (active === null) fields.push(...(await boundTargets(tx, record, now)));
-    fields.push(...(await boundPoll(tx, name, latest, now)));
+    fields.push(...(await boundPoll(tx, { name, latest, info }, now)));
     fields.push(...(await boundRest(tx, record, settings, now)));
     if (fields.length === 0) return false;
     const of = { certificate: name, renewalId: active?.id ?? null, target: null };
@@ -147,10 +150,21 @@ async function boundTargets(tx: Store, record: CertificateRecord, now: number): 
   return altered.map(({ target }) => `deployment to ${target}`);
 }
 
+/** A newer one may have been issued since the part was read. null: there is none that can be read. */
+async function latestNow(tx: Store, name: string): Promise<Version | null> {
+  const [latest = null] = await tx.versions.listLatest(() => {}, [name]);
+  return latest;
+}
+
+interface Poll {
+  readonly name: string;
+  readonly latest: Version | null;
+  readonly info: RenewalInfoRecord | null;
+}
+
 /** A version that is valid is asked about until the next one is issued. */
-async function boundPoll(tx: Store, name: string, latest: Version | null, now: number): Promise<string[]> {
+async function boundPoll(tx: Store, { name, latest, info }: Poll, now: number): Promise<string[]> {
   if (latest === null || latest.leaf.notAfter <= now) return [];
-  const info = await tx.renewalInfos.get(name);
   if (info?.generation !== latest.generation) await tx.renewalInfos.watch(name, latest.generation, now);
   else if (info.nextPollAt !== null && !isBeyond(info.nextPollAt, now + POLL_MAX_MS)) return [];
   else await tx.renewalInfos.update(name, latest.generation, { nextPollAt: now });

@@ -125,6 +125,23 @@ it.each([FAR, null])("a CA that was to be asked for its window at %s only is ask
   expect(await corrected()).toEqual([["nextPollAt"]]);
 });
 
+it("a pair that is issued while a part of the fleet is read is nothing to correct", async () => {
+  await live();
+  const { store, context } = issuing;
+  const later = { ...leaf, notBefore: NOW, notAfter: NOW + 900 * DAY_MS };
+  const listLatest: typeof store.versions.listLatest = async (...asked) => {
+    const read = await store.versions.listLatest(...asked);
+    await store.versions.insert(version({ generation: 2, leaf: later, createdAt: NOW }), new Secret("key"));
+    await store.renewalInfos.watch("www", 2, NOW);
+    await store.certificates.update("www", { nextCheckAt: NOW + 300 * DAY_MS });
+    return read;
+  };
+  const reading = { ...store, versions: { ...store.versions, listLatest } };
+  expect(await boundInstants({ ...context, store: reading }, SIGNAL)).toBe(0);
+  expect(await store.renewalInfos.get("www")).toMatchObject({ generation: 2 });
+  expect(await corrected()).toEqual([]);
+});
+
 it("a certificate whose row is gone gets another, which is due now", async () => {
   await live();
   const { store, context } = issuing;
