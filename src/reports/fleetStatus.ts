@@ -9,25 +9,42 @@ import { proofAgeMaxMs } from "./fleet.ts";
 import { OVERDUE_MS } from "./notices.ts";
 import { type StatusOptions, type StatusReport, statusOfSome, statusReport } from "./status.ts";
 import { SteadyParts } from "./steadyParts.ts";
+import type { Rest } from "./summary.ts";
 
 /** Of the steady ones with the oldest proofs so many are read: how old the oldest is, is shown. */
 const ASIDE_MAX = 3;
 const PROOFS_MAX = 500;
 
-/**
- * The status of the whole fleet. Of one that the planner has applied, certificates are read if nobody has found them
- * steady lately, if anything has happened to them since, or if a row says that something is wrong. Of the others the sums
- * are read that the planner wrote.
- */
+/** The status of the whole fleet, of which no more is read than must be. */
 export async function fleetStatus(
   store: Store,
   fleet: ConfiguredFleet,
   now: number,
   options: StatusOptions = {},
 ): Promise<StatusReport> {
+  const some = await certificatesToRead(store, fleet, now, options);
+  if (some === null) return statusReport(store, await fleet.all(), now, options);
+  return statusOfSome(store, { fleet, uses: await fleet.uses(), ...some }, now, options);
+}
+
+export interface ToRead {
+  readonly certificates: readonly Certificate[];
+  /** The sums that the planner wrote of the others. */
+  readonly rest: Rest;
+}
+
+/**
+ * Of a fleet that the planner has applied, certificates are read if nobody has found them steady lately, if anything has
+ * happened to them since, or if a row says that something is wrong. null: all must be.
+ */
+export async function certificatesToRead(
+  store: Store,
+  fleet: Pick<ConfiguredFleet, "count" | "release" | "names" | "named">,
+  now: number,
+  options: Pick<StatusOptions, "observeMs"> = {},
+): Promise<ToRead | null> {
   const { release } = fleet;
-  const whole = async (): Promise<StatusReport> => statusReport(store, await fleet.all(), now, options);
-  if (release === null) return whole();
+  if (release === null) return null;
   const parts = new SteadyParts(await believed(store, release, now));
   const changed = await setChangedAside(store, parts);
   await setSuspectsAside(store, parts, now, options);
@@ -46,12 +63,10 @@ export async function fleetStatus(
     );
   }
   // Somebody else took certificates away, or the configuration was changed just now.
-  if (!isComplete()) return whole();
-  const rest = { ...sums, oldestProofAt };
-  return statusOfSome(store, { fleet, uses: await fleet.uses(), certificates, rest }, now, options);
+  return isComplete() ? { certificates, rest: { ...sums, oldestProofAt } } : null;
 }
 
-async function named(fleet: ConfiguredFleet, names: readonly string[]): Promise<Certificate[]> {
+async function named(fleet: Pick<ConfiguredFleet, "named">, names: readonly string[]): Promise<Certificate[]> {
   const found: Certificate[] = [];
   for (let from = 0; from < names.length; from += NAMES_MAX)
     found.push(...(await fleet.named(names.slice(from, from + NAMES_MAX))));

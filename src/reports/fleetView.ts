@@ -5,6 +5,7 @@ import { takingTurns } from "../domain/turns.ts";
 import { loadedFleet } from "./configured.ts";
 import { examineFleet } from "./examine.ts";
 import { loadFleet, loadShared } from "./fleet.ts";
+import { certificatesToRead } from "./fleetStatus.ts";
 import { alertRows } from "./lists/alertList.ts";
 import { causeRows } from "./lists/causeList.ts";
 import { certificateList } from "./lists/certificateList.ts";
@@ -16,7 +17,7 @@ import { missingNeeds } from "./needs.ts";
 import { progressIn, type ReplacementEntry, replacementEntry } from "./replacements.ts";
 import { emptySnapshot, type Snapshot } from "./snapshot.ts";
 import { type StatusOptions, statusOf } from "./status.ts";
-import { type Examined, NO_REST } from "./summary.ts";
+import { type Examined, NO_REST, type Rest } from "./summary.ts";
 import { usesOf } from "./uses.ts";
 
 export interface ViewSource {
@@ -27,6 +28,8 @@ export interface ViewSource {
   now(): number;
   /** Number of the newest event that is known of: what was read before it is old at any age. Default: none. */
   heard?(): number;
+  /** Of the planner that has applied these very certificates; null: they are others. Default: nobody knows. */
+  release?(): Promise<string | null>;
   /** Of a fleet of this size a request waits for a new reading. Default: 500. */
   readonly smallFleet?: number;
   /** Certificates between two turns of other work: the requests that arrive meanwhile. Default: 100. */
@@ -41,6 +44,8 @@ const SMALL_FLEET = 500;
 const DUTY_MAX = 1 / 10;
 const PART_SIZE = 100;
 const REPLACEMENTS_MAX = 20;
+/** Where more of a large fleet must be read first, all of it is. */
+const EARLY_PART_MAX = 1 / 2;
 
 interface Rows {
   readonly certificate: CertificateRow;
@@ -56,6 +61,8 @@ export class FleetView {
   readonly #source: ViewSource;
   #current: Snapshot = emptySnapshot();
   #reading: Promise<Snapshot> | null = null;
+  /** What is shown while the first reading goes on. */
+  #early: Promise<Snapshot | null> | null = null;
   #nextAt = 0;
 
   /** What was not read again has the rows of before. */
@@ -76,8 +83,8 @@ export class FleetView {
     if (isFresh && this.#current.seq >= heard) return this.#current;
     if (this.#isSmall || this.#current.at === 0) {
       const found = await this.#refresh();
-      // One that had begun before the event does not show it.
-      return found.seq >= heard ? found : this.#refresh();
+      // One that had begun before the event does not show it. Of a large fleet the next one would take as long.
+      return found.seq >= heard || !this.#isSmall ? found : this.#refresh();
     }
     // The next request tries again.
     if (performance.now() >= this.#nextAt)
@@ -87,13 +94,29 @@ export class FleetView {
     return this.#current;
   }
 
+  /**
+   * As `read`, but while a large fleet is read for the first time it answers with those of its certificates that are wrong,
+   * in flight or changed lately, and sums of the others: see `Snapshot.unread`.
+   */
+  async readSoon(): Promise<Snapshot> {
+    if (this.#current.at > 0 || this.#isSmall) return this.read();
+    this.#early ??= this.#readEarly();
+    const early = await this.#early.catch((thrown: unknown) => {
+      this.#early = null;
+      throw thrown;
+    });
+    const whole = this.read();
+    if (early === null) return whole;
+    // The next request meets it.
+    whole.catch(() => {});
+    return early;
+  }
+
   /** These certificates have changed: a person who acted sees the effect on the page that answers. */
   async reread(names: readonly string[]): Promise<Snapshot> {
-    if (this.#current.at === 0 || this.#isSmall) {
-      // One that had begun before the change does not show it.
-      await this.#reading?.catch(() => {});
-      return this.#refresh();
-    }
+    // One that had begun before the change does not show it.
+    if (this.#current.at === 0 || this.#isSmall) await this.#reading?.catch(() => {});
+    if (this.#current.at === 0 || this.#isSmall) return this.#refresh();
     const wanted = new Set(names);
     const changed = this.#source.certificates().filter(({ name }) => wanted.has(name));
     this.#current = await this.#readParts(changed.slice(0, NAMES_MAX), this.#current);
@@ -107,8 +130,19 @@ export class FleetView {
   #refresh(): Promise<Snapshot> {
     this.#reading ??= this.#readAll().finally(() => {
       this.#reading = null;
+      this.#early = null;
     });
     return this.#reading;
+  }
+
+  /** null: nothing is gained by it. */
+  async #readEarly(): Promise<Snapshot | null> {
+    const { store, now } = this.#source;
+    const certificates = this.#source.certificates();
+    const fleet = { ...loadedFleet(certificates), release: (await this.#source.release?.()) ?? null };
+    const some = await certificatesToRead(store, fleet, now(), this.#source.options());
+    if (some === null || some.certificates.length > certificates.length * EARLY_PART_MAX) return null;
+    return this.#readParts(some.certificates, null, some.rest);
   }
 
   async #readAll(): Promise<Snapshot> {
@@ -120,8 +154,12 @@ export class FleetView {
     return found;
   }
 
-  /** `known`: what stays as it is. */
-  async #readParts(certificates: readonly Certificate[], known: Snapshot | null): Promise<Snapshot> {
+  /** `known`: what stays as it is. `unread`: of those that are left out. */
+  async #readParts(
+    certificates: readonly Certificate[],
+    known: Snapshot | null,
+    unread: Rest | null = null,
+  ): Promise<Snapshot> {
     const { store } = this.#source;
     const all = this.#source.certificates();
     const options = this.#source.options();
@@ -138,7 +176,7 @@ export class FleetView {
       await nextTurn();
     }
     const fleet = [...members.values()];
-    const uses = usesOf(fleet.map(({ certificate }) => certificate));
+    const uses = usesOf(unread === null ? fleet.map(({ certificate }) => certificate) : all);
     const missing = missingNeeds({ beats, uses, agentTargets, now: at });
     const changed = certificates.flatMap(({ name }) => members.get(name) ?? []);
     const found = new Map(known?.byName);
@@ -147,13 +185,10 @@ export class FleetView {
       .toSorted((a, b) => (a.name < b.name ? -1 : 1))
       .flatMap(({ name }) => (members.has(name) ? (found.get(name) ?? []) : []));
     await nextTurn();
-    const status = await statusOf(
-      store,
-      { fleet: loadedFleet(all), uses, examined, beats, rest: { ...NO_REST, checkedSince: known?.at ?? at }, now: at },
-      options,
-    );
+    const rest = unread ?? { ...NO_REST, checkedSince: known?.at ?? at };
+    const status = await statusOf(store, { fleet: loadedFleet(all), uses, examined, beats, rest, now: at }, options);
     await nextTurn();
-    return { ...(await this.#rowsOf(examined, status, known === null ? at : known.at)), seq };
+    return { ...(await this.#rowsOf(examined, status, known === null ? at : known.at)), seq, unread };
   }
 
   async #rowsOf(examined: readonly Examined[], status: Snapshot["status"], at: number): Promise<Snapshot> {

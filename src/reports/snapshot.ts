@@ -5,7 +5,7 @@ import type { DeploymentRow } from "./lists/deploymentList.ts";
 import type { EndpointRow } from "./lists/endpointList.ts";
 import type { ReplacementEntry } from "./replacements.ts";
 import type { StatusReport } from "./status.ts";
-import type { Examined } from "./summary.ts";
+import type { Examined, Rest } from "./summary.ts";
 
 /** The fleet at one instant, and the rows of every list that is made of it. */
 export interface Snapshot {
@@ -15,6 +15,8 @@ export interface Snapshot {
   readonly seq: number;
   /** The database could not be read since. */
   readonly isOutdated: boolean;
+  /** Certificates that have no rows, as the planner found them well and they were not read yet. null: there are none. */
+  readonly unread: Rest | null;
   readonly examined: readonly Examined[];
   readonly byName: ReadonlyMap<string, Examined>;
   readonly status: StatusReport;
@@ -25,6 +27,11 @@ export interface Snapshot {
   readonly alerts: readonly AlertRow[];
   readonly causes: readonly CauseRow[];
   readonly replacements: readonly ReplacementEntry[];
+}
+
+/** How many there are, read or not. */
+export function certificateCount({ certificates, unread }: Pick<Snapshot, "certificates" | "unread">): number {
+  return certificates.length + (unread === null ? 0 : unread.provedLive + unread.notProved);
 }
 
 type Filling = Snapshot & {
@@ -39,6 +46,7 @@ export function emptySnapshot(): Filling {
     at: 0,
     seq: 0,
     isOutdated: false,
+    unread: null,
     examined: [],
     byName: new Map(),
     status: {

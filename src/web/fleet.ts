@@ -18,6 +18,12 @@ export function fleetOf(web: WebContext): FleetView {
     },
     now: () => clock.now(),
     heard: () => web.events.heard(),
+    async release() {
+      const { file, sourceDigest } = web.config();
+      const applied = await store.applied.read();
+      const isOfNow = applied?.file === file && applied.sourceDigest === sourceDigest;
+      return isOfNow && applied.release === web.version ? applied.release : null;
+    },
   });
   views.set(web, view);
   return view;

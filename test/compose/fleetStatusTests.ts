@@ -14,6 +14,7 @@ import { inspectDue } from "../../src/renewal/watch/inspect.ts";
 import { observeDue } from "../../src/renewal/watch/observe.ts";
 import { type ConfiguredFleet, loadedFleet } from "../../src/reports/configured.ts";
 import { fleetStatus } from "../../src/reports/fleetStatus.ts";
+import { FleetView } from "../../src/reports/fleetView.ts";
 import { type StatusReport, statusReport } from "../../src/reports/status.ts";
 import { usesOf } from "../../src/reports/uses.ts";
 import { appliedConfiguration, DAY_MS, heartbeat } from "../support/model/facts.ts";
@@ -41,8 +42,8 @@ function certificateOf(name: string, hasEndpoint: boolean): Certificate {
 export class CheckedFleet implements AsyncDisposable {
   readonly bench: Workbench;
   readonly random: Random;
-  /** Certificates that were shown without being read. */
-  readonly counts = { unread: 0 };
+  /** Certificates that were shown without being read, and first pages without all of them. */
+  readonly counts = { unread: 0, firstPages: 0 };
   /** Of the planner that checks. */
   release = RELEASE;
   #changes = 0;
@@ -128,6 +129,20 @@ export class CheckedFleet implements AsyncDisposable {
     return [await fleetStatus(store, this.configured(), now), whole];
   }
 
+  /** As the first page after a start. */
+  async firstPage(): Promise<StatusReport> {
+    const { store, certificates, now } = this.bench;
+    const view = new FleetView({
+      ...{ store, certificates: () => certificates, options: () => ({}), now: () => now, smallFleet: 0 },
+      release: async () => RELEASE,
+    });
+    const { status, unread } = await view.readSoon();
+    if (unread !== null) this.counts.firstPages += 1;
+    // It goes on behind.
+    await view.read();
+    return status;
+  }
+
   async something(): Promise<string> {
     const { bench, random } = this;
     const { store, context } = bench;
@@ -207,9 +222,12 @@ export function fleetStatusTests({
             const [some, whole] = await fleet.both();
             const last = done.slice(-8).join(", ");
             expect({ last, ...withoutChecked(some) }).toEqual({ last, ...withoutChecked(whole) });
+            const first = await fleet.firstPage();
+            expect({ last, ...withoutChecked(first) }).toEqual({ last, ...withoutChecked(whole) });
           }
           // Of nine, three with the oldest proofs are read in any case, and long spans are believed of none.
           expect(fleet.counts.unread).toBeGreaterThan(steps / 4);
+          expect(fleet.counts.firstPages).toBeGreaterThan(0);
         } finally {
           await opened?.close();
         }

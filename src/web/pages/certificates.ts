@@ -64,7 +64,9 @@ function rows(view: ListView<CertificateRow>, facts: PageFacts): Html {
   if (page.rows.length === 0)
     return html`<p class="empty">${
       page.all === 0
-        ? "No certificates are configured."
+        ? facts.snapshot.unread === null
+          ? "No certificates are configured."
+          : "None is wrong, in flight or changed lately."
         : html`None of ${formatNumber(page.all)} certificates fits. <a href="/certificates">Show all</a>`
     }</p>`;
   const select = writeQuery(list, { ...query, after: null, limit: 50 });

@@ -21,8 +21,10 @@ export interface PageFacts {
   readonly cookies: string | undefined;
 }
 
-export async function pageFacts(web: WebContext, request: Request<WebEnv>): Promise<PageFacts> {
-  const snapshot = await fleetOf(web).read();
+/** `isWhole`: what is shown needs the rows of every certificate. */
+export async function pageFacts(web: WebContext, request: Request<WebEnv>, isWhole = true): Promise<PageFacts> {
+  const fleet = fleetOf(web);
+  const snapshot = await (isWhole ? fleet.read() : fleet.readSoon());
   const { pathname, search, searchParams } = new URL(request.req.url);
   return {
     web,

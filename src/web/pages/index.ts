@@ -20,18 +20,20 @@ type Page = (facts: PageFacts, request: Request<WebEnv>) => Html | Promise<Html>
 /** The pages, for people. Each works without JavaScript; with it, it loads itself again when something changes. */
 export function pageRoutes(web: WebContext): WebRoutes {
   const routes = new Hono<WebEnv>();
-  const page = (path: string, render: Page): void => {
-    routes.get(path, async (request) => request.html(await render(await pageFacts(web, request), request)));
+  const page = (path: string, render: Page, isWhole = true): void => {
+    routes.get(path, async (request) => request.html(await render(await pageFacts(web, request, isWhole), request)));
   };
-  page("/", async (facts) => (await import("./now.ts")).nowPage(facts));
-  page("/certificates", certificatesPage);
+  /** Of a large fleet these come before all of it is read. */
+  const soon = (path: string, render: Page): void => page(path, render, false);
+  soon("/", async (facts) => (await import("./now.ts")).nowPage(facts));
+  soon("/certificates", certificatesPage);
   page("/certificates/:name", async (facts, request) =>
     (await import("./certificate.ts")).certificatePage(facts, request.req.param("name") ?? ""),
   );
   page("/renewals/:id", async (facts, request) =>
     (await import("./renewal.ts")).renewalPage(facts, request.req.param("id") ?? ""),
   );
-  page("/history", async (facts) => (await import("./history.ts")).historyPage(facts));
+  soon("/history", async (facts) => (await import("./history.ts")).historyPage(facts));
   page("/calendar", async (facts) => (await import("./calendar.ts")).calendarPage(facts));
   page("/endpoints", async (facts) => (await import("./endpoints.ts")).endpointsPage(facts));
   page("/endpoints/:certificate/:endpoint", async (facts, request) =>
@@ -41,11 +43,11 @@ export function pageRoutes(web: WebContext): WebRoutes {
       request.req.param("endpoint") ?? "",
     ),
   );
-  page("/inventory", async (facts) => (await import("./inventory.ts")).inventoryPage(facts));
+  soon("/inventory", async (facts) => (await import("./inventory.ts")).inventoryPage(facts));
   page("/inventory/:fingerprint", async (facts, request) =>
     (await import("./inventory.ts")).foundPage(facts, request.req.param("fingerprint") ?? ""),
   );
-  page("/watched/:key", async (facts, request) =>
+  soon("/watched/:key", async (facts, request) =>
     (await import("./watched.ts")).watchedPage(facts, request.req.param("key") ?? ""),
   );
   page("/targets/:name", async (facts, request) =>
@@ -57,14 +59,14 @@ export function pageRoutes(web: WebContext): WebRoutes {
   page("/replacements/:id", async (facts, request) =>
     (await import("./replacements.ts")).replacementPage(facts, request.req.param("id") ?? ""),
   );
-  page("/alerts/channels/:name", async (facts, request) =>
+  soon("/alerts/channels/:name", async (facts, request) =>
     (await import("./channels.ts")).channelPage(facts, request.req.param("name") ?? ""),
   );
-  page("/processes", async (facts) => (await import("./processes.ts")).processesPage(facts));
+  soon("/processes", async (facts) => (await import("./processes.ts")).processesPage(facts));
   page("/targets", async (facts) => (await import("./targets.ts")).targetsPage(facts));
   page("/issuers", async (facts) => (await import("./issuers.ts")).issuersPage(facts));
   page("/replacements", async (facts) => (await import("./replacements.ts")).replacementsPage(facts));
-  page("/alerts", async (facts) => (await import("./alerts.ts")).alertsPage(facts));
+  soon("/alerts", async (facts) => (await import("./alerts.ts")).alertsPage(facts));
   page("/report", async (facts) => (await import("./report.ts")).reportPage(facts));
   routes.get("/renewals/:id/evidence.json", async (request) => {
     const { renewalEvidence } = await import("./renewal.ts");

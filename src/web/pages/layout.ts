@@ -1,5 +1,6 @@
 import { html } from "hono/html";
 import { MINUTE_MS } from "../../domain/time.ts";
+import { certificateCount } from "../../reports/snapshot.ts";
 import { assetUrl } from "../assets/index.ts";
 import type { PageFacts } from "./facts.ts";
 import { foreign, formatNumber, type Html, NOTHING } from "./parts/markup.ts";
@@ -27,6 +28,7 @@ const OLD_MS = 2 * MINUTE_MS;
 
 /** Without JavaScript the page loads itself again. */
 const RELOAD_S = 60;
+const UNREAD_RELOAD_S = 5;
 
 /** What a person has unfolded stays so when the page loads itself again. */
 const HTMX_CONFIG = JSON.stringify({
@@ -49,16 +51,12 @@ export function layout(facts: PageFacts, { title, body, live = true }: PageOptio
     ? html` hx-get="${here}" hx-trigger="renewd-changed from:body throttle:1s" hx-select="#main" hx-swap="outerMorph"
       hx-select-oob="#pages:outerMorph,#read:outerMorph"`
     : NOTHING;
-  return html`${documentHead(
-    web.version,
-    title,
-    live ? html`<noscript><meta http-equiv="refresh" content="${RELOAD_S}" /></noscript>` : NOTHING,
-  )}
+  return html`${documentHead(web.version, title, live ? reload(snapshot) : NOTHING)}
       <body>
         <a class="skip" href="#main">Skip to content</a>
         ${header(facts)}
         ${live ? html`<div id="live" hx-sse:connect="/live?after=${snapshot.seq}" hx-swap="none" hidden></div>` : NOTHING}
-        <main id="main" tabindex="-1"${refresh}>${body}</main>
+        <main id="main" tabindex="-1"${refresh}>${unreadNote(snapshot)}${body}</main>
         <footer>
           <p>
             renewd ${web.version} · <span id="live-state" role="status">${live ? "" : ""}</span>
@@ -69,6 +67,23 @@ export function layout(facts: PageFacts, { title, body, live = true }: PageOptio
         </footer>
       </body>
     </html>`;
+}
+
+/** Nothing that happens says when the rest of a large fleet is read. */
+function reload({ unread }: PageFacts["snapshot"]): Html {
+  if (unread !== null) return html`<meta http-equiv="refresh" content="${UNREAD_RELOAD_S}" />`;
+  return html`<noscript><meta http-equiv="refresh" content="${RELOAD_S}" /></noscript>`;
+}
+
+function unreadNote(snapshot: PageFacts["snapshot"]): Html {
+  const { certificates, unread } = snapshot;
+  if (unread === null) return NOTHING;
+  const [all, shown] = [certificateCount(snapshot), certificates.length];
+  return html`<p class="card quiet-card">renewd has just started and reads all ${formatNumber(all)} certificates. Until
+    then lists hold ${formatNumber(shown)}: all that are wrong, in flight or changed lately. The planner found the
+    other ${formatNumber(all - shown)} well${
+      unread.checkedSince === null ? NOTHING : html` at ${clockTime(unread.checkedSince)} UTC or later`
+    }. This page loads itself again.</p>`;
 }
 
 /** The first page of a large fleet after a night shows the reading of the evening, while the next one is made. */

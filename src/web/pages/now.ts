@@ -3,6 +3,7 @@ import { DAY_MS } from "../../domain/time.ts";
 import type { AlertRow } from "../../reports/lists/alertList.ts";
 import type { CauseRow } from "../../reports/lists/causeList.ts";
 import type { CertificateRow } from "../../reports/lists/certificateRow.ts";
+import { certificateCount } from "../../reports/snapshot.ts";
 import { actionHref } from "./actionLinks.ts";
 import { channelHref } from "./channels.ts";
 import type { PageFacts } from "./facts.ts";
@@ -59,7 +60,7 @@ function titleOf(needed: number): string {
 function verdict({ snapshot, now }: PageFacts): Html {
   const { summary } = snapshot.status;
   const needed = snapshot.certificates.filter(({ needsPerson }) => needsPerson).length;
-  const proved = snapshot.certificates.filter(({ state }) => state === "provedLive").length;
+  const proved = provedLive(snapshot);
   const oldest = summary.oldestProofAt === null ? null : Date.parse(summary.oldestProofAt);
   return html`${
     needed === 0
@@ -74,6 +75,10 @@ function verdict({ snapshot, now }: PageFacts): Html {
     ${count(proved, "/certificates?state=provedLive", `of ${formatNumber(summary.certificates)} proved live`)}${
       oldest === null ? NOTHING : html`, oldest proof ${relative(oldest, now)}`
     } · ${sweep(snapshot.status.processes, now)}`;
+}
+
+function provedLive({ certificates, unread }: PageFacts["snapshot"]): number {
+  return certificates.filter(({ state }) => state === "provedLive").length + (unread?.provedLive ?? 0);
 }
 
 /** Whether anybody would be called at all. */
@@ -99,13 +104,13 @@ function sweep(processes: PageFacts["snapshot"]["status"]["processes"], now: num
 /** Nothing done is not a success: the statement carries the time of the look. */
 function allClear({ snapshot }: PageFacts): Html {
   const { certificates, status } = snapshot;
-  const proved = certificates.filter(({ state }) => state === "provedLive").length;
-  if (certificates.length === 0)
+  const [proved, total] = [provedLive(snapshot), certificateCount(snapshot)];
+  if (total === 0)
     return html`<section class="clear quiet-card"><p>No certificates are configured. <code>renewd init</code>
       finds those of this machine; then start <code>renewd run</code>.</p></section>`;
-  const all = proved === certificates.length;
+  const all = proved === total;
   const oldest = status.summary.oldestProofAt;
-  const notProved = `of ${formatNumber(certificates.length)} not proved live`;
+  const notProved = `of ${formatNumber(total)} not proved live`;
   return html`<section class="clear ${all ? "good-card" : "quiet-card"}">
     <p>
       ${
@@ -113,7 +118,7 @@ function allClear({ snapshot }: PageFacts): Html {
           ? html`<span class="tick" aria-hidden="true">✓</span> All ${count(proved, "/certificates?state=provedLive")}
             proved live at ${clockTime(oldest === null ? snapshot.at : Date.parse(oldest))} UTC or later.`
           : html`Nothing is known to be wrong at ${clockTime(snapshot.at)} UTC.
-            ${count(certificates.length - proved, notProvedHref(certificates), notProved)}.`
+            ${count(total - proved, notProvedHref(certificates), notProved)}.`
       }
     </p>
   </section>`;
@@ -260,16 +265,18 @@ function nextDay({ snapshot, now }: PageFacts): Html {
   return html`<section class="panel">
     <h2>Next 24 hours</h2>
     ${
-      soon.length === 0
-        ? html`<p class="quiet">Nothing is planned until ${clockTime(now + DAY_MS)} UTC tomorrow.</p>`
-        : html`<ul class="rows">${soon.slice(0, SHOWN).map(
-            ({ certificate, next, state }) => html`<li>
+      snapshot.unread !== null
+        ? html`<p class="quiet">Known as soon as all certificates are read.</p>`
+        : soon.length === 0
+          ? html`<p class="quiet">Nothing is planned until ${clockTime(now + DAY_MS)} UTC tomorrow.</p>`
+          : html`<ul class="rows">${soon.slice(0, SHOWN).map(
+              ({ certificate, next, state }) => html`<li>
             ${relative(next.at, now)} <a href="${certificateHref(certificate)}">${foreign(certificate)}</a>
             <span class="quiet">${foreign(next.what)}</span> ${
               state === "provedLive" ? NOTHING : pill(CERTIFICATE_LOOK[state])
             }
           </li>`,
-          )}</ul>`
+            )}</ul>`
     }
     ${soon.length > SHOWN ? html`<p><a href="/certificates?sort=next">All by next attempt</a></p>` : NOTHING}
   </section>`;

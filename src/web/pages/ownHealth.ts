@@ -1,5 +1,6 @@
 import { html } from "hono/html";
 import type { AlertRow } from "../../reports/lists/alertList.ts";
+import { certificateCount } from "../../reports/snapshot.ts";
 import type { PageFacts } from "./facts.ts";
 import { advice, foreign, formatNumber, type Html, NOTHING } from "./parts/markup.ts";
 import { relative } from "./parts/time.ts";
@@ -8,6 +9,8 @@ import { relative } from "./parts/time.ts";
 export function ownHealth({ snapshot, web, now }: PageFacts, notices: readonly AlertRow[]): Html {
   const { processes } = snapshot.status;
   const running = processes.filter((each) => each.running);
+  const total = certificateCount(snapshot);
+  const unseen = snapshot.examined.filter(({ member }) => member.record === null).length;
   return html`<section class="panel">
     <h2>renewd itself</h2>
     <ul class="rows">
@@ -33,9 +36,8 @@ export function ownHealth({ snapshot, web, now }: PageFacts, notices: readonly A
     ${
       web.estate().certificates.length === 0
         ? NOTHING
-        : html`<p class="quiet">The planner saw
-          ${formatNumber(snapshot.examined.filter(({ member }) => member.record !== null).length)} of
-            ${formatNumber(snapshot.certificates.length)} certificates.</p>`
+        : html`<p class="quiet">The planner saw ${formatNumber(total - unseen)} of ${formatNumber(total)}
+          certificates.</p>`
     }
   </section>`;
 }

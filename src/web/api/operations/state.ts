@@ -30,7 +30,7 @@ export const stateOperations = [
     tag: "See",
     summary: "What needs a person, and what is going on: `renewd status --json`.",
     answer: { document: "StatusReport" },
-    run: async ({ web }) => (await fleetOf(web).read()).status,
+    run: async ({ web }) => (await fleetOf(web).readSoon()).status,
   }),
   operation({
     id: "listAlerts",
@@ -41,7 +41,7 @@ export const stateOperations = [
     query: listQuery(alertList),
     answer: pageSchema(alertItem),
     run: async ({ web, search }) =>
-      pageAnswer(pageOf(alertList, (await fleetOf(web).read()).alerts, readQuery(alertList, search)), (row) => row),
+      pageAnswer(pageOf(alertList, (await fleetOf(web).readSoon()).alerts, readQuery(alertList, search)), (row) => row),
   }),
   operation({
     id: "listReplacements",
