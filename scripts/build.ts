@@ -59,6 +59,17 @@ const acmeClientSigns: Plugin = {
   },
 };
 
+/** prom-client asks OpenTelemetry for traces to name beside its own counters, which renewd never has it do. */
+const promClientWithoutTraces: Plugin = {
+  name: "prom-client without traces",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^@opentelemetry\/api$/ }, ({ path, importer }) =>
+      importer.includes("/node_modules/prom-client/") ? { namespace: "no-traces", path } : null,
+    );
+    onLoad({ filter: /./, namespace: "no-traces" }, () => ({ contents: "" }));
+  },
+};
+
 const manifestSchema = z.object({
   name: z.string(),
   version: z.string(),
@@ -97,10 +108,19 @@ const { metafile } = await build({
   banner: {
     js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
   },
-  plugins: [zodInEnglish, acmeClientSigns],
+  plugins: [zodInEnglish, acmeClientSigns, promClientWithoutTraces],
   metafile: true,
   logLevel: "warning",
 });
+// renewd loads a package that may be missing when it is needed, and says so; a bundled one would fail as it is loaded.
+const missing = Object.entries(metafile.inputs)
+  .filter(([input]) => input.includes("node_modules/"))
+  .flatMap(([input, { imports }]) =>
+    imports.filter(({ external: stays }) => stays).map(({ path }) => ({ input, path })),
+  )
+  .filter(({ path }) => peerDependencies[path] !== undefined);
+if (missing.length > 0)
+  throw new Error(missing.map(({ input, path }) => `${input} needs ${path}, which is optional`).join(", "));
 const renamed = readdirSync(join(ROOT, "dist"), { recursive: true, encoding: "utf8" })
   .filter((file) => file.endsWith(".js"))
   .flatMap((file) => [...readFileSync(join(ROOT, "dist", file), "utf8").matchAll(RENAMED_ERROR)].map(([line]) => line));

@@ -97,11 +97,13 @@ describe("the package, installed into an empty directory", () => {
     expect(stdout).toContain("renewd.yaml");
   });
 
-  it("runs all roles until it is told to stop", async () => {
+  it("runs all roles, and shows its pages, until it is told to stop", async () => {
     await writeFile(join(directory, "renewd.yaml"), JSON.stringify(config(await freePort())));
     const entry = join(directory, "node_modules/renewd/dist/src/cli/main.js");
     await using running = startRenewd(["run", "--yes", "-c", join(directory, "renewd.yaml")], env, entry);
     await running.logged("renewd is running");
+    const { stdout: link } = await renewd("open", "-c", join(directory, "renewd.yaml"));
+    expect((await fetch(link.trim(), { redirect: "manual" })).status).toBe(303);
     expect(await running.stop()).toBe(0);
   });
 
