@@ -240,6 +240,8 @@ export interface DeploymentStore {
   claimInspections(page: InspectionPage): Promise<Deployment[]>;
   /** The certificate's targets are inspected at this instant, or earlier if that is due already. */
   inspectBy(certificate: string, at: number): Promise<void>;
+  /** Which of these certificates have a target that is inspected after this instant only. */
+  inspectedAfter(names: readonly string[], at: number): Promise<readonly string[]>;
 }
 
 export interface InspectionPage {

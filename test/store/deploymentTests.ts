@@ -124,7 +124,9 @@ export function deploymentAndObservationTests(bench: () => StoreBench): void {
       expect(await names(NOW + 99, "lb", "edge")).toEqual(["api"]);
       expect(await names(NOW + 100, "lb")).toEqual(["www"]);
       expect(await names(NOW + 100, "lb"), "taken once").toEqual([]);
+      expect(await deployments.inspectedAfter(["www", "other"], NOW + 110)).toEqual(["www"]);
       await deployments.inspectBy("www", NOW + 110);
+      expect(await deployments.inspectedAfter(["www", "other"], NOW + 110)).toEqual([]);
       expect(await names(NOW + 109, "lb")).toEqual([]);
       expect(await names(NOW + 110, "lb")).toEqual(["www"]);
     });

@@ -119,6 +119,7 @@ function ofCertificates({ certificates, versions, observations, deployments, lef
       },
       claimInspections: () => deployments.claimInspections({ ...CLAIM, targets: ["lb"] }),
       inspectBy: () => deployments.inspectBy("www", NOW),
+      inspectedAfter: () => deployments.inspectedAfter(["www"], 0),
       forget: () => deployments.forget("www", "lb"),
       remove: () => deployments.remove("www", "lb"),
     },

@@ -1,19 +1,25 @@
 import type { Certificate, CertificateRecord } from "../../domain/certificate.ts";
 import { toRenewalError } from "../../domain/errors.ts";
-import type { Renewal } from "../../domain/renewal.ts";
+import { ACTIVE_STATES, type Renewal } from "../../domain/renewal.ts";
 import type { RenewalInfoRecord } from "../../domain/renewalInfo.ts";
 import { NAMES_MAX, type Store } from "../../domain/store.ts";
-import { DAY_MS, HOUR_MS } from "../../domain/time.ts";
-import { IMPORTED, type Version } from "../../domain/version.ts";
+import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
-import { missedWarningAt, nextCheckMaxAt, waitMaxMs } from "../rules/instantBounds.ts";
+import {
+  checksBeyond,
+  inspectionMaxAt,
+  isAtRestWithinBounds,
+  isBeyond,
+  isInUse,
+  isPollRight,
+  looksBeyond,
+  missedWarningAt,
+  nextCheckMaxAt,
+  observationMaxAt,
+  waitMaxMs,
+} from "../rules/instantBounds.ts";
 import { endPutBackPause } from "./putBack.ts";
 import { addMissingRecords, isRemoved, trustedRecord } from "./restoreRecords.ts";
-
-/** The observer comes back within minutes. */
-const OBSERVATION_MAX_MS = DAY_MS;
-/** A CA is asked for its window once a day at least. */
-const POLL_MAX_MS = DAY_MS + HOUR_MS;
 
 type BoundContext = Pick<Context, "store" | "settings" | "log"> & {
   readonly clock: Pick<Context["clock"], "now">;
@@ -31,31 +37,46 @@ export async function boundInstants(context: BoundContext, signal: AbortSignal):
   await context.clockGuard.check(signal);
   const { store, services } = context;
   await repairNumbers(context);
-  const latestLookAt = context.clock.now() + Math.max(OBSERVATION_MAX_MS, 2 * context.settings.observeMs);
+  const latestLookAt = observationMaxAt(context.settings, context.clock.now());
   await store.watched.bringForward(latestLookAt);
   await store.vantages.bringForward(latestLookAt);
   const added = await store.transaction((tx) => addMissingRecords(tx, services.certificates(), context.clock.now()));
   let corrected = added.length;
-  for await (const [certificate, latest] of withLatest(store, services.certificates())) {
+  for await (const certificate of suspects(context)) {
     signal.throwIfAborted();
-    if (await attemptBound(context, certificate, latest)) corrected += 1;
+    if (await attemptBound(context, certificate)) corrected += 1;
   }
   return corrected;
 }
 
-/** Some at a time: the versions of a large fleet, with their chains, are more than a process should hold. */
-async function* withLatest(
-  store: Store,
-  certificates: readonly Certificate[],
-): AsyncGenerator<readonly [Certificate, Version | null]> {
+/**
+ * Those that are not at rest within all bounds. A part of a large fleet at a time is read without a lock: what is found
+ * is looked at again under one, so that nothing counts that has only changed in between.
+ */
+async function* suspects({ store, services, settings, clock }: BoundContext): AsyncGenerator<Certificate> {
+  const certificates = services.certificates();
   for (let from = 0; from < certificates.length; from += NAMES_MAX) {
     const part = certificates.slice(from, from + NAMES_MAX);
-    const versions = await store.versions.listLatest(
-      () => {},
-      part.map(({ name }) => name),
-    );
+    const names = part.map(({ name }) => name);
+    const now = clock.now();
+    const records = new Map((await store.certificates.list(names)).map((record) => [record.name, record]));
+    const doubtful = new Set<string>();
+    const versions = await store.versions.listLatest(({ certificate }) => doubtful.add(certificate), names);
     const latest = new Map(versions.map((version) => [version.certificate, version]));
-    for (const certificate of part) yield [certificate, latest.get(certificate.name) ?? null];
+    const infos = new Map((await store.renewalInfos.list(names)).map((info) => [info.certificate, info]));
+    const running = await store.renewals.list({ states: ACTIVE_STATES, limit: names.length, certificates: names });
+    for (const { certificate } of running) doubtful.add(certificate);
+    for (const { certificate, isAltered } of await store.deployments.listAll(names))
+      if (isAltered) doubtful.add(certificate);
+    for (const name of await store.deployments.inspectedAfter(names, inspectionMaxAt(settings, now)))
+      doubtful.add(name);
+    for (const certificate of part) {
+      const { name } = certificate;
+      const record = records.get(name);
+      if (record === undefined) continue;
+      const facts = { certificate, record, latest: latest.get(name) ?? null, info: infos.get(name) ?? null };
+      if (doubtful.has(name) || !isAtRestWithinBounds(facts, settings, now)) yield certificate;
+    }
   }
 }
 
@@ -70,9 +91,9 @@ async function repairNumbers({ store, clock }: BoundContext): Promise<void> {
 }
 
 /** One certificate that cannot be read must not protect the others' instants from being checked. */
-async function attemptBound(context: BoundContext, certificate: Certificate, latest: Version | null): Promise<boolean> {
+async function attemptBound(context: BoundContext, certificate: Certificate): Promise<boolean> {
   try {
-    return await boundOne(context, certificate, latest);
+    return await boundOne(context, certificate);
   } catch (thrown) {
     const err = toRenewalError(thrown);
     context.log.error({ certificate: certificate.name, err }, "instants not checked; they are in an hour");
@@ -80,11 +101,7 @@ async function attemptBound(context: BoundContext, certificate: Certificate, lat
   }
 }
 
-async function boundOne(
-  { store, clock, settings }: BoundContext,
-  certificate: Certificate,
-  known: Version | null,
-): Promise<boolean> {
+async function boundOne({ store, clock, settings }: BoundContext, certificate: Certificate): Promise<boolean> {
   const { name } = certificate;
   return store.transaction(async (tx) => {
     const now = clock.now();
@@ -96,7 +113,7 @@ async function boundOne(
     if (record.digest !== certificate.digest) return false;
     if (record.removedAt !== null && (await isRemoved(tx, name))) return false;
     const info = await tx.renewalInfos.get(name);
-    const latest = info?.generation === known?.generation ? known : await latestNow(tx, name);
+    const [latest = null] = await tx.versions.listLatest(() => {}, [name]);
     const waitMs = waitMaxMs(certificate, latest, settings, now);
     const active = await tx.renewals.active(name);
     const fields = [...fromHistory, ...(await endPutBackPause(tx, record, now))];
@@ -116,26 +133,17 @@ async function boundOne(
   });
 }
 
-/** SQLite keeps a text in a column of numbers, and no comparison with it holds. */
-function isBeyond(at: number, maxAt: number): boolean {
-  return !(at <= maxAt);
-}
-
 async function boundRest(
   tx: Store,
   record: CertificateRecord,
-  { observeMs, rehearseMs }: Context["settings"],
+  settings: Context["settings"],
   now: number,
 ): Promise<string[]> {
-  const { name, removedAt, nextObservationAt, nextRehearsalAt } = record;
-  const observationMaxAt = now + Math.max(OBSERVATION_MAX_MS, 2 * observeMs);
+  const { name, removedAt } = record;
   // Silently: a reload may have made the interval shorter.
-  await tx.deployments.inspectBy(name, now + 2 * observeMs);
-  const patch = {
-    ...(removedAt !== null && { removedAt: null }),
-    ...(nextObservationAt !== null && isBeyond(nextObservationAt, observationMaxAt) && { nextObservationAt: null }),
-    ...(nextRehearsalAt !== null && isBeyond(nextRehearsalAt, now + 2 * rehearseMs) && { nextRehearsalAt: null }),
-  };
+  await tx.deployments.inspectBy(name, inspectionMaxAt(settings, now));
+  const beyond = looksBeyond(record, settings, now).map((field) => [field, null] as const);
+  const patch = { ...(removedAt !== null && { removedAt: null }), ...Object.fromEntries(beyond) };
   const fields = Object.keys(patch);
   if (fields.length > 0) await tx.certificates.update(name, patch);
   return fields;
@@ -150,44 +158,34 @@ async function boundTargets(tx: Store, record: CertificateRecord, now: number): 
   return altered.map(({ target }) => `deployment to ${target}`);
 }
 
-/** A newer one may have been issued since the part was read. null: there is none that can be read. */
-async function latestNow(tx: Store, name: string): Promise<Version | null> {
-  const [latest = null] = await tx.versions.listLatest(() => {}, [name]);
-  return latest;
-}
-
 interface Poll {
   readonly name: string;
   readonly latest: Version | null;
   readonly info: RenewalInfoRecord | null;
 }
 
-/** A version that is valid is asked about until the next one is issued. */
 async function boundPoll(tx: Store, { name, latest, info }: Poll, now: number): Promise<string[]> {
-  if (latest === null || latest.leaf.notAfter <= now) return [];
+  if (latest === null || isPollRight(latest, info, now)) return [];
   if (info?.generation !== latest.generation) await tx.renewalInfos.watch(name, latest.generation, now);
-  else if (info.nextPollAt !== null && !isBeyond(info.nextPollAt, now + POLL_MAX_MS)) return [];
   else await tx.renewalInfos.update(name, latest.generation, { nextPollAt: now });
   return ["nextPollAt"];
 }
 
-async function boundCheck(tx: Store, record: CertificateRecord, maxAt: number, now: number): Promise<string[]> {
-  const { name, nextCheckAt, nextAttemptAt, pausedAt } = record;
-  // A pause may be as long as a person wants.
-  if (pausedAt !== null) return [];
-  const isBackOffBeyond = nextAttemptAt !== null && isBeyond(nextAttemptAt, maxAt);
-  const isCheckBeyond = nextCheckAt === null || isBeyond(nextCheckAt, maxAt);
-  if (!isBackOffBeyond && !isCheckBeyond) return [];
-  if (!(await tx.certificates.moveCheck(record, now))) return [];
-  if (isBackOffBeyond) await tx.certificates.update(name, { nextAttemptAt: now });
-  return [...(isCheckBeyond ? ["nextCheckAt"] : []), ...(isBackOffBeyond ? ["nextAttemptAt"] : [])];
+async function boundCheck(
+  tx: Store,
+  record: CertificateRecord,
+  maxAt: number,
+  now: number,
+): Promise<readonly string[]> {
+  const beyond = checksBeyond(record, maxAt);
+  if (beyond.length === 0 || !(await tx.certificates.moveCheck(record, now))) return [];
+  if (beyond.includes("nextAttemptAt")) await tx.certificates.update(record.name, { nextAttemptAt: now });
+  return beyond;
 }
 
 async function boundWarning(tx: Store, record: CertificateRecord, now: number): Promise<string[]> {
   const { name, expiryWarningAt } = record;
-  const inUse = (await tx.versions.list(name)).findLast(
-    ({ verifiedAt, issuer }) => verifiedAt !== null || issuer === IMPORTED,
-  );
+  const inUse = (await tx.versions.list(name)).findLast(isInUse);
   const warningAt = inUse === undefined ? null : missedWarningAt(record, inUse, now);
   if (warningAt === null) return [];
   return (await tx.certificates.moveExpiryWarning(name, expiryWarningAt, warningAt)) ? ["expiryWarningAt"] : [];

@@ -142,6 +142,10 @@ export function deploymentStore(db: Db, vault: Vault): DeploymentStore {
         .where("nextInspectionAt", ">", at)
         .execute();
     },
+    async inspectedAfter(names, at) {
+      const query = db.selectFrom("deployments").select("certificate").distinct().where("certificate", "in", names);
+      return (await query.where("nextInspectionAt", ">", at).execute()).map(({ certificate }) => certificate);
+    },
   };
 }
 

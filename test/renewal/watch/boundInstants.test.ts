@@ -142,6 +142,33 @@ it("a pair that is issued while a part of the fleet is read is nothing to correc
   expect(await corrected()).toEqual([]);
 });
 
+it("an inspection that was put off for years comes within two intervals, and nobody is told", async () => {
+  await live();
+  const { store, context } = issuing;
+  const { observeMs } = context.settings;
+  await store.deployments.want("www", ["lb"], 1);
+  await store.deployments.update("www", "lb", 0, { deployedGeneration: 1, deployedAt: NOW, receipt: { file: "f" } });
+  await store.deployments.claimInspections({ targets: ["lb"], now: NOW, nextAt: FAR, limit: 9 });
+  expect(await boundInstants(context, SIGNAL)).toBe(0);
+  expect(await store.deployments.inspectedAfter(["www"], NOW + 2 * observeMs)).toEqual([]);
+  expect(await store.deployments.inspectedAfter(["www"], NOW + 2 * observeMs - 1)).toEqual(["www"]);
+  expect(await corrected()).toEqual([]);
+});
+
+it("the version in use may be an older one, of which people are warned", async () => {
+  await live();
+  const { store, context } = issuing;
+  const next = { ...leaf, notBefore: NOW, notAfter: NOW + 90 * DAY_MS };
+  await store.versions.insert(
+    version({ generation: 2, leaf: next, createdAt: NOW, verifiedAt: null }),
+    new Secret("key"),
+  );
+  await store.renewalInfos.watch("www", 2, NOW);
+  await store.certificates.update("www", { expiryWarningAt: FAR });
+  expect(await boundInstants(context, SIGNAL)).toBe(1);
+  expect(await store.certificates.get("www")).toMatchObject({ expiryWarningAt: expiryWarningAt(leaf) });
+});
+
 it("a certificate whose row is gone gets another, which is due now", async () => {
   await live();
   const { store, context } = issuing;
