@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 import type { Certificate } from "../domain/certificate.ts";
 import { NAMES_MAX, type Store } from "../domain/store.ts";
 import { takingTurns } from "../domain/turns.ts";
@@ -32,14 +32,18 @@ export interface ViewSource {
   release?(): Promise<string | null>;
   /** Of a fleet of this size a request waits for a new reading. Default: 500. */
   readonly smallFleet?: number;
+  /** How long a request waits for a new reading of a larger one. Default: 1 s. */
+  readonly patienceMs?: number;
   /** Certificates between two turns of other work: the requests that arrive meanwhile. Default: 100. */
   readonly partSize?: number;
 }
 
 /** A reading that is younger than this is shown as it is. */
 const FRESH_MS = 1_000;
-/** Of a fleet of this size a request waits for a new reading; of a larger one it gets the last, which says its age. */
+/** Of a fleet of this size a request waits for a new reading; of a larger one it may get the last, which says its age. */
 const SMALL_FLEET = 500;
+/** A page that opens on the last reading would show it for a minute, with all that has happened since missing. */
+const PATIENCE_MS = 1_000;
 /** Reading takes at most this part of the time, however often pages are asked for. */
 const DUTY_MAX = 1 / 10;
 const PART_SIZE = 100;
@@ -86,11 +90,23 @@ export class FleetView {
       // One that had begun before the event does not show it. Of a large fleet the next one would take as long.
       return found.seq >= heard || !this.#isSmall ? found : this.#refresh();
     }
-    // The next request tries again.
-    if (performance.now() >= this.#nextAt)
-      this.#refresh().catch(() => {
+    return this.#current.seq >= heard && performance.now() < this.#nextAt ? this.#current : this.#renewed();
+  }
+
+  /** The next reading if it can be had soon, else the last. */
+  async #renewed(): Promise<Snapshot> {
+    const patienceMs = this.#source.patienceMs ?? PATIENCE_MS;
+    const waitMs = Math.max(0, this.#nextAt - performance.now());
+    if (waitMs > patienceMs) return this.#current;
+    const isOver = new AbortController();
+    const next = (waitMs > 0 ? delay(waitMs) : Promise.resolve())
+      .then(() => this.#refresh())
+      .catch(() => {
+        // The next request tries again.
         this.#current = { ...this.#current, isOutdated: true };
-      });
+      })
+      .finally(() => isOver.abort());
+    await Promise.race([next, delay(patienceMs, undefined, { signal: isOver.signal }).catch(() => {})]);
     return this.#current;
   }
 

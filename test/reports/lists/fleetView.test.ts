@@ -8,6 +8,9 @@ import { statusReport } from "../../../src/reports/status.ts";
 import { DAY_MS, endpointStatus, NOW } from "../../support/model/facts.ts";
 import { createEstate, ENDPOINT, type Estate } from "../../support/system/estate.ts";
 
+/** Readings keep a distance. */
+const SOON = { timeout: 20_000 };
+
 let estate: Estate;
 let now = NOW;
 beforeEach(async () => {
@@ -93,27 +96,44 @@ test("of a large fleet makes the rows of what was read again, and of what is in 
   expect(after.endpoints).toEqual(before.endpoints);
 });
 
-test("of a large fleet shows the last reading, and whether the database could be read since", async () => {
+test("of a large fleet shows the last reading while the next one takes its time, and whether it failed", async () => {
   const www = await estate.live("www");
   await estate.report([www]);
-  let isAway = false;
+  let reading: Promise<void> = Promise.resolve();
   const beats = async () => {
-    if (isAway) throw new Error("away");
+    await reading;
     return estate.store.health.beats();
   };
   const store = { ...estate.store, health: { ...estate.store.health, beats } };
-  const view = new FleetView({ ...sourceOf([www]), store, smallFleet: 0 });
+  const view = new FleetView({ ...sourceOf([www]), store, smallFleet: 0, patienceMs: 20 });
   await view.read();
+  const slow = Promise.withResolvers<void>();
+  reading = slow.promise;
   // Nobody looked for an hour, which is no reason to doubt the database.
   now = NOW + HOUR_MS;
   const last = await view.read();
   expect([last.at, last.isOutdated]).toEqual([NOW, false]);
-  await vi.waitFor(async () => expect((await view.read()).at).toBe(NOW + HOUR_MS));
-  isAway = true;
+  slow.resolve();
+  await vi.waitFor(async () => expect((await view.read()).at).toBe(NOW + HOUR_MS), SOON);
+  reading = Promise.reject(new Error("away"));
+  reading.catch(() => {});
   now = NOW + 2 * HOUR_MS;
-  await vi.waitFor(async () => expect(await view.read()).toMatchObject({ at: NOW + HOUR_MS, isOutdated: true }));
-  isAway = false;
-  await vi.waitFor(async () => expect(await view.read()).toMatchObject({ at: now, isOutdated: false }));
+  await vi.waitFor(async () => expect(await view.read()).toMatchObject({ at: NOW + HOUR_MS, isOutdated: true }), SOON);
+  reading = Promise.resolve();
+  await vi.waitFor(async () => expect(await view.read()).toMatchObject({ at: now, isOutdated: false }), SOON);
+});
+
+test("of a large fleet that is read quickly shows what has happened, however soon after the last reading", async () => {
+  const www = await estate.live("www");
+  await estate.report([www]);
+  let heard = 0;
+  const view = new FleetView({ ...sourceOf([www]), smallFleet: 0, patienceMs: 60_000, heard: () => heard });
+  const { seq } = await view.read();
+  const of = { certificate: "www", renewalId: null, target: null, detail: {} };
+  await estate.store.events.append({ ...of, at: NOW, type: "certificate.resumed" });
+  await estate.store.certificates.update("www", { pausedAt: NOW, pausedReason: "a test", pausedUntil: null });
+  heard = seq + 1;
+  expect((await view.read()).rows.get("www")?.state).toBe("paused");
 });
 
 test("readings at the same time are one reading", async () => {
