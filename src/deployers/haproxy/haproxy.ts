@@ -8,13 +8,11 @@ import { durationOption } from "../base/duration.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { socketOption } from "../base/secretUrl.ts";
 import { absolutePath, relativePath, resolveTargetPath, rootOf } from "../base/targetPath.ts";
-import type { StagedFiles } from "../local/atomicFiles.ts";
+import type { FileToWrite, StagedFiles } from "../local/atomicFiles.ts";
 import { sharedControlProcess } from "../local/controlSocket.ts";
-import { withForeignBlocks } from "../local/foreignBlocks.ts";
-import { readRecord } from "../local/generationFile.ts";
 import { inspectFiles } from "../local/inspectFiles.ts";
 import { modeOf, ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
-import { filesReceipt, withStagedPair, writtenBefore } from "../local/pairFiles.ts";
+import { filesReceipt, withStagedPair } from "../local/pairFiles.ts";
 import { readIfThere } from "../local/readRegular.ts";
 import { tryStaging } from "../local/tryStaging.ts";
 import { listCertificate, requireList } from "./list.ts";
@@ -143,9 +141,8 @@ async function deploy(
     await ownershipOf(options, signal),
     await reader(signal),
   );
-  const swap = async (staged: StagedFiles): Promise<Written> => {
-    // DH parameters of the file in place belong into memory too.
-    const { content } = await withForeignBlocks({ ...file, ...writtenBefore(await readRecord(path)) });
+  const swap = async (staged: StagedFiles, [{ content } = file]: readonly FileToWrite[]): Promise<Written> => {
+    // With DH parameters of the file in place: they belong into memory too.
     const update = { name, sha1: sha1Of(pem.cert), bundle: content.toString() };
     const { used } = await updateMemory(addressOf(options), update, signal);
     await staged.swap();

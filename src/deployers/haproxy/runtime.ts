@@ -119,14 +119,11 @@ const FRONTENDS = 1;
 
 /** Out of the table of statistics (§9.1), whose fields before the mode have no commas for a frontend. null: none. */
 function frontendModes(answer: string): readonly string[] | null {
-  const [, header = "", rows = ""] = /^# (pxname,.*)\n((?:.+\n)*)/m.exec(answer) ?? [];
+  // An empty line ends the answer of each command.
+  const table = answer.split("\n\n").find((one) => one.startsWith("# pxname,"));
+  const [header = "", ...rows] = table?.trimEnd().split("\n") ?? [];
   const column = header.split(",").indexOf("mode");
-  return column < 0
-    ? null
-    : rows
-        .trim()
-        .split("\n")
-        .map((row) => row.split(",")[column] ?? "tcp");
+  return column < 0 || rows.length === 0 ? null : rows.map((row) => row.split(",")[column] ?? "tcp");
 }
 
 /**

@@ -11,11 +11,9 @@ import { modelOf, replacedFile } from "./model.ts";
 import { refuseMountPoint } from "./mountPoint.ts";
 import { type NewKey, nearbyAttributes } from "./nearby.ts";
 import type { PlainFile, WrittenFiles } from "./plainFile.ts";
-import { requireReadable } from "./reader.ts";
+import { type KeyAccess, requireReadable } from "./reader.ts";
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-
-const COMPARE_BYTES_MAX = 1024 * 1024;
 
 export interface FileToWrite extends AskedAttributes {
   /** Absolute. */
@@ -153,7 +151,7 @@ async function stage(file: FileToWrite, directory: Directory, undo: AsyncDisposa
   const nearby = replaced === null && file.secret ? await nearbyAttributes(directory, newKey(file)) : null;
   const wanted = wantedAttributes(file, replaced?.stats ?? null, nearby);
   if (file.always !== true && existing !== null && (await isAsWanted(final, existing, file, wanted))) {
-    await checkReader(file, final);
+    await checkReader(file, { at: final, attributes: existing });
     return {
       file,
       directory,
@@ -172,8 +170,8 @@ async function stage(file: FileToWrite, directory: Directory, undo: AsyncDisposa
   const model = modelOf(file, { replaced, nearby, wanted });
   const access = { asked: file, wanted, model, replaced: replaced?.stats ?? null };
   const note = await write(file, temporary, access);
-  await checkReader(file, temporary);
   const written = await stat(temporary);
+  await checkReader(file, { at: temporary, attributes: written });
   const mode = written.mode & 0o7777;
   const plain = model === null ? String(written.ino) : null;
   if (existing === null) return { file, directory, final, temporary, backup: null, note, mode, plain };
@@ -200,8 +198,8 @@ function newKey({ path, root }: FileToWrite): NewKey {
   return { name: basename(path), ownDirectory: dirname(path) !== root };
 }
 
-async function checkReader({ secret, reader, path }: FileToWrite, at: string): Promise<void> {
-  if (secret && reader != null) await requireReadable(reader, { at, path, attributes: await stat(at) });
+async function checkReader({ secret, reader, path }: FileToWrite, key: Omit<KeyAccess, "path">): Promise<void> {
+  if (secret && reader != null) await requireReadable(reader, { ...key, path });
 }
 
 // Synchronous, so that no other code of this process runs between the first rename and the last.
@@ -254,8 +252,8 @@ async function isAsWanted(
 ): Promise<boolean> {
   if ((existing.mode & 0o7777) !== wanted.mode || existing.uid !== wanted.uid || existing.gid !== wanted.gid)
     return false;
-  if (existing.size > COMPARE_BYTES_MAX) return false;
-  return (await readFile(final)).equals(Buffer.from(file.content));
+  const content = Buffer.from(file.content);
+  return existing.size === content.length && (await readFile(final)).equals(content);
 }
 
 async function keep(final: string, backup: string, existing: Stats): Promise<void> {

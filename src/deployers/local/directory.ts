@@ -1,5 +1,5 @@
-import { existsSync } from "node:fs";
-import { constants, type FileHandle, mkdir, open, readdir, readlink, realpath } from "node:fs/promises";
+import { existsSync, readlinkSync } from "node:fs";
+import { constants, type FileHandle, mkdir, open, readdir, realpath } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { RenewalError } from "../../domain/errors.ts";
 import { fileError } from "../base/fileError.ts";
@@ -44,8 +44,8 @@ export async function openDirectory(path: string, root: string): Promise<Directo
     fail(error, `directory ${current}`),
   );
   try {
-    // The path may have changed between realpath and open: only the open directory counts.
-    if (DESCRIPTORS !== null) requireInside(await readlink(`${DESCRIPTORS}/${handle.fd}`), top, path);
+    // The path may have changed between realpath and open: only the open directory counts. /proc waits for nothing.
+    if (DESCRIPTORS !== null) requireInside(readlinkSync(`${DESCRIPTORS}/${handle.fd}`), top, path);
   } catch (error) {
     await handle.close();
     throw error;

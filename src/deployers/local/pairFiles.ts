@@ -19,16 +19,20 @@ export interface PairFiles {
   readonly files: readonly [FileToWrite, ...FileToWrite[]];
 }
 
-/** Stages a pair's files under the directory's lock, and lets `use` swap them. `lock`: a shared one. */
+/**
+ * Stages a pair's files under the directory's lock, and lets `use` swap them. `written`: what they hold then, settings of
+ * the files in place included. `lock`: a shared one.
+ */
 export async function withStagedPair<T>(
   { pair, files }: PairFiles,
   signal: AbortSignal,
-  use: (staged: StagedFiles) => Promise<T>,
+  use: (staged: StagedFiles, written: readonly FileToWrite[]) => Promise<T>,
   lock?: Pick<LockOptions, "files">,
 ): Promise<T> {
   const stage = async (): Promise<T> => {
-    await using staged = await stagePair({ pair, files }, signal);
-    return await use(staged);
+    const written = await filesToWrite({ pair, files });
+    await using staged = await stageWritten({ pair, files }, written, signal);
+    return await use(staged, written);
   };
   return await withDirectoryLock(files[0].root, signal, stage, lock);
 }
@@ -50,17 +54,28 @@ export async function withDirectoryLock<T>(
  * the generation is swapped first: if this process dies between two renames, an older pair is refused from then on, and
  * the next attempt compares contents and finishes.
  */
-export async function stagePair({ pair, files }: PairFiles, signal: AbortSignal): Promise<StagedFiles> {
+export async function stagePair(pairFiles: PairFiles, signal: AbortSignal): Promise<StagedFiles> {
+  return await stageWritten(pairFiles, await filesToWrite(pairFiles), signal);
+}
+
+async function filesToWrite({ pair, files }: PairFiles): Promise<readonly FileToWrite[]> {
   const [first] = files;
   const record = await readRecord(first.path);
   refuseOlder(pair, await inPlace(record, files), recordPath(first.path));
   const asked = (await withWritten(files, first.path, record)).map((file) => ({ ...file, ...writtenBefore(record) }));
-  const wanted = await Promise.all(asked.map(withForeignBlocks));
-  return await stageFiles(wanted, signal, (written) => recordFile(first, pair, written));
+  return await Promise.all(asked.map(withForeignBlocks));
+}
+
+function stageWritten(
+  { pair, files: [first] }: PairFiles,
+  written: readonly FileToWrite[],
+  signal: AbortSignal,
+): Promise<StagedFiles> {
+  return stageFiles(written, signal, (made) => recordFile(first, pair, made));
 }
 
 /** What the record says of what is in place. */
-export function writtenBefore(record: GenerationRecord | null): Pick<FileToWrite, "isOwn" | "certificates"> {
+function writtenBefore(record: GenerationRecord | null): Pick<FileToWrite, "isOwn" | "certificates"> {
   return { isOwn: record !== null, certificates: writtenCertificates(record) };
 }
 
