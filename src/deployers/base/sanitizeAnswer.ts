@@ -2,13 +2,7 @@ import { decodings, dropKeyRuns } from "../../domain/keyText.ts";
 import { MARKS, plainWords } from "../../domain/plainWords.ts";
 import type { Secret } from "../../domain/secret.ts";
 import { sanitize } from "../../domain/text.ts";
-import {
-  BASE64_PIECE_CHARACTERS,
-  HEX_PIECE_CHARACTERS,
-  maskEncoded,
-  type SecretSpellings,
-  spellingsOf,
-} from "./secretSpellings.ts";
+import { maskEncoded, type SecretSpellings, spellingsOf } from "./secretSpellings.ts";
 
 const CHARACTERS_MAX = 400;
 /** The end says why it stopped; searching all of a long answer takes time that grows with what a stranger sent. */
@@ -52,7 +46,7 @@ export function sanitizeKnown(foreign: string, { secrets, known, givenKey = fals
   const text = stages.slice(1).reduce((last) => masked(decodings(last)[1] ?? last), masked(stages[0] ?? ""));
   const kept = known.slice(0, KNOWN_MAX);
   const marked = kept.reduce((last, one, index) => last.replaceAll(one, () => markOf(index)), text);
-  const shown = givenKey || spellings.base64.size > 0 ? plainWords(marked) : dropKeyRuns(marked);
+  const shown = givenKey || !spellings.base64.isEmpty ? plainWords(marked) : dropKeyRuns(marked);
   const unmarked = shown.replace(MARKS, (mark) => (mark === MASK ? mark : (kept[indexOf(mark)] ?? "")));
   return sanitize(unmarked, CHARACTERS_MAX, "end").replaceAll(MASK, "[secret]");
 }
@@ -67,7 +61,7 @@ function indexOf(mark: string): number {
 
 /**
  * Whether a text holds one of the secrets in any spelling, a piece of a private key, or any private key in PEM. A key
- * has thousands of pieces, so they are made once for all texts. Texts that are harmless alone are asked about joined.
+ * has thousands of pieces: they are gathered once for all texts. Texts that are harmless alone are asked about joined.
  */
 export function secretFinder(secrets: readonly Secret[]): (text: string) => boolean {
   const spellings = spellingsOf(secrets);
@@ -93,21 +87,15 @@ function holdsKey(text: string, { base64, hex, bytes }: SecretSpellings): boolea
     .replaceAll("-", "+")
     .replaceAll("_", "/")
     .replace(/[^A-Za-z0-9+/]+/g, "");
-  if (holdsPiece(packed64, BASE64_PIECE_CHARACTERS, base64)) return true;
+  if (base64.areIn(packed64)) return true;
   const packedHex = text
     .toLowerCase()
     .replace(/(?:0|\\)x/g, "")
     .replace(/[^0-9a-f]+/g, "");
-  if (holdsPiece(packedHex, HEX_PIECE_CHARACTERS, hex)) return true;
+  if (hex.areIn(packedHex)) return true;
   // Bytes that were escaped are characters after decoding. The words of a PEM's frame are in many harmless texts.
   const raw = Buffer.from(text, "latin1").toString("hex");
-  return holdsPiece(raw, HEX_PIECE_CHARACTERS, bytes) || holdsPiece(bytesListed(text), HEX_PIECE_CHARACTERS, hex);
-}
-
-function holdsPiece(text: string, characters: number, pieces: ReadonlySet<string>): boolean {
-  if (pieces.size === 0) return false;
-  for (let at = 0; at + characters <= text.length; at++) if (pieces.has(text.slice(at, at + characters))) return true;
-  return false;
+  return bytes.areIn(raw) || hex.areIn(bytesListed(text));
 }
 
 /** Numbers up to 255 as hex: how JavaScript and Go print bytes. */

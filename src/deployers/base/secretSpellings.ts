@@ -1,4 +1,5 @@
 import type { Secret } from "../../domain/secret.ts";
+import { type Pieces, piecesOf } from "./pieces.ts";
 
 const PRIVATE_KEY = /-----BEGIN ([A-Z ]*PRIVATE KEY)-----([^-]*)-----END \1-----\s*/g;
 /** Any other PEM block, such as a certificate, is public. */
@@ -7,11 +8,11 @@ const PUBLIC_BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[^-]*-----END \1-----\s*/g;
 /** What is searched in an answer before anything of it is quoted. */
 export interface SecretSpellings {
   /** Pieces of private keys: base64 of any alignment, in its standard alphabet, without white space and padding. */
-  readonly base64: ReadonlySet<string>;
+  readonly base64: Pieces;
   /** Pieces of private keys in lower-case hex. */
-  readonly hex: ReadonlySet<string>;
+  readonly hex: Pieces;
   /** Pieces of private keys in DER, in lower-case hex. */
-  readonly bytes: ReadonlySet<string>;
+  readonly bytes: Pieces;
   /** Passwords and tokens as they are and as JSON, URLs, shells and HTML write them; null: there are none. */
   readonly passwords: RegExp | null;
   /** The same as they are, in UTF-8: for texts that are encoded together with what stands around them. */
@@ -19,17 +20,17 @@ export interface SecretSpellings {
 }
 
 /** No eight characters of a key are shown. */
-export const BASE64_PIECE_CHARACTERS = 8;
+const BASE64_PIECE_CHARACTERS = 8;
 /** Six bytes: shorter pieces meet by chance. */
-export const HEX_PIECE_CHARACTERS = 12;
+const HEX_PIECE_CHARACTERS = 12;
 
 export function spellingsOf(secrets: readonly (Secret | null)[]): SecretSpellings {
-  const pieces = { base64: new Set<string>(), hex: new Set<string>(), bytes: new Set<string>() };
+  const keys: KeyTexts = { base64: [], hex: [], bytes: [] };
   const passwords = new Set<string>();
   const plain: Buffer[] = [];
   for (const secret of secrets) {
     const text = secret?.reveal() ?? "";
-    for (const [pem, , body = ""] of text.matchAll(PRIVATE_KEY)) addKey(Buffer.from(body, "base64"), pem, pieces);
+    for (const [pem, , body = ""] of text.matchAll(PRIVATE_KEY)) addKey(Buffer.from(body, "base64"), pem, keys);
     const rest = text.replace(PRIVATE_KEY, "").replace(PUBLIC_BLOCK, "");
     for (const line of rest.split(/\r?\n/)) {
       if (line.trim() === "") continue;
@@ -40,28 +41,26 @@ export function spellingsOf(secrets: readonly (Secret | null)[]): SecretSpelling
   // The longest first: a shorter spelling may be a part of it.
   const longestFirst = [...passwords].sort((a, b) => b.length - a.length);
   return {
-    ...pieces,
+    base64: piecesOf(keys.base64, BASE64_PIECE_CHARACTERS),
+    hex: piecesOf(keys.hex, HEX_PIECE_CHARACTERS),
+    bytes: piecesOf(keys.bytes, HEX_PIECE_CHARACTERS),
     plain,
     passwords: longestFirst.length === 0 ? null : new RegExp(longestFirst.map(RegExp.escape).join("|"), "g"),
   };
 }
 
+type KeyTexts = Record<"base64" | "hex" | "bytes", string[]>;
+
 /**
  * The numbers of a JWK and the key inside PKCS#8 begin anywhere, and base64 takes three bytes at a time: so each
  * offset. Some APIs carry the PEM text itself in base64 or hex.
  */
-function addKey(der: Buffer, pem: string, pieces: Record<"base64" | "hex" | "bytes", Set<string>>): void {
-  const { base64, hex } = pieces;
-  addPieces(der.toString("hex"), HEX_PIECE_CHARACTERS, pieces.bytes);
-  for (const bytes of [der, Buffer.from(pem)]) {
-    addPieces(bytes.toString("hex"), HEX_PIECE_CHARACTERS, hex);
-    for (const offset of [0, 1, 2])
-      addPieces(bytes.subarray(offset).toString("base64").replace(/=+$/, ""), BASE64_PIECE_CHARACTERS, base64);
+function addKey(der: Buffer, pem: string, { base64, hex, bytes }: KeyTexts): void {
+  bytes.push(der.toString("hex"));
+  for (const one of [der, Buffer.from(pem)]) {
+    hex.push(one.toString("hex"));
+    for (const offset of [0, 1, 2]) base64.push(one.subarray(offset).toString("base64").replace(/=+$/, ""));
   }
-}
-
-function addPieces(text: string, characters: number, pieces: Set<string>): void {
-  for (let at = 0; at + characters <= text.length; at++) pieces.add(text.slice(at, at + characters));
 }
 
 function written(password: string): string[] {
