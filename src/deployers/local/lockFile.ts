@@ -4,6 +4,11 @@ import { RenewalError } from "../../domain/errors.ts";
 import { fileError } from "../base/fileError.ts";
 
 const SQLITE_BUSY = 5;
+/** SQLite's own words are about a database, which nobody knows this file to be. */
+const REASONS: ReadonlyMap<number, string> = new Map([
+  [13, "no space left on device (ENOSPC)"],
+  [26, "another program wrote it: remove it"],
+]);
 
 /**
  * The lock of a file, which is made if it is missing; null: another process holds it. It ends with its holder. Node has
@@ -26,7 +31,7 @@ export function tryLock(path: string, shown: string): Disposable | null {
     }
     return { [Symbol.dispose]: () => database.close() };
   } catch (error) {
-    throw fileError(error, `lock file ${shown}`);
+    throw lockError(error, `lock file ${shown}`);
   }
 }
 
@@ -50,5 +55,16 @@ function create(path: string): void {
 }
 
 function isBusy(error: unknown): boolean {
-  return error instanceof Error && "errcode" in error && error.errcode === SQLITE_BUSY;
+  return errcodeOf(error) === SQLITE_BUSY;
+}
+
+/** null: SQLite did not throw this. */
+function errcodeOf(error: unknown): number | null {
+  return error instanceof Error && "errcode" in error ? Number(error.errcode) : null;
+}
+
+function lockError(error: unknown, what: string): RenewalError {
+  const code = errcodeOf(error);
+  if (!(error instanceof Error) || code === null) return fileError(error, what);
+  return new RenewalError("deploy.io", `${what}: ${REASONS.get(code & 0xff) ?? error.message}`, { cause: error });
 }

@@ -48,6 +48,14 @@ describe("the directory's lock", () => {
     return { end, says: (word: string) => until(word, async () => (said.includes(word) ? true : null)), child };
   }
 
+  it("says why a file cannot be locked that another program wrote", async () => {
+    await writeFile(join(root, ".renewd.lock"), "pid 1");
+    await expect(lockDirectory(directory, NEVER)).rejects.toMatchObject({
+      code: "deploy.io",
+      message: expect.stringMatching(/\.renewd\.lock: another program wrote it: remove it$/),
+    });
+  });
+
   it("says why a user who may not open it cannot have it", async () => {
     // Only root can be another user.
     expect(process.getuid?.()).toBe(0);
