@@ -5,7 +5,7 @@
 import { late } from "../domain/late.ts";
 
 export { describeRedis } from "../queue/options.ts";
-export type { PairInUse } from "../renewal/plan/firstRun.ts";
+export type { InUse } from "../renewal/plan/firstRun.ts";
 export type { App } from "./app.ts";
 export type { DefinitionChange } from "./definitions.ts";
 export { problemsOf } from "./problems.ts";

@@ -10,7 +10,7 @@ import { describeRedis, type RedisOptions } from "../queue/options.ts";
 import { type PrivateRedis, startPrivateRedis } from "../queue/privateRedis.ts";
 import type { Tracing } from "../queue/tracing.ts";
 import type { Context } from "../renewal/context.ts";
-import { findPairsInUse, holdPairsInUse, isFirstRun, type PairInUse, undecided } from "../renewal/plan/firstRun.ts";
+import { type InUse, surveyFirstRun } from "../renewal/plan/firstRun.ts";
 import { DEFAULT_SETTINGS } from "../renewal/rules/settings.ts";
 import { type App, appOf, privateRedisDirectory, redisOf } from "./app.ts";
 import { type Beats, startBeats } from "./beats.ts";
@@ -45,10 +45,10 @@ export interface RunOptions {
   /** The network that its verifier dials from. Absent: RENEWD_VANTAGE, else what the configuration says. */
   readonly vantage?: string;
   /**
-   * Asked at the first run of a new estate when endpoints already serve certificates for its names. True: order and
-   * replace them. False: they are held until a person decides. Absent: nothing is surveyed, and nothing held.
+   * Asked at the first run of a new estate when endpoints already serve certificates for its names, or may. True: order
+   * and replace them. False: they are held until a person decides; see `surveyFirstRun`. Absent: nothing is surveyed.
    */
-  readonly onPairsInUse?: (pairs: readonly PairInUse[]) => Promise<boolean>;
+  readonly onPairsInUse?: (inUse: InUse) => Promise<boolean>;
   /** Held since before this module was loaded. */
   readonly reloads?: Reloads;
 }
@@ -178,19 +178,6 @@ export async function runRoles(
 /** Who starts the web role by itself wants it. */
 function rolesOf(asked: readonly Role[], { web }: Config): readonly Role[] {
   return asked.length === 1 || web.enabled ? asked : asked.filter((role) => role !== "web");
-}
-
-async function surveyFirstRun(
-  context: Context,
-  onPairsInUse: NonNullable<RunOptions["onPairsInUse"]>,
-  signal: AbortSignal,
-): Promise<void> {
-  if (!(await isFirstRun(context))) return;
-  const pairs = await undecided(context, await findPairsInUse(context, signal));
-  if (pairs.length === 0 || (await onPairsInUse(pairs))) return;
-  await holdPairsInUse(context, pairs, signal);
-  const certificates = pairs.map(({ certificate }) => certificate);
-  context.log.warn({ certificates }, "first run: held, as other certificates are in use there; see renewd status");
 }
 
 interface Running {

@@ -13,7 +13,7 @@ export async function startWorkerProcess(role: Role, reloads: Reloads): Promise<
   try {
     // renewd has closed all it opened; libraries may hold timers for some seconds more.
     const { config, targets, yes, vantage } = options(role);
-    const survey = role === "planner" ? { onPairsInUse: async () => yes } : {};
+    const survey = role === "planner" && !yes ? { onPairsInUse: async () => false } : {};
     process.exit(await runRoles(config, { roles: [role], agentOf: targets, reloads, ...survey, ...vantage }));
   } catch (thrown) {
     const { code, message, facts } = toRenewalError(thrown);

@@ -1,12 +1,12 @@
 import { Argument, type Command } from "commander";
-import { openContextToLook, type PairInUse, ROLES, type Role, runRoles } from "../../compose/index.ts";
+import { type InUse, openContextToLook, ROLES, type Role, runRoles } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { iso } from "../../reports/instant.ts";
 import { type Cli, type CommandCall, perform } from "../command.ts";
 import { answersYes } from "../confirm.ts";
 import { findPairsInUse, planReport } from "../doors.ts";
 import { interruptible } from "../interruptible.ts";
-import { renderDryRun, renderPairsInUse } from "../render/dryRun.ts";
+import { renderDryRun, renderInUse } from "../render/dryRun.ts";
 import { silentLog } from "../silentLog.ts";
 
 interface Options {
@@ -48,7 +48,7 @@ export function addRun(program: Command, cli: Cli): void {
       : run(call.configFile, cli, {
           roles: ROLES,
           // Who has said yes is not asked: nothing needs to be surveyed.
-          ...(call.options.yes !== true && { onPairsInUse: (pairs) => mayReplace(pairs, call) }),
+          ...(call.options.yes !== true && { onPairsInUse: (inUse) => mayReplace(inUse, call) }),
           ...vantageIn(call.options),
         }),
   );
@@ -91,9 +91,9 @@ async function run(
 }
 
 /** A first run over an estate that other tooling serves is a person's decision. */
-async function mayReplace(pairs: readonly PairInUse[], { options, output }: CommandCall<Options>): Promise<boolean> {
-  output.note(renderPairsInUse(pairs));
-  return answersYes("renewd would order new certificates and replace these.", options);
+async function mayReplace(inUse: InUse, { options, output }: CommandCall<Options>): Promise<boolean> {
+  output.note(renderInUse(inUse));
+  return answersYes("renewd would order new certificates and replace what is served.", options);
 }
 
 /** `renewd run --dry-run`: what a planner would start now, and what is in use there. */
@@ -102,8 +102,8 @@ async function dryRun({ output, configFile }: CommandCall<Options>, signal: Abor
   const { store, config, clock, services } = app;
   const { budget, limits, reloads } = services;
   const plan = await planReport(store, config.certificates, clock.now(), budget, limits, reloads);
-  const inUse = await findPairsInUse(app.context, signal);
-  const shown = inUse.map(({ seen: _, ...pair }) => ({ ...pair, notAfter: iso(pair.notAfter) }));
-  output.report({ version: 1, plan, inUse: shown }, renderDryRun);
+  const { pairs, unasked } = await findPairsInUse(app.context, signal);
+  const inUse = pairs.map(({ seen: _, ...pair }) => ({ ...pair, notAfter: iso(pair.notAfter) }));
+  output.report({ version: 1, plan, inUse, unasked }, renderDryRun);
   return "ok";
 }

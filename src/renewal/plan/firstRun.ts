@@ -2,6 +2,7 @@ import pLimit from "p-limit";
 import { type Certificate, FIRST_RUN } from "../../domain/certificate.ts";
 import type { EndpointStatus } from "../../domain/deployment.ts";
 import { type Endpoint, endpointKey, type Observation } from "../../domain/endpoint.ts";
+import { RenewalError } from "../../domain/errors.ts";
 import { namesCover } from "../../domain/identifier.ts";
 import { formatInstant } from "../../domain/time.ts";
 import { IMPORTED } from "../../domain/version.ts";
@@ -16,8 +17,17 @@ const AT_ONCE = 256;
 const ADDRESS_MAX_MS = 4_000;
 /** Of one endpoint. The first may be an IPv6 address, to which this machine may have no route. */
 const ADDRESSES_MAX = 3;
-/** Longer than a thousand endpoints take that never answer: what is not asked in time counts as not in use. */
+/** Longer than a thousand endpoints take that never answer. */
 const SURVEY_MAX_MS = 120_000;
+/** Of a larger fleet a sample is asked: all of it would take minutes, and the answer of most is that of the others. */
+const SURVEY: SurveyLimits = { wholeMax: 10_000, sample: 2_000 };
+
+export interface SurveyLimits {
+  /** So many certificates are all asked. */
+  readonly wholeMax: number;
+  /** So many of more are. */
+  readonly sample: number;
+}
 
 /** A valid certificate for the same names that an endpoint serves now, and that renewd did not issue. */
 export interface PairInUse {
@@ -29,6 +39,12 @@ export interface PairInUse {
   /** ms since epoch. */
   readonly notAfter: number;
   readonly seen: { readonly endpoint: Endpoint; readonly observation: Observation };
+}
+
+export interface InUse {
+  readonly pairs: readonly PairInUse[];
+  /** How many certificates may be in use as well: they are beyond the sample, or there was no time to ask. */
+  readonly unasked: number;
 }
 
 /**
@@ -58,21 +74,22 @@ export async function undecided({ store }: Pick<Context, "store">, pairs: readon
  * Certificates without a version of which an endpoint already serves a name: the first run would order new ones and
  * replace them. Addresses of an endpoint are dialled until one answers; changes nothing.
  */
-export async function findPairsInUse(context: Context, signal: AbortSignal): Promise<PairInUse[]> {
+export async function findPairsInUse(context: Context, signal: AbortSignal, limits = SURVEY): Promise<InUse> {
   const { store, services } = context;
   // A version that cannot be read is one all the same.
   const known = new Set<string>();
   const latest = await store.versions.listLatest(({ certificate }) => known.add(certificate));
   for (const { certificate } of latest) known.add(certificate);
   const unknown = services.certificates().filter(({ name, mode }) => !known.has(name) && mode === "renew");
+  const asked = sampleOf(unknown, limits);
   const limit = pLimit(AT_ONCE);
   const bounded = AbortSignal.any([signal, AbortSignal.timeout(SURVEY_MAX_MS)]);
-  let unasked = 0;
+  const late = new Set<string>();
   const found = await Promise.all(
-    unknown.map(async (certificate) => {
+    asked.map(async (certificate) => {
       for (const endpoint of certificate.endpoints) {
         const inUse = await limit(() => {
-          if (bounded.aborted) unasked += 1;
+          if (bounded.aborted) late.add(certificate.name);
           return servedBy(context, certificate, endpoint, bounded);
         });
         if (inUse !== null) return inUse;
@@ -81,9 +98,15 @@ export async function findPairsInUse(context: Context, signal: AbortSignal): Pro
     }),
   );
   signal.throwIfAborted();
-  if (unasked > 0)
-    context.log.warn({ unasked }, "first run: not all endpoints were asked in time; these count as not in use");
-  return found.filter((each) => each !== null);
+  return { pairs: found.filter((each) => each !== null), unasked: unknown.length - asked.length + late.size };
+}
+
+/** From everywhere in the list: neighbours are often of one kind. */
+function sampleOf<T>(all: readonly T[], { wholeMax, sample }: SurveyLimits): readonly T[] {
+  if (all.length <= wholeMax) return all;
+  return Array.from({ length: sample }, (_, index) => all[Math.floor((index * all.length) / sample)]).filter(
+    (each) => each !== undefined,
+  );
 }
 
 async function servedBy(
@@ -116,6 +139,33 @@ async function askEndpoint(
     if (seen !== null && seen.served !== null) return seen;
   }
   return null;
+}
+
+/**
+ * Before a planner orders anything for a new estate: what endpoints serve already is replaced if `mayReplace` says so,
+ * and held otherwise. Of what was not asked renewd assumes nothing, and holding very many would leave each to a person: it
+ * throws `request.invalid` instead, unless `mayReplace` says yes.
+ */
+export async function surveyFirstRun(
+  context: Context,
+  mayReplace: (inUse: InUse) => Promise<boolean>,
+  signal: AbortSignal,
+  limits = SURVEY,
+): Promise<void> {
+  if (!(await isFirstRun(context))) return;
+  const { pairs: found, unasked } = await findPairsInUse(context, signal, limits);
+  const pairs = await undecided(context, found);
+  if (pairs.length + unasked === 0 || (await mayReplace({ pairs, unasked }))) return;
+  if (unasked > 0)
+    throw new RenewalError(
+      "request.invalid",
+      `first run: endpoints serve other certificates for ${found.length} of those that were asked, and ${unasked} were ` +
+        "not asked: start with `--yes` to order all and replace what is served, or with `mode: observe` under `defaults` " +
+        "to look first",
+    );
+  await holdPairsInUse(context, pairs, signal);
+  const certificates = pairs.map(({ certificate }) => certificate);
+  context.log.warn({ certificates }, "first run: held, as other certificates are in use there; see renewd status");
 }
 
 /** Pauses what is in use before a planner can order anything. A person imports it or lets renewd replace it. */

@@ -4,7 +4,13 @@ import type { Context } from "../../../src/renewal/context.ts";
 import { importPair } from "../../../src/renewal/operator/importPair.ts";
 import { resumeCertificate } from "../../../src/renewal/operator/retry.ts";
 import { configure } from "../../../src/renewal/plan/configure.ts";
-import { findPairsInUse, holdPairsInUse, isFirstRun, undecided } from "../../../src/renewal/plan/firstRun.ts";
+import {
+  findPairsInUse,
+  holdPairsInUse,
+  isFirstRun,
+  surveyFirstRun,
+  undecided,
+} from "../../../src/renewal/plan/firstRun.ts";
 import { planDue } from "../../../src/renewal/plan/plan.ts";
 import { requestRenewal } from "../../../src/renewal/plan/request.ts";
 import { certificatesReport } from "../../../src/reports/certificates.ts";
@@ -48,14 +54,14 @@ async function planned(): Promise<string[]> {
 describe("the first run over an estate that other tooling serves", () => {
   test("finds which certificates are in use, and changes nothing by that", async () => {
     expect(await isFirstRun(context)).toBe(true);
-    expect(await findPairsInUse(context, NO_SIGNAL)).toMatchObject([
+    expect((await findPairsInUse(context, NO_SIGNAL)).pairs).toMatchObject([
       { certificate: "www", endpoint: `127.0.0.1:${server.port}` },
     ]);
     expect(await isFirstRun(context)).toBe(true);
   });
 
   test("orders what nobody serves, and holds the rest until a person decides", async () => {
-    const inUse = await findPairsInUse(context, NO_SIGNAL);
+    const inUse = (await findPairsInUse(context, NO_SIGNAL)).pairs;
     await holdPairsInUse(context, inUse, NO_SIGNAL);
     expect(await planned()).toEqual(["dead", "other"]);
     expect((await bench.store.certificates.get("www"))?.pausedReason).toMatch(
@@ -69,7 +75,7 @@ describe("the first run over an estate that other tooling serves", () => {
   });
 
   test("lets go of a held certificate when its pair is imported: nothing is ordered", async () => {
-    await holdPairsInUse(context, await findPairsInUse(context, NO_SIGNAL), NO_SIGNAL);
+    await holdPairsInUse(context, (await findPairsInUse(context, NO_SIGNAL)).pairs, NO_SIGNAL);
     await importPair(
       context,
       bench.certificates[0] ?? expect.unreachable(),
@@ -85,13 +91,13 @@ describe("the first run over an estate that other tooling serves", () => {
     const { certPem, keyPem } = await (await createRoot()).issue({ names: ["other.example.org"] });
     await importPair(context, other, readForeignPair(certPem, keyPem));
     expect(await isFirstRun(context)).toBe(true);
-    const open = await undecided(context, await findPairsInUse(context, NO_SIGNAL));
+    const open = await undecided(context, (await findPairsInUse(context, NO_SIGNAL)).pairs);
     expect(open.map(({ certificate }) => certificate)).toEqual(["www"]);
   });
 
   test("does not hold again what a person has resumed, or what is being renewed", async () => {
-    await holdPairsInUse(context, await findPairsInUse(context, NO_SIGNAL), NO_SIGNAL);
-    const inUse = await findPairsInUse(context, NO_SIGNAL);
+    await holdPairsInUse(context, (await findPairsInUse(context, NO_SIGNAL)).pairs, NO_SIGNAL);
+    const inUse = (await findPairsInUse(context, NO_SIGNAL)).pairs;
     expect((await undecided(context, inUse)).length).toBe(1);
     await resumeCertificate(context, { of: "www", why: null, by: null });
     expect(await undecided(context, inUse)).toEqual([]);
@@ -107,17 +113,68 @@ describe("the first run over an estate that other tooling serves", () => {
     const { probe } = context;
     // The first address is one to which there is no way from here.
     const addresses = async () => ["127.0.0.2", "127.0.0.1"];
-    const found = await findPairsInUse({ ...context, probe: { ...probe, addresses } }, NO_SIGNAL);
-    expect(found.map(({ certificate }) => certificate)).toEqual(["www"]);
+    const { pairs } = await findPairsInUse({ ...context, probe: { ...probe, addresses } }, NO_SIGNAL);
+    expect(pairs.map(({ certificate }) => certificate)).toEqual(["www"]);
   });
 
   test("does not count a certificate that has expired, or that renewd itself knows", async () => {
     const [www = expect.unreachable()] = bench.certificates;
     bench.now += 400 * 86_400_000;
-    expect(await findPairsInUse(context, NO_SIGNAL)).toEqual([]);
+    expect((await findPairsInUse(context, NO_SIGNAL)).pairs).toEqual([]);
     bench.now = Date.now();
     await importPair(context, www, readForeignPair(pair.certPem, pair.keyPem));
-    expect(await findPairsInUse(context, NO_SIGNAL)).toEqual([]);
+    expect((await findPairsInUse(context, NO_SIGNAL)).pairs).toEqual([]);
+  });
+});
+
+describe("the first run of a fleet that is too large to be asked", () => {
+  const LIMITS = { wholeMax: 2, sample: 1 };
+  const never = async () => expect.unreachable();
+
+  test("asks a sample from everywhere, and says how many it did not ask", async () => {
+    const { pairs, unasked } = await findPairsInUse(context, NO_SIGNAL, LIMITS);
+    expect({ found: pairs.map(({ certificate }) => certificate), unasked }).toEqual({ found: ["www"], unasked: 2 });
+    bench.certificates = Array.from({ length: 9 }, (_, index) =>
+      modelCertificate(`c${index}`, { endpoints: [{ host: `c${index}`, port: 443, sni: `c${index}`, target: null }] }),
+    );
+    const asked: string[] = [];
+    const addresses = async ({ host }: { readonly host: string }) => {
+      asked.push(host);
+      return [];
+    };
+    const looking = { ...context, probe: { ...context.probe, addresses } };
+    expect(await findPairsInUse(looking, NO_SIGNAL, { wholeMax: 8, sample: 3 })).toEqual({ pairs: [], unasked: 6 });
+    expect(asked).toEqual(["c0", "c3", "c6"]);
+  });
+
+  test("is a person's decision: without it nothing is ordered, held or replaced", async () => {
+    const asked: number[] = [];
+    const answer = (yes: boolean) =>
+      surveyFirstRun(
+        context,
+        async ({ pairs, unasked }) => {
+          asked.push(pairs.length, unasked);
+          return yes;
+        },
+        NO_SIGNAL,
+        LIMITS,
+      );
+    await expect(answer(false)).rejects.toMatchObject({
+      code: "request.invalid",
+      message: expect.stringMatching(
+        /^first run: endpoints serve other certificates for 1 of those that were asked, and 2 were not asked/,
+      ),
+    });
+    expect(await bench.store.certificates.list()).toEqual([]);
+    await answer(true);
+    expect(asked).toEqual([1, 2, 1, 2]);
+  });
+
+  test("holds what a smaller one has in use, and asks nobody where nothing is", async () => {
+    await surveyFirstRun(context, async () => false, NO_SIGNAL);
+    expect((await bench.store.certificates.get("www"))?.pausedAt).toBe(bench.now);
+    bench.certificates = bench.certificates.filter(({ name }) => name !== "www");
+    await surveyFirstRun(context, never, NO_SIGNAL);
   });
 });
 
@@ -129,7 +186,7 @@ describe("a certificate with `mode: observe`", () => {
 
   test("is never ordered, not even when it is missing everywhere", async () => {
     expect(await planned()).toEqual([]);
-    expect(await findPairsInUse(context, NO_SIGNAL)).toEqual([]);
+    expect((await findPairsInUse(context, NO_SIGNAL)).pairs).toEqual([]);
   });
 
   test("says in the plan how its pair in use is taken over", async () => {
