@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Config } from "../config/config.ts";
 import type { AppliedConfiguration } from "../domain/applied.ts";
 import { workerName } from "../domain/workerName.ts";
+import { observedFrom } from "../renewal/rules/proofAge.ts";
 import { usesOf } from "../reports/uses.ts";
 import { packageVersion } from "./packageVersion.ts";
 import type { ReloadableServices } from "./services.ts";
@@ -29,6 +30,7 @@ const DIGESTS = new WeakMap<Config, string>();
 export function appliedConfiguration(
   config: Config,
   { limits, reloads }: Pick<ReloadableServices, "limits" | "reloads">,
+  before: AppliedConfiguration | null,
   appliedAt: number,
 ): AppliedConfiguration {
   const targets = [...config.targets.keys()];
@@ -40,7 +42,7 @@ export function appliedConfiguration(
     release: packageVersion,
     process: workerName(),
     appliedAt,
-    observeMs: config.observation.everyMs,
+    ...observedFrom(before, config.observation.everyMs, appliedAt),
     certificates: config.certificates.length,
     uses: usesOf(config.certificates),
     agentTargets: [...config.targets].filter(([, { agent }]) => agent).map(([name]) => name),

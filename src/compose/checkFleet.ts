@@ -4,6 +4,7 @@ import type { Clock } from "../domain/clock.ts";
 import { LARGE_FLEET, STEADY_MS, type SteadyPart } from "../domain/steady.ts";
 import { NAMES_MAX, type Store } from "../domain/store.ts";
 import { SECOND_MS } from "../domain/time.ts";
+import { judgedEvery } from "../renewal/rules/proofAge.ts";
 import type { ClockGuard } from "../renewal/watch/clockGuard.ts";
 import { examineFleet } from "../reports/examine.ts";
 import { loadFleet } from "../reports/fleet.ts";
@@ -48,7 +49,11 @@ export async function checkFleet(fleet: FleetChecked, signal: AbortSignal): Prom
     // With a wrong clock what is well looks expired, and what is found now would be believed too long.
     await clockGuard.check(signal);
     const begunAt = performance.now();
-    const { part, members } = await checkPart(fleet, { after: next.after, partSize, observeMs: applied.observeMs });
+    const { part, members } = await checkPart(fleet, {
+      after: next.after,
+      partSize,
+      observeMs: judgedEvery(applied, clock.now()),
+    });
     await store.steady.save(part, members);
     await delay((performance.now() - begunAt) * (1 / share - 1), undefined, { signal });
   }

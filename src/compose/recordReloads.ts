@@ -26,7 +26,10 @@ export function recordReloads(
     if (roles.includes("planner"))
       await attempt(
         "applied configuration",
-        store.applied.record(appliedConfiguration(now, services, clock.now()), now.certificates),
+        store.applied
+          .read()
+          .then((before) => appliedConfiguration(now, services, before, clock.now()))
+          .then((applied) => store.applied.record(applied, now.certificates)),
       );
   };
   const append = (type: "config.reloaded" | "config.refused", detail: EventDetail): Promise<void> =>

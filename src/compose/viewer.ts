@@ -14,6 +14,7 @@ import { LARGE_FLEET } from "../domain/steady.ts";
 import type { Store } from "../domain/store.ts";
 import { shownUser } from "../domain/userName.ts";
 import { workerName } from "../domain/workerName.ts";
+import { judgedEvery, observedFrom } from "../renewal/rules/proofAge.ts";
 import { type ConfiguredFleet, loadedFleet } from "../reports/configured.ts";
 import type { Notice } from "../reports/notices.ts";
 import { isMissing, openEmptyStore, openExistingVault, openStoreToRead, type Vault } from "../store/index.ts";
@@ -81,7 +82,7 @@ async function openWhole(configFile: string, known: Opened | null, before: Known
   if (place === null) throw configInvalid(loaded.ok ? [] : loaded.problems);
   const { store, found } = known ?? (await openPlace(place));
   try {
-    if (loaded.ok) return viewerOf(loaded.config, store, found);
+    if (loaded.ok) return await viewerOf(loaded.config, store, found);
     const applied = await store.applied.read();
     if (applied === null) throw configInvalid(loaded.problems);
     return appliedViewer(applied, await intactFleet(store), store, [wrongFile(place.file, loaded.problems), ...found]);
@@ -111,8 +112,10 @@ async function openPlace(place: Place): Promise<Opened> {
   }
 }
 
-function viewerOf(config: Config, store: Store, found: readonly Notice[]): Viewer {
+async function viewerOf(config: Config, store: Store, found: readonly Notice[]): Promise<Viewer> {
   const services = createServices(config, store, systemClock);
+  const now = systemClock.now();
+  const observed = observedFrom(await store.applied.read(), config.observation.everyMs, now);
   return {
     file: config.file,
     store,
@@ -120,7 +123,7 @@ function viewerOf(config: Config, store: Store, found: readonly Notice[]): Viewe
     budget: services.budget,
     limits: services.limits,
     reloads: services.reloads,
-    observeMs: config.observation.everyMs,
+    observeMs: judgedEvery(observed, now),
     agentTargets: [...config.targets].filter(([, { agent }]) => agent).map(([name]) => name),
     clock: systemClock,
     found,
@@ -129,7 +132,7 @@ function viewerOf(config: Config, store: Store, found: readonly Notice[]): Viewe
 }
 
 function appliedViewer(
-  { file, budgets, observeMs, agentTargets, limits, reloads }: AppliedConfiguration,
+  { file, budgets, agentTargets, limits, reloads, ...observed }: AppliedConfiguration,
   fleet: ConfiguredFleet,
   store: Store,
   found: readonly Notice[],
@@ -141,7 +144,7 @@ function appliedViewer(
     budget: (name) => budgets.find(({ issuer }) => issuer === name) ?? unlimited(name),
     limits: (target) => limits[target] ?? {},
     reloads: (target) => reloads.includes(target),
-    observeMs,
+    observeMs: judgedEvery(observed, systemClock.now()),
     agentTargets,
     clock: systemClock,
     found,

@@ -11,6 +11,7 @@ import { DAY_MS, HOUR_MS } from "../domain/time.ts";
 import { queueDepths } from "../queue/depths.ts";
 import type { RedisOptions } from "../queue/options.ts";
 import type { Context } from "../renewal/context.ts";
+import { judgedEvery, observedFrom } from "../renewal/rules/proofAge.ts";
 import { ensureToken, tokenFile, tokenReader } from "../web/auth/tokenFile.ts";
 import type { Inquiries, WebContext } from "../web/context.ts";
 import { createEventFeed } from "../web/eventFeed.ts";
@@ -33,7 +34,11 @@ export async function startWeb(context: Context, redis: RedisOptions, initial: R
   const { log, store, clock } = context;
   const { dataDir } = config;
   await ensureToken(tokenFile(dataDir));
-  const web = webContext({ context, redis, config: () => config, installation: await store.health.installation() });
+  let observed = observedFrom(await store.applied.read(), config.observation.everyMs, clock.now());
+  const web = webContext({
+    ...{ context, redis, config: () => config, installation: await store.health.installation() },
+    observeMs: () => judgedEvery(observed, clock.now()),
+  });
   const listener = lateListener(web);
   const listen = async ({ host, port, tls, url }: WebConfig): Promise<WebServer> => {
     const server = await startWebServer({ host, port, tls, firstPort: WEB_PORT, listener, log }).catch(
@@ -61,6 +66,7 @@ export async function startWeb(context: Context, redis: RedisOptions, initial: R
   return {
     async reloaded(next) {
       config = next.config;
+      observed = observedFrom(observed, config.observation.everyMs, clock.now());
       await place.move(config.web);
     },
     async close() {
@@ -74,10 +80,12 @@ interface Parts {
   readonly context: Context;
   readonly redis: RedisOptions;
   readonly config: () => Config;
+  /** The interval by which proofs are judged. */
+  readonly observeMs: () => number;
   readonly installation: string;
 }
 
-export function webContext({ context, redis, config, installation }: Parts): WebContext {
+export function webContext({ context, redis, config, observeMs, installation }: Parts): WebContext {
   const { services } = context;
   const agentTargets = (): string[] => [...config().targets].filter(([, { agent }]) => agent).map(([name]) => name);
   return {
@@ -88,7 +96,7 @@ export function webContext({ context, redis, config, installation }: Parts): Web
       budget: services.budget,
       limits: services.limits,
       reloads: services.reloads,
-      observeMs: config().observation.everyMs,
+      observeMs: observeMs(),
       agentTargets: agentTargets(),
     }),
     requestRenewals: (names, wish) => requestRenewals({ context, redis }, names, wish, () => {}),

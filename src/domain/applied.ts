@@ -6,7 +6,7 @@ import type { TargetLimits } from "./deployer.ts";
  * The configuration that the planner works by, without its certificates: what people are shown while the file cannot be
  * read, and of a large fleet while the file is as it was.
  */
-export interface AppliedConfiguration {
+export interface AppliedConfiguration extends ObservedEvery {
   readonly file: string;
   readonly digest: string;
   /** Over the files and the definitions in the database that it was loaded from. */
@@ -17,7 +17,6 @@ export interface AppliedConfiguration {
   readonly process: string;
   /** ms since epoch. */
   readonly appliedAt: number;
-  readonly observeMs: number;
   /** How many it has. */
   readonly certificates: number;
   readonly uses: Uses;
@@ -28,6 +27,13 @@ export interface AppliedConfiguration {
   readonly limits: Readonly<Record<string, TargetLimits>>;
   /** Targets whose servers are reloaded when a pair is deployed. */
   readonly reloads: readonly string[];
+}
+
+/** How often endpoints are looked at. */
+export interface ObservedEvery {
+  readonly observeMs: number;
+  /** The longer interval of before, by which proofs are judged until this instant (ms since epoch). */
+  readonly observedBefore: { readonly observeMs: number; readonly until: number } | null;
 }
 
 /** What these certificates need somebody for. */

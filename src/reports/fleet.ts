@@ -11,6 +11,7 @@ import type { Version } from "../domain/version.ts";
 import { byKey } from "../renewal/rules/budget.ts";
 import { withoutDeadEndpoints } from "../renewal/rules/deadNames.ts";
 import { type BudgetFacts, decide, type PlanDecision } from "../renewal/rules/decide.ts";
+import { proofAgeMaxMs } from "../renewal/rules/proofAge.ts";
 import { isReplacementPending } from "../renewal/rules/replacement.ts";
 import { DEFAULT_SETTINGS } from "../renewal/rules/settings.ts";
 import { silentVantages, vantagesOf } from "../renewal/rules/vantages.ts";
@@ -38,15 +39,6 @@ export interface Member {
 
 /** The limits of an issuer. */
 export type BudgetOf = (issuer: string) => CaBudget;
-
-/** Between two looks at a proved endpoint a look may be late by half the interval, and by a minute at least. */
-const LATE_FACTOR = 1.5;
-const LATE_MS = 60_000;
-
-/** How old a proof may be while observation keeps its promise. */
-export function proofAgeMaxMs(observeMs: number): number {
-  return observeMs * LATE_FACTOR + LATE_MS;
-}
 
 export interface FleetOptions {
   readonly budgetOf?: BudgetOf | undefined;

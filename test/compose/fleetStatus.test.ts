@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { STEADY_MS } from "../../src/domain/steady.ts";
 import { configure } from "../../src/renewal/plan/configure.ts";
 import { requestRenewal } from "../../src/renewal/plan/request.ts";
-import { proofAgeMaxMs } from "../../src/reports/fleet.ts";
+import { proofAgeMaxMs } from "../../src/renewal/rules/proofAge.ts";
 import type { StatusReport } from "../../src/reports/status.ts";
 import { modelCertificate, NO_SIGNAL } from "../support/model/workbench.ts";
 import { CheckedFleet, fleetStatusTests, SIZE, withoutChecked } from "./fleetStatusTests.ts";

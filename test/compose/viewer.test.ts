@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openViewer } from "../../src/compose/viewer.ts";
 import { RenewalError, toRenewalError } from "../../src/domain/errors.ts";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../src/domain/time.ts";
 import { applyFile } from "../support/system/appliedConfiguration.ts";
 import { configText, createInstallation, type Installation } from "../support/system/installation.ts";
 
@@ -42,6 +43,39 @@ test("a data directory that cannot be entered is named, and not taken for one wh
     code: "store.forbidden",
     message: expect.stringContaining("renewd.db cannot be reached by this user (ELOOP)"),
   });
+});
+
+test("a shorter `observation.every` makes no proof too old before each endpoint can have been looked at", async () => {
+  const text = JSON.parse(configText(["www"]));
+  const configure = (every: string): Promise<void> =>
+    writeFile(installation.configFile, JSON.stringify({ ...text, observation: { every } }));
+  const observeMs = async (): Promise<number> => {
+    await using viewer = await openViewer(installation.configFile);
+    return viewer.observeMs;
+  };
+  await configure("12h");
+  await applyFile(installation, Date.now() - DAY_MS);
+  await configure("10m");
+  expect(await observeMs(), "the planner still works by the longer one").toBe(12 * HOUR_MS);
+  await applyFile(installation, Date.now() - 15 * MINUTE_MS);
+  expect(await observeMs(), "the verifier is looking").toBe(12 * HOUR_MS);
+  await applyFile(installation, Date.now());
+  await configure("12h");
+  expect(await observeMs(), "the longer one again").toBe(12 * HOUR_MS);
+});
+
+test("proofs are judged by a shorter `observation.every` once each endpoint can have been looked at by it", async () => {
+  const text = JSON.parse(configText(["www"]));
+  for (const [every, agoMs] of [
+    ["12h", DAY_MS],
+    ["10m", 17 * MINUTE_MS],
+  ] as const) {
+    await writeFile(installation.configFile, JSON.stringify({ ...text, observation: { every } }));
+    await applyFile(installation, Date.now() - agoMs);
+  }
+  await applyFile(installation, Date.now());
+  await using viewer = await openViewer(installation.configFile);
+  expect(viewer.observeMs).toBe(10 * MINUTE_MS);
 });
 
 test("before renewd has run nothing is created, and that is said", async () => {

@@ -35,6 +35,8 @@ const headJson: z.ZodType<AppliedConfiguration> = z.object({
   process: z.string(),
   appliedAt: z.number(),
   observeMs: z.number(),
+  // Earlier releases wrote none.
+  observedBefore: z.object({ observeMs: z.number(), until: z.number() }).nullable().default(null),
   certificates: z.number(),
   uses: z.object({
     certificates: z.number(),

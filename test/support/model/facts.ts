@@ -257,7 +257,16 @@ export function sighting(certificate: Partial<FoundCertificate> = {}, place: Par
 /** Of the certificates `www` and `api`. */
 export function appliedConfiguration(changes: Partial<AppliedConfiguration> = {}): AppliedConfiguration {
   return {
-    ...{ file: "f", digest: "d", sourceDigest: "1", release: "1.0.0", process: "p", appliedAt: NOW, observeMs: 1 },
+    ...{
+      file: "f",
+      digest: "d",
+      sourceDigest: "1",
+      release: "1.0.0",
+      process: "p",
+      appliedAt: NOW,
+      observeMs: 1,
+      observedBefore: null,
+    },
     ...{
       certificates: 2,
       agentTargets: [],

@@ -11,5 +11,6 @@ export async function applyFile(
 ): Promise<void> {
   const config = await loadConfigOrExplain(configFile);
   const services = createServices(config, store, systemClock);
-  await store.applied.record(appliedConfiguration(config, services, at), config.certificates);
+  const before = await store.applied.read();
+  await store.applied.record(appliedConfiguration(config, services, before, at), config.certificates);
 }

@@ -69,6 +69,7 @@ export async function createWebEstate({
       context: renewal,
       redis,
       config: () => config,
+      observeMs: () => config.observation.everyMs,
       installation: await context.store.health.installation(),
     }),
     // What a test does in this process would count as work that readers must not delay.
