@@ -22,10 +22,12 @@ import { repeat } from "./repeat.ts";
 
 /** A chore that fails so often in a row is shown, and calls people. */
 const FAILURES_MIN = 2;
+/** Of what is not configured, only what an earlier configuration left is looked for. */
+const LEFT_OVER_MS = 15 * SECOND_MS;
 
 interface Chore {
   readonly part: PlannerPart;
-  readonly everyMs: number;
+  readonly everyMs: number | (() => number);
   readonly work: (signal: AbortSignal) => Promise<unknown>;
   readonly first?: "now";
 }
@@ -40,8 +42,16 @@ export function startPlannerChores(context: Context, config: () => Config): { cl
     { part: "canary", everyMs: 20 * SECOND_MS, work: (signal) => renewCanary(context, signal) },
     { part: "drills", everyMs: 2 * SECOND_MS, work: (signal) => measureDrills(context, signal) },
     { part: "horizon", everyMs: MINUTE_MS, work: (signal) => watchHorizon(context, signal) },
-    { part: "exercise", everyMs: 2 * SECOND_MS, work: (signal) => runExercises(context, signal) },
-    { part: "peers", everyMs: 2 * SECOND_MS, work: (signal) => watchPeers(context, signal) },
+    {
+      part: "exercise",
+      everyMs: () => (context.settings.alerts.exercise === null ? LEFT_OVER_MS : 2 * SECOND_MS),
+      work: (signal) => runExercises(context, signal),
+    },
+    {
+      part: "peers",
+      everyMs: () => ((context.services.peers?.() ?? []).length === 0 ? LEFT_OVER_MS : 2 * SECOND_MS),
+      work: (signal) => watchPeers(context, signal),
+    },
     {
       part: "report",
       everyMs: 15 * SECOND_MS,

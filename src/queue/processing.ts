@@ -18,6 +18,12 @@ const STALLED_INTERVAL_MS = 4_000;
 const SETTLE_MS = 1_000;
 const DISCONNECT_MS = 500;
 
+/**
+ * BullMQ's default of 5 s asks an idle queue twice as often. A job that is added ends the wait at once; connections are
+ * given up after a silence that is longer (connection.ts).
+ */
+const IDLE_BLOCK_S = 10;
+
 const REFUSED_PAUSE_MS = 1_000;
 
 const REST_POLL_MS = 1_000;
@@ -213,6 +219,7 @@ function workerOptions({ redis, concurrency, keep }: ProcessingOptions): Omit<Wo
     concurrency,
     lockDuration: LOCK_DURATION_MS,
     stalledInterval: STALLED_INTERVAL_MS,
+    drainDelay: IDLE_BLOCK_S,
     // A job whose worker died many times is poison, but the database is to find that, not BullMQ.
     maxStalledCount: 1_000_000,
     // The default of 15 s would be the time to resume after an outage.

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { checkRedis } from "../../src/queue/check.ts";
 import {
@@ -64,6 +65,24 @@ test("it listens on a socket of ours alone, keeps what it is given, and is gone 
   await expect.poll(() => handled, { timeout: 5_000 }).toEqual(["kept"]);
   await worker.close();
   await queue.close();
+});
+
+test("an idle one looks at its clock four times a second, and a worker asks it once in ten seconds", async () => {
+  const { path } = await start();
+  const monitor = spawn("redis-cli", ["-s", path, "MONITOR"], { stdio: ["ignore", "pipe", "inherit"] });
+  const lines = createInterface({ input: monitor.stdout });
+  await once(lines, "line");
+  const redis = { kind: "single", path } as const;
+  const worker = startWorker({ redis, kind: "issue", concurrency: 1, async handle() {}, onError() {} });
+  for await (const line of lines) {
+    if (!line.includes('"bzpopmin"')) continue;
+    expect(line).toMatch(/ "10"$/);
+    break;
+  }
+  monitor.kill();
+  await worker.close();
+  const asked = spawn("redis-cli", ["-s", path, "CONFIG", "GET", "hz"], { stdio: ["ignore", "pipe", "inherit"] });
+  expect(await new Response(asked.stdout).text()).toBe("hz\n4\n");
 });
 
 test("when it dies it comes back, each time a little later", async () => {

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
 import type { Alert, AlertState } from "../../domain/alert.ts";
+import type { AlertSettings } from "../../domain/alertSettings.ts";
 import type { HistoryEvent, NewEvent } from "../../domain/event.ts";
 import type { Store } from "../../domain/store.ts";
-import { HOUR_MS, MINUTE_MS } from "../../domain/time.ts";
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from "../../domain/time.ts";
 import type { Context } from "../context.ts";
 import type { Fault } from "../rules/alerts/faults.ts";
 import { type Judgement, judge } from "../rules/alerts/judge.ts";
@@ -18,6 +19,8 @@ const EVENTS_MAX = 500;
 const JUDGE_MS = MINUTE_MS;
 /** How often all records are: what somebody else wrote to the database is found. */
 const SCAN_MS = HOUR_MS;
+/** What is about renewd itself lasts for minutes before it is said: judged so often, and when anything happens. */
+const STANDING_MS = 10 * SECOND_MS;
 /** So far the mark may stay behind the history before it is written. */
 const BEHIND_MAX = 1_000;
 
@@ -27,6 +30,8 @@ const BEHIND_MAX = 1_000;
  */
 export interface AlertMemory {
   looked?: { readonly since: number; readonly seq: number; readonly judgedAt: number };
+  /** What is about renewd itself, of these settings. */
+  standing?: { readonly at: number; readonly settings: AlertSettings; readonly faults: readonly Fault[] };
 }
 
 interface Found {
@@ -135,7 +140,7 @@ async function look(context: Context, memory: AlertMemory, signal: AbortSignal):
     state,
     open,
     judged: names,
-    faults: [...faults, ...(await standingFaults(context, settings.alerts, state))],
+    faults: [...faults, ...(await standing(context, memory, state, last > from))],
     signals,
     definitions: changedDefinitions(state.definitions, definitions),
     next: {
@@ -146,6 +151,21 @@ async function look(context: Context, memory: AlertMemory, signal: AbortSignal):
       definitions,
     },
   };
+}
+
+async function standing(
+  context: Context,
+  memory: AlertMemory,
+  state: AlertState,
+  isNews: boolean,
+): Promise<readonly Fault[]> {
+  const { alerts: settings } = context.settings;
+  const at = context.clock.monotonic();
+  const { standing: known } = memory;
+  if (!isNews && known?.settings === settings && at - known.at < STANDING_MS) return known.faults;
+  const faults = await standingFaults(context, settings, state);
+  memory.standing = { at, settings, faults };
+  return faults;
 }
 
 function isClockRight({ clockGuard }: Context, signal: AbortSignal): Promise<boolean> {

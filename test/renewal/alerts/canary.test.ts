@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { DAY_MS, HOUR_MS } from "../../../src/domain/time.ts";
+import { DAY_MS, HOUR_MS, SECOND_MS } from "../../../src/domain/time.ts";
 import { renewCanary } from "../../../src/renewal/watch/canary.ts";
 import { selfTestChannels } from "../../../src/renewal/watch/selfTest.ts";
 import { AlertBench, alertCertificate } from "../../support/model/alertBench.ts";
@@ -50,7 +50,7 @@ it("each channel is tried by itself, by one planner; one that fails is told on t
   const tried = await Promise.all([selfTestChannels(context, NO_SIGNAL), selfTestChannels(context, NO_SIGNAL)]);
   expect(tried.toSorted()).toEqual([0, 2]);
   expect(estate.sent).toMatchObject([{ channel: "ops", notification: { event: "test", resolves: true } }]);
-  await estate.after(0);
+  await estate.after(10 * SECOND_MS);
   expect(estate.texts("ops").at(-1)).toMatch(/^opened renewd: channel mail has failed its self-test: .* is away$/);
   estate.down.clear();
   bench.now += 2 * HOUR_MS;
