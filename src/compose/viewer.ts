@@ -16,7 +16,7 @@ import { shownUser } from "../domain/userName.ts";
 import { workerName } from "../domain/workerName.ts";
 import { judgedEvery, observedFrom } from "../renewal/rules/proofAge.ts";
 import { type ConfiguredFleet, loadedFleet } from "../reports/configured.ts";
-import type { Notice } from "../reports/notices.ts";
+import { type Notice, WRONG_FILE } from "../reports/notices.ts";
 import { isMissing, openEmptyStore, openExistingVault, openStoreToRead, type Vault } from "../store/index.ts";
 import { appliedFleet, intactFleet } from "./appliedFleet.ts";
 import { systemClock } from "./clock.ts";
@@ -243,7 +243,7 @@ function wrongFile(file: string, problems: readonly ConfigProblem[]): Notice {
   const [first] = problems;
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : "";
   return {
-    id: "configuration/file",
+    id: WRONG_FILE,
     kind: "configuration",
     what: `${file} is wrong, so renewd cannot start or reload: ${first === undefined ? "" : describeProblems([first])}${more}; shown is the configuration in force`,
     action: "Fix it: `renewd config check` names every mistake.",

@@ -36,6 +36,9 @@ export const NOTICE_KINDS = [
 ] as const;
 export type NoticeKind = (typeof NOTICE_KINDS)[number];
 
+/** The file that whoever asks has read has mistakes; its path comes first in what is said of it. */
+export const WRONG_FILE = "configuration/file";
+
 /** Something about renewd itself: a person must look although no single certificate is to blame. */
 export interface Notice {
   /** Names the finding for `renewd acknowledge`; the same as long as its cause is. */

@@ -1,6 +1,6 @@
 import type { Uses } from "../domain/applied.ts";
 import type { Certificate } from "../domain/certificate.ts";
-import { type Acknowledgement, type Heartbeat, isLive } from "../domain/heartbeat.ts";
+import { type Acknowledgement, type Heartbeat, isLive, type ProcessProblem } from "../domain/heartbeat.ts";
 import type { Responsibility } from "../domain/responsibility.ts";
 import type { Store } from "../domain/store.ts";
 import { takingTurns } from "../domain/turns.ts";
@@ -30,6 +30,7 @@ import {
   silentChannels,
   slowedWorkers,
   staleProofs,
+  WRONG_FILE,
 } from "./notices.ts";
 import { peerNotices } from "./peers.ts";
 import { needsPerson, type Problem } from "./problems.ts";
@@ -184,10 +185,8 @@ export async function statusOf(
     await turn();
   };
   await add(...(await clockNotices(store, beats)), ...(options.found ?? []));
-  // Who asks has measured the disk just now; what a process reported of it is older.
-  const seesDisk = (options.found ?? []).some(({ kind }) => kind === "disk");
-  const health = healthNotices({ beats, fleet, uses, agentTargets, waiting, now });
-  await add(...health.filter(({ kind }) => kind !== "disk" || !seesDisk));
+  const reported = beats.map((beat) => withoutKnown(beat, options.found ?? []));
+  await add(...healthNotices({ beats: reported, fleet, uses, agentTargets, waiting, now }));
   if (!missing.some(({ role }) => role === "planner")) await add(...planningNotices(fleet, total, now));
   await add(staleProofs(fleet, { total, observeMs }, now));
   const aboutHistory = { types: HISTORY_EVENTS, limit: PART_EVENTS_MAX, sealed: true } as const;
@@ -213,6 +212,15 @@ export async function statusOf(
     summary: summaryOf(examined, rest, inFlight.length, now),
     processes: beats.map((beat) => processOf(beat, now)),
   };
+}
+
+/** Who asks has just measured the disk and read the file; what a process reported of the same is older. */
+function withoutKnown(beat: Heartbeat, found: readonly Notice[]): Heartbeat {
+  const seesDisk = found.some(({ kind }) => kind === "disk");
+  const seesFile = found.some(({ id, what }) => id === WRONG_FILE && what.startsWith(`${beat.configFile} `));
+  const isNews = ({ kind }: ProcessProblem): boolean =>
+    !(kind === "disk" && seesDisk) && !(kind === "reload" && seesFile);
+  return { ...beat, problems: beat.problems.filter(isNews) };
 }
 
 function acknowledgedNotice(

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openViewer } from "../../src/compose/viewer.ts";
 import { RenewalError, toRenewalError } from "../../src/domain/errors.ts";
+import { ROLES } from "../../src/domain/role.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../src/domain/time.ts";
+import { heartbeat } from "../support/model/facts.ts";
 import { applyFile } from "../support/system/appliedConfiguration.ts";
 import { configText, createInstallation, type Installation } from "../support/system/installation.ts";
 
@@ -27,6 +29,27 @@ test.each([
     expect(viewer.found).toMatchObject([{ id: "configuration/file", needsPerson: true }]);
   },
 );
+
+test("a mistake in the file that a process refused to load is one finding, and that of another file another", async () => {
+  const { configFile, store } = installation;
+  await applyFile(installation);
+  await writeFile(configFile, "version: 1\ndataDir: data\nisuers: {}\n");
+  const now = Date.now();
+  const refused = async (of: string, host: string): Promise<void> => {
+    const message = `${of} was not reloaded, or not all of it: unknown key isuers`;
+    const problems = [{ kind: "reload", message, action: "Fix it.", since: now } as const];
+    const beat = { process: `${host}/1`, host, configFile: of, beatAt: now, startedAt: now, problems };
+    await store.health.beat(ROLES.map((role) => heartbeat({ ...beat, role })));
+  };
+  const found = async (): Promise<string[]> => {
+    const { notices } = JSON.parse((await installation.run("status", "--json")).stdout);
+    return notices.flatMap(({ kind }: { kind: string }) => (kind === "configuration" || kind === "reload" ? kind : []));
+  };
+  await refused(configFile, "one");
+  expect(await found()).toEqual(["configuration"]);
+  await refused("/etc/renewd/other.yaml", "two");
+  expect(await found()).toEqual(["configuration", "reload"]);
+});
 
 test("without an applied configuration the mistakes themselves are the answer", async () => {
   await writeFile(installation.configFile, "dataDir: data\nisuers: {}\n");
