@@ -65,7 +65,7 @@ export function performAnywhere<Options = object>(
     const server = call.options.server ?? processEnvironment("RENEWD_SERVER");
     const open = async (): Promise<Desk> => {
       if (server === undefined)
-        return (await import("./desk/local.ts")).localDesk(call.configFile, (text) => call.output.note(text));
+        return (await import("./desk/inForce.ts")).deskInForce(call.configFile, (text) => call.output.note(text));
       const token = call.options.token ?? processEnvironment("RENEWD_TOKEN");
       if (server.startsWith("https:")) await trustSystemAuthorities();
       return (await import("./desk/remote.ts")).remoteDesk({ server, token });

@@ -46,6 +46,7 @@ export const scan = late(async () => (await import("./scan.ts")).scan);
 export const examine = late(async () => (await import("./doctor/index.ts")).examine);
 
 export const runRoles = late(async () => (await import("./process.ts")).runRoles);
+export const runningHere = late(async () => (await import("./runningHere.ts")).runningHere);
 export const startWorkerProcess = late(async () => (await import("./workerProcess.ts")).startWorkerProcess);
 export const requestRenewals = late(async () => (await import("./requestRenewals.ts")).requestRenewals);
 export const signInLink = late(async () => (await import("./signIn.ts")).signInLink);
