@@ -47,7 +47,8 @@ export function renderInUse({ pairs, unasked }: InUse): string {
 }
 
 function notAsked(unasked: number): string {
-  return `Of ${unasked} ${unasked === 1 ? "certificate" : "more certificates"} no endpoint was asked.`;
+  const [what, were] = unasked === 1 ? ["certificate", "was"] : ["certificates", "were"];
+  return `${unasked} ${what} ${were} not asked for: of very many renewd asks some endpoints only.`;
 }
 
 function lineOf({ certificate, endpoint, issuer, serial, notAfter }: Served<string>): string {

@@ -20,7 +20,7 @@ const ADDRESSES_MAX = 3;
 /** Longer than a thousand endpoints take that never answer. */
 const SURVEY_MAX_MS = 120_000;
 /** Of a larger fleet a sample is asked: all of it would take minutes, and the answer of most is that of the others. */
-const SURVEY: SurveyLimits = { wholeMax: 10_000, sample: 2_000 };
+const SURVEY: SurveyLimits = { wholeMax: 10_000, sample: 500 };
 
 export interface SurveyLimits {
   /** So many certificates are all asked. */
