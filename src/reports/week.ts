@@ -2,6 +2,7 @@ import type { Certificate } from "../domain/certificate.ts";
 import type { DrillScenario } from "../domain/drill.ts";
 import type { EventType, HistoryEvent } from "../domain/event.ts";
 import { isIgnored } from "../domain/inventory.ts";
+import { latestVersions } from "../domain/latestVersions.ts";
 import type { Severity } from "../domain/notification.ts";
 import { NOBODY, type Responsibility } from "../domain/responsibility.ts";
 import type { Store } from "../domain/store.ts";
@@ -146,11 +147,12 @@ async function exercisesIn(store: Store, from: number, until: number): Promise<E
 type Standing = Pick<WeekReport, "expiresNext" | "alerts" | "horizon" | "unmanaged">;
 
 async function standing(store: Store, certificates: readonly Certificate[], now: number): Promise<Standing> {
-  const names = new Set(certificates.map(({ name }) => name));
   const responsibilityOf = responsibilitiesOf(certificates);
-  const ending = (await store.versions.listLatest(() => {}))
-    .filter(({ certificate, leaf }) => names.has(certificate) && leaf.notAfter <= now + AHEAD_MS)
-    .toSorted((a, b) => a.leaf.notAfter - b.leaf.notAfter);
+  const ending: { readonly certificate: string; readonly notAfter: number }[] = [];
+  const names = certificates.map(({ name }) => name).sort();
+  for await (const { certificate, leaf } of latestVersions(store, undefined, names))
+    if (leaf.notAfter <= now + AHEAD_MS) ending.push({ certificate, notAfter: leaf.notAfter });
+  ending.sort((a, b) => a.notAfter - b.notAfter);
   const watched = (await store.watched.list({ limit: WATCHED_MAX })).filter(({ origin }) => origin === "configured");
   const places = watched.map(({ endpoint: { sni, host, port } }) => `${sni} ${host}:${port}`);
   const managementOf = managementBy(certificates, new Set(places));
@@ -160,8 +162,8 @@ async function standing(store: Store, certificates: readonly Certificate[], now:
   const { ends } = await horizonReport(store, AHEAD_MS, now);
   return {
     expiresNext: listed(
-      ending.map(({ certificate, leaf }) => ({
-        ...{ certificate, expiresAt: iso(leaf.notAfter) },
+      ending.map(({ certificate, notAfter }) => ({
+        ...{ certificate, expiresAt: iso(notAfter) },
         responsibility: responsibilityOf(certificate) ?? NOBODY,
       })),
     ),

@@ -1,4 +1,5 @@
 import { RenewalError, toRenewalError } from "../../domain/errors.ts";
+import { latestVersions } from "../../domain/latestVersions.ts";
 import { CLOCK_SKEW_MAX_MS } from "../../domain/lease.ts";
 import type { Store } from "../../domain/store.ts";
 import { formatDuration } from "../../domain/time.ts";
@@ -35,7 +36,7 @@ export async function checkDatabase({ viewer, config }: Patient): Promise<Doctor
   const { store } = viewer;
   const unreadable: DoctorCheck[] = [];
   await store.certificates.list();
-  await store.versions.listLatest(({ certificate, generation, message }) =>
+  const versions = latestVersions(store, ({ certificate, generation, message }) =>
     unreadable.push(
       failed(
         "database",
@@ -45,6 +46,7 @@ export async function checkDatabase({ viewer, config }: Patient): Promise<Doctor
       ),
     ),
   );
+  for await (const _ of versions);
   const checks = [...found, ...unreadable];
   return checks.length > 0
     ? checks

@@ -4,6 +4,7 @@ import type { EndpointStatus } from "../../domain/deployment.ts";
 import { type Endpoint, endpointKey, type Observation } from "../../domain/endpoint.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { namesCover } from "../../domain/identifier.ts";
+import { latestVersions } from "../../domain/latestVersions.ts";
 import { formatInstant } from "../../domain/time.ts";
 import { IMPORTED } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
@@ -54,8 +55,9 @@ export interface InUse {
 export async function isFirstRun({ store }: Pick<Context, "store">): Promise<boolean> {
   if ((await store.versions.origins()).some(({ issuer }) => issuer !== IMPORTED)) return false;
   const unreadable: unknown[] = [];
-  const latest = await store.versions.listLatest((key) => unreadable.push(key));
-  return unreadable.length === 0 && latest.every(({ issuer }) => issuer === IMPORTED);
+  for await (const { issuer } of latestVersions(store, (key) => unreadable.push(key)))
+    if (issuer !== IMPORTED) return false;
+  return unreadable.length === 0;
 }
 
 /** Without those that a person has resumed, and those with a renewal: there the decision is made. */
@@ -78,8 +80,8 @@ export async function findPairsInUse(context: Context, signal: AbortSignal, limi
   const { store, services } = context;
   // A version that cannot be read is one all the same.
   const known = new Set<string>();
-  const latest = await store.versions.listLatest(({ certificate }) => known.add(certificate));
-  for (const { certificate } of latest) known.add(certificate);
+  for await (const { certificate } of latestVersions(store, (version) => known.add(version.certificate)))
+    known.add(certificate);
   const unknown = services.certificates().filter(({ name, mode }) => !known.has(name) && mode === "renew");
   const asked = sampleOf(unknown, limits);
   const limit = pLimit(AT_ONCE);

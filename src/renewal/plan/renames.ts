@@ -1,6 +1,7 @@
 import type { Certificate } from "../../domain/certificate.ts";
 import { toRenewalError } from "../../domain/errors.ts";
 import { identifiersKey } from "../../domain/identifier.ts";
+import { latestVersions } from "../../domain/latestVersions.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { Store } from "../../domain/store.ts";
 import type { Version } from "../../domain/version.ts";
@@ -20,14 +21,16 @@ export async function findRenames(
   if (added.length === 0) return renames;
   const appeared = new Set(added);
   const configured = new Set(certificates.map(({ name }) => name));
+  const withVersion = new Set<string>();
+  const left: Version[] = [];
   // One altered row must not keep the planner from all others; its certificate is ordered again.
-  const unreadable = new Set<string>();
-  const latest = await store.versions.listLatest(({ certificate }) => unreadable.add(certificate));
-  const left = latest.filter(({ certificate }) => !configured.has(certificate));
+  for await (const version of latestVersions(store, ({ certificate }) => withVersion.add(certificate))) {
+    withVersion.add(version.certificate);
+    if (!configured.has(version.certificate)) left.push(version);
+  }
   // Thousands may get new names at once.
   const leftByNames = Map.groupBy(left, ({ leaf }) => identifiersKey(leaf.identifiers));
   if (leftByNames.size === 0) return renames;
-  const withVersion = new Set([...unreadable, ...latest.map(({ certificate }) => certificate)]);
   for (const certificate of certificates) {
     if (!appeared.has(certificate.name) || withVersion.has(certificate.name)) continue;
     const [version] = (leftByNames.get(identifiersKey(certificate.identifiers)) ?? [])

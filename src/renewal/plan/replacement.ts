@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Certificate } from "../../domain/certificate.ts";
 import type { Drill, DrillScenario } from "../../domain/drill.ts";
 import { RenewalError } from "../../domain/errors.ts";
+import { latestVersions } from "../../domain/latestVersions.ts";
 import type { Replacement, ReplacementMember } from "../../domain/replacement.ts";
 import type { Store } from "../../domain/store.ts";
 import { canonicalSerial, type Version } from "../../domain/version.ts";
@@ -38,8 +39,9 @@ export async function draftReplacement(
 ): Promise<ReplacementDraft> {
   const members: { certificate: Certificate; version: Version }[] = [];
   const refused: { certificate: string; why: string }[] = [];
-  const latest = await store.versions.listLatest();
-  for (const version of latest) {
+  const unknownSerials = new Set(selection.serials);
+  for await (const version of latestVersions(store)) {
+    unknownSerials.delete(canonicalSerial(version.leaf.serial));
     const certificate = services.certificate(version.certificate);
     if (certificate === null || !selects(selection, version, certificate)) continue;
     if (certificate.allDistrusted) {
@@ -51,8 +53,7 @@ export async function draftReplacement(
       refused.push({ certificate: certificate.name, why: `its configuration does not name issuer "${issuer}"` });
     } else members.push({ certificate, version });
   }
-  const inUse = new Set(latest.map(({ leaf }) => canonicalSerial(leaf.serial)));
-  return { members, refused, unknownSerials: [...(selection.serials ?? [])].filter((serial) => !inUse.has(serial)) };
+  return { members, refused, unknownSerials: [...unknownSerials] };
 }
 
 /** Records the replacement; from then on every planner works on it. */

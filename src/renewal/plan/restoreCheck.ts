@@ -1,5 +1,6 @@
 import type { Certificate } from "../../domain/certificate.ts";
 import { type Endpoint, endpointKey, type Observation } from "../../domain/endpoint.ts";
+import { latestVersions } from "../../domain/latestVersions.ts";
 import { ACTIVE_STATES } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
 import { MINUTE_MS } from "../../domain/time.ts";
@@ -23,13 +24,11 @@ const FLOOR_RAISE = 1_000;
  */
 export async function markRestored(tx: Store, backupMadeAt: number, now: number): Promise<number> {
   const records = await tx.certificates.list();
-  const unreadable: [string, number][] = [];
-  const latest = new Map(
-    (await tx.versions.listLatest(({ certificate, generation }) => unreadable.push([certificate, generation]))).map(
-      ({ certificate, generation }) => [certificate, generation],
-    ),
-  );
-  for (const [certificate, generation] of unreadable) latest.set(certificate, generation);
+  const latest = new Map<string, number>();
+  const add = ({ certificate, generation }: Pick<Version, "certificate" | "generation">): void => {
+    latest.set(certificate, generation);
+  };
+  for await (const version of latestVersions(tx, add)) add(version);
   const running = await tx.renewals.list({ states: ACTIVE_STATES, limit: Math.max(1, records.length) });
   for (const renewal of running) {
     // Since the backup its order may have been finished, its pair deployed, and another renewal run.

@@ -1,4 +1,5 @@
 import { toRenewalError } from "../../domain/errors.ts";
+import { latestVersions } from "../../domain/latestVersions.ts";
 import type { Revocation, RevocationLists } from "../../domain/revocation.ts";
 import { DAY_MS } from "../../domain/time.ts";
 import type { Version } from "../../domain/version.ts";
@@ -16,37 +17,53 @@ const LISTS_MAX = 200;
  * and for imported certificates, this finds a revocation before clients do. Returns how many were found revoked.
  */
 export async function checkRevocations(context: Context, lists: RevocationLists, signal: AbortSignal): Promise<number> {
-  const { store, clock, services, log } = context;
+  const { store, clock, log } = context;
   await context.clockGuard.check(signal);
-  const byUrl = new Map<string, Version[]>();
-  for (const version of await store.versions.listLatest()) {
+  const namesByUrl = new Map<string, string[]>();
+  for await (const [version, url] of covered(context, lists)) {
+    const names = namesByUrl.get(url) ?? [];
+    names.push(version.certificate);
+    namesByUrl.set(url, names);
+  }
+  let found = 0;
+  let fetched = 0;
+  for (const [url, names] of namesByUrl) {
+    signal.throwIfAborted();
+    if (fetched >= LISTS_MAX) break;
+    if (!(await store.crls.claim(url, { now: clock.now(), nextAt: clock.now() + DAY_MS }))) continue;
+    fetched += 1;
+    const versions: Version[] = [];
+    try {
+      for await (const [version, each] of covered(context, lists, names)) if (each === url) versions.push(version);
+      for (const [version, revocation] of await lists.fetch(url, versions, signal))
+        if (await recordRevocation(context, version, revocation, url)) found += 1;
+    } catch (thrown) {
+      signal.throwIfAborted();
+      const { code, message } = toRenewalError(thrown);
+      log.warn({ code, reason: message, certificates: names.length }, "revocation list not read");
+      await store.crls.postpone(url, clock.now() + LADDERS_MS.revocationList[0]);
+    }
+  }
+  await store.crls.forget(clock.now() - FORGET_MS);
+  return found;
+}
+
+/** Versions that a list may revoke, with its URL; of these certificates, by default of all. */
+async function* covered(
+  context: Context,
+  lists: RevocationLists,
+  names?: readonly string[],
+): AsyncGenerator<readonly [Version, string]> {
+  const { store, clock, services } = context;
+  for await (const version of latestVersions(store, undefined, names)) {
     if (
       version.revokedAt !== null ||
       version.leaf.notAfter <= clock.now() ||
       services.certificate(version.certificate) === null
     )
       continue;
-    for (const url of urlsOf(context, lists, version)) byUrl.set(url, [...(byUrl.get(url) ?? []), version]);
+    for (const url of urlsOf(context, lists, version)) yield [version, url];
   }
-  let found = 0;
-  let fetched = 0;
-  for (const [url, versions] of byUrl) {
-    signal.throwIfAborted();
-    if (fetched >= LISTS_MAX) break;
-    if (!(await store.crls.claim(url, { now: clock.now(), nextAt: clock.now() + DAY_MS }))) continue;
-    fetched += 1;
-    try {
-      for (const [version, revocation] of await lists.fetch(url, versions, signal))
-        if (await recordRevocation(context, version, revocation, url)) found += 1;
-    } catch (thrown) {
-      signal.throwIfAborted();
-      const { code, message } = toRenewalError(thrown);
-      log.warn({ code, reason: message, certificates: versions.length }, "revocation list not read");
-      await store.crls.postpone(url, clock.now() + LADDERS_MS.revocationList[0]);
-    }
-  }
-  await store.crls.forget(clock.now() - FORGET_MS);
-  return found;
 }
 
 /** A certificate that cannot be read must not stop the check of the others. */

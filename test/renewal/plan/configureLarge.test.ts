@@ -1,9 +1,18 @@
 import { StatementSync } from "node:sqlite";
 import { afterEach, expect, test, vi } from "vitest";
-import type { Store } from "../../../src/domain/store.ts";
+import type { RevocationLists } from "../../../src/domain/revocation.ts";
+import { Secret } from "../../../src/domain/secret.ts";
+import { NAMES_MAX, type Store } from "../../../src/domain/store.ts";
+import { canonicalSerial } from "../../../src/domain/version.ts";
 import { configure } from "../../../src/renewal/plan/configure.ts";
 import { isFirstRun } from "../../../src/renewal/plan/firstRun.ts";
+import { findRenames } from "../../../src/renewal/plan/renames.ts";
+import { draftReplacement } from "../../../src/renewal/plan/replacement.ts";
+import { markRestored } from "../../../src/renewal/plan/restoreCheck.ts";
 import { boundInstants } from "../../../src/renewal/watch/boundInstants.ts";
+import { checkRevocations } from "../../../src/renewal/watch/revocations.ts";
+import { weekReport } from "../../../src/reports/week.ts";
+import { DAY_MS, version } from "../../support/model/facts.ts";
 import { modelCertificate, Workbench } from "../../support/model/workbench.ts";
 
 afterEach(() => vi.restoreAllMocks());
@@ -57,6 +66,55 @@ test("neither a start that changes nothing nor the hourly check reads the latest
   expect(asked).toEqual([]);
   await boundInstants({ ...bench.context, store }, NEVER);
   expect(asked).toEqual([["www", "api"]]);
+});
+
+test("nothing reads the latest versions of a large fleet at once", async () => {
+  const names = Array.from({ length: NAMES_MAX + 2 }, (_, index) => `c${index}`);
+  await using bench = await Workbench.open(names.map((name) => modelCertificate(name)));
+  await configure(bench.context, NEVER);
+  const { notBefore } = version().leaf;
+  await bench.store.transaction(async (tx) => {
+    for (const [index, certificate] of names.entries()) {
+      const leaf = { ...version().leaf, serial: `0${index}`, notAfter: bench.now + DAY_MS, notBefore };
+      await tx.versions.insert(version({ certificate, leaf, issuer: "imported" }), new Secret("key"));
+    }
+  });
+  const asked: number[] = [];
+  const watched = (store: Store): Store => ({
+    ...store,
+    versions: {
+      ...store.versions,
+      async listLatest(onUnreadable, of = expect.unreachable()) {
+        asked.push(of.length);
+        return store.versions.listLatest(onUnreadable, of);
+      },
+    },
+  });
+  const context = { ...bench.context, store: watched(bench.store) };
+  const fetched: number[] = [];
+  const lists: RevocationLists = {
+    urlsOf: ({ leaf }) => [leaf.serial === "00" ? "first" : "others"],
+    async fetch(_, versions) {
+      fetched.push(versions.length);
+      return new Map();
+    },
+  };
+  await checkRevocations(context, lists, NEVER);
+  expect(fetched).toEqual([1, names.length - 1]);
+  const serials = new Set(["00", "0501", "0777"].map(canonicalSerial));
+  const asks = { described: "some", issuer: null, deadline: bench.now, waves: [] };
+  const { members, unknownSerials } = await draftReplacement(context, { ...asks, selection: { serials } });
+  expect(members.map(({ certificate }) => certificate.name)).toEqual(["c0", "c501"]);
+  expect(unknownSerials).toEqual([canonicalSerial("0777")]);
+  expect((await weekReport(context.store, bench.certificates, bench.now, bench.now)).expiresNext.count).toBe(
+    names.length,
+  );
+  expect(await isFirstRun(context)).toBe(true);
+  expect(await findRenames(context.store, ["c0"], bench.certificates, bench.now)).toEqual(new Map());
+  await bench.store.transaction((tx) => markRestored(watched(tx), bench.now, bench.now));
+  expect((await bench.store.certificates.get("c501"))?.generationFloor).toBe(1_001);
+  expect(Math.max(...asked)).toBe(NAMES_MAX);
+  expect(asked.length).toBeGreaterThan(10);
 });
 
 function many(count: number) {
