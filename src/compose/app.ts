@@ -31,7 +31,7 @@ export async function openContext(
   configFile: string,
   { log, asksCa = false }: { readonly log: Log; readonly asksCa?: boolean },
 ): Promise<App> {
-  const reader = await readerOf(await loadConfigOrExplain(configFile));
+  const reader = await readerOf(await loadConfigOrExplain(configFile), { schema: "created" });
   return appOf(reader, redisOf(reader.config), log, asksCa);
 }
 

@@ -150,7 +150,9 @@ async function changeDefinitions(
   by: string | null,
   want: (stored: StoredDefinitions, store: Store) => Promise<Wanted>,
 ): Promise<DefinitionChange> {
-  await using reader = await readerOf(await loadConfigOrExplain(configFile, { stored: "unread" }));
+  await using reader = await readerOf(await loadConfigOrExplain(configFile, { stored: "unread" }), {
+    schema: "created",
+  });
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
     const stored = await reader.store.definitions.list();
     const wanted = await want(stored, reader.store);

@@ -90,7 +90,7 @@ export async function runRoles(
   });
   try {
     // A process that claims work must notice within its lease that the database does not answer.
-    const reader = await readerOf(config, DEFAULT_SETTINGS.leaseMs);
+    const reader = await readerOf(config, { answerTimeoutMs: DEFAULT_SETTINGS.leaseMs });
     beats = startBeats({ ...reader, log, redis: redisOf(config), roles, agentOf, vantage });
     privateRedis = await privateRedisFor(config, roles, log);
     if (privateRedis?.adopted) await noteSiblings(reader, log);

@@ -8,6 +8,8 @@ import { workerName } from "../domain/workerName.ts";
 import {
   isMissing,
   isSealedAlready,
+  isUnused,
+  type Opening,
   openEmptyStore,
   openExistingVault,
   openStore,
@@ -49,8 +51,9 @@ export interface Reader extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** For commands: an older renewd may still run, so none of them migrates what it has written. */
 export async function openReader(configFile: string): Promise<Reader> {
-  return readerOf(await loadConfigOrExplain(configFile));
+  return readerOf(await loadConfigOrExplain(configFile), { schema: "created" });
 }
 
 /** As `openReader`, for commands that change nothing: see `readerToLook`. */
@@ -58,19 +61,33 @@ export async function openReaderToLook(configFile: string): Promise<Reader> {
   return readerToLook(await loadConfigOrExplain(configFile));
 }
 
-/** Before renewd has run, an empty store in memory: who only looks creates neither database nor master key. */
+/**
+ * Before renewd has run, an empty store in memory: who only looks creates neither tables nor master key.
+ */
 export async function readerToLook(config: Config): Promise<Reader> {
-  if (config.store.kind === "sqlite" && isMissing(config.store.file))
-    return readerWith(config, await openEmptyStore(workerName()));
-  return readerOf(config);
+  const { store, masterKey } = config;
+  const empty = async (): Promise<Reader> => readerWith(config, await openEmptyStore(workerName()));
+  if (store.kind === "sqlite") return isMissing(store.file) ? empty() : readerOf(config, { schema: "required" });
+  trustSystemAuthorities();
+  if ((await openExistingVault(masterKey)) === null && (await isUnused(store))) return empty();
+  try {
+    return await readerOf(config, { schema: "required" });
+  } catch (thrown) {
+    if (await isUnused(store).catch(() => false)) return empty();
+    throw thrown;
+  }
 }
 
-/** `answerTimeoutMs`: how long a statement on PostgreSQL may take. */
-export async function readerOf(config: Config, answerTimeoutMs?: number): Promise<Reader> {
+interface How extends Opening {
+  /** How long a statement on PostgreSQL may take. */
+  readonly answerTimeoutMs?: number;
+}
+
+export async function readerOf(config: Config, { answerTimeoutMs, ...opening }: How = {}): Promise<Reader> {
   await checkDataDirectory(config.dataDir);
   const options = answerTimeoutMs === undefined ? config.store : { ...config.store, answerTimeoutMs };
   if (options.kind === "postgresql") trustSystemAuthorities();
-  return readerWith(config, await openStore(options, await vaultFor(config), workerName()));
+  return readerWith(config, await openStore(options, await vaultFor(config), workerName(), opening));
 }
 
 function readerWith(config: Config, store: Store): Reader {

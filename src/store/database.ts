@@ -5,7 +5,7 @@ import type { Secret } from "../domain/secret.ts";
 import type { Source, TransactionScope } from "./dialect/driver.ts";
 import { camelCaseRows } from "./dialect/names.ts";
 import { checkMasterKey, checkMasterKeyFits } from "./masterKeyCheck.ts";
-import { checkSchema, migrate, schemaVersion } from "./migrations/index.ts";
+import { checkSchema, hasSchema, migrate, schemaVersion } from "./migrations/index.ts";
 import type { Db, Dialect, Schema } from "./schema.ts";
 import type { Vault } from "./vault.ts";
 
@@ -30,13 +30,27 @@ export interface Database {
   readonly versionBefore: number;
 }
 
-export async function openDatabase(options: StoreOptions, vault: Vault): Promise<Database> {
+export interface Opening {
+  /**
+   * `migrated`: brought up to date. `created`: made where there is none, and an older one refused. `required`: refused
+   * where it is not of this release. Default: migrated.
+   */
+  readonly schema?: "migrated" | "created" | "required";
+}
+
+export async function openDatabase(
+  options: StoreOptions,
+  vault: Vault,
+  { schema = "migrated" }: Opening = {},
+): Promise<Database> {
   const scope: TransactionScope = new AsyncLocalStorage();
   const { source, dialect } = await connect(options, scope);
   const db = new Kysely<Schema>({ dialect, plugins: [camelCaseRows] });
-  let versionBefore: number;
+  let versionBefore = schemaVersion;
   try {
-    versionBefore = await migrate(db, options.kind, vault);
+    if (schema === "migrated" || (schema === "created" && !(await hasSchema(db))))
+      versionBefore = await migrate(db, options.kind, vault);
+    else await checkSchema(db);
     await checkMasterKey(db, vault);
     if (options.kind === "postgresql" && options.answerTimeoutMs !== undefined)
       source.answerWithin?.(options.answerTimeoutMs);
@@ -70,6 +84,16 @@ export async function openDatabaseOfAnyRelease(options: StoreOptions): Promise<D
   const { source, dialect } = await connectToRead(options, scope);
   const db = new Kysely<Schema>({ dialect, plugins: [camelCaseRows] });
   return { dialect: options.kind, where: source.where, db, scope, versionBefore: schemaVersion };
+}
+
+/** Whether renewd has never run with this database of a server. Changes nothing; throws what the server says. */
+export async function isUnused(options: StoreOptions): Promise<boolean> {
+  const { db } = await openDatabaseOfAnyRelease(options);
+  try {
+    return !(await hasSchema(db));
+  } finally {
+    await db.destroy();
+  }
 }
 
 /**

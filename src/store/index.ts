@@ -2,7 +2,7 @@ import { late } from "../domain/late.ts";
 import type { Store } from "../domain/store.ts";
 import type { Acceptance } from "./acceptHistory.ts";
 import type { AuditOptions, HistoryAudit } from "./audit.ts";
-import { openDatabase, openDatabaseToRead, openEmptyDatabase, type StoreOptions } from "./database.ts";
+import { type Opening, openDatabase, openDatabaseToRead, openEmptyDatabase, type StoreOptions } from "./database.ts";
 import { hasMasterKeyCheck } from "./masterKeyCheck.ts";
 import { refuseMoved, unmarkMoved } from "./moved.ts";
 import { isMissing } from "./presence.ts";
@@ -16,7 +16,7 @@ export type { RowFault } from "./auditRows.ts";
 export type { BackupReport } from "./backup/backup.ts";
 export type { CopyOptions, RowsByTable } from "./backup/copy.ts";
 export type { RestoreOptions, RestoreReport } from "./backup/restore.ts";
-export { checkDatabaseServer, type StoreOptions } from "./database.ts";
+export { checkDatabaseServer, isUnused, type Opening, type StoreOptions } from "./database.ts";
 export { markText, parseMark, readMark, stillHolds, writeMark } from "./historyMark.ts";
 export { schemaVersion } from "./migrations/index.ts";
 export { isMissing } from "./presence.ts";
@@ -31,8 +31,13 @@ export const restoreStore = late(async () => (await import("./backup/restore.ts"
  * Opens the database, brings its schema up to date and checks that the vault fits it. `worker` names this process in
  * every event. Throws `store.unavailable`, `store.sealed` or `config.invalid`; no message holds the URL's password.
  */
-export async function openStore(options: StoreOptions, vault: Vault, worker: string): Promise<Store> {
-  const database = await openDatabase(options, vault);
+export async function openStore(
+  options: StoreOptions,
+  vault: Vault,
+  worker: string,
+  opening: Opening = {},
+): Promise<Store> {
+  const database = await openDatabase(options, vault, opening);
   await refuseMoved(database);
   return storeRepositories(database, vault, worker);
 }

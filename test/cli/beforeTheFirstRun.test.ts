@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
 import { defaultConfigFile } from "../../src/cli/command.ts";
 import { configText, createInstallation } from "../support/system/installation.ts";
@@ -32,6 +33,21 @@ test("before the first run, whoever only looks creates neither directory nor dat
     await rm(data, { recursive: true, force: true });
   }
   expect(created).toEqual([]);
+});
+
+test("no command migrates what an older renewd has written, which may still run", async () => {
+  await using installation = await createInstallation(configText(["www"]));
+  await installation.store.close();
+  using database = new DatabaseSync(join(installation.directory, "data", "renewd.db"));
+  database.exec("delete from kysely_migration where name = (select max(name) from kysely_migration)");
+  const migrations = () => database.prepare("select name from kysely_migration order by name").all();
+  const before = migrations();
+  const commands = ["status", "alerts", "replace status", "run --dry-run", "open", "renew www", "pause www --reason x"];
+  for (const command of [...commands, "acknowledge www --reason x", "account show ca", "discover"]) {
+    const { code, stderr } = await installation.run(...command.split(" "));
+    expect([code, stderr], command).toEqual([3, expect.stringContaining("written by an older renewd")]);
+    expect(migrations(), command).toEqual(before);
+  }
 });
 
 /** What somebody types who is called at night, some of it without `sudo`. */

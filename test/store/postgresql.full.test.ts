@@ -291,7 +291,7 @@ describe("renewd status on PostgreSQL", () => {
       await client.end();
     }
   };
-  const status = async (url: string): Promise<CommandResult> => {
+  const status = async (url: string, command = "status"): Promise<CommandResult> => {
     const directory = await mkdtemp(join(tmpdir(), "renewd-viewer-"));
     try {
       await writeFile(join(directory, "url"), url, { mode: 0o600 });
@@ -300,7 +300,7 @@ describe("renewd status on PostgreSQL", () => {
         store: { type: "postgresql", url: `file:${directory}/url` },
       };
       await writeFile(join(directory, "renewd.yaml"), JSON.stringify(config));
-      return await runCaptured(["-c", join(directory, "renewd.yaml"), "status"]);
+      return await runCaptured(["-c", join(directory, "renewd.yaml"), ...command.split(" ")]);
     } finally {
       await rm(directory, { recursive: true });
     }
@@ -319,6 +319,15 @@ describe("renewd status on PostgreSQL", () => {
     expect(stdout).toContain("no planner, acme, deployer or verifier runs");
     expect(code).toBe(1);
     expect(await query(url, "select md5(database_to_xml(true, false, '')::text)")).toEqual(before);
+  });
+
+  test.each(["run --dry-run", "alerts"])("before the first run %s creates no tables", async (command) => {
+    const url = (await postgres.createDatabase()).reveal();
+    const { code, stderr } = await status(url, command);
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(await query(url, "select count(*) from information_schema.tables where table_schema = 'public'")).toEqual(
+      await query(url, "select 0::bigint as count"),
+    );
   });
 
   test.each<[string, (url: string) => Promise<string>, RegExp]>([

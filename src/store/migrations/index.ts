@@ -110,10 +110,15 @@ export async function migrate(db: Db, dialect: Dialect, vault: Vault): Promise<n
   return before;
 }
 
+/** Whether it has tables of renewd, of any release. */
+export async function hasSchema(db: Db): Promise<boolean> {
+  const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
+  return tables.some(({ name }) => name === "kysely_migration" || name === "kyselyMigration");
+}
+
 /** Throws `store.unavailable` unless the tables have this release's schema. Changes nothing. */
 export async function checkSchema(db: Db): Promise<void> {
-  const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
-  if (!tables.some(({ name }) => name === "kysely_migration" || name === "kyselyMigration"))
+  if (!(await hasSchema(db)))
     throw new RenewalError("store.unavailable", "the database has no tables of renewd yet; start it: `renewd run`");
   await refuseNewer(db);
   const { rows } = await sql<{ name: string }>`select name from kysely_migration`.execute(db);
