@@ -1,7 +1,7 @@
 import { raceAbort } from "../../domain/abort.ts";
 import { sanitize } from "../../domain/text.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
-import { keptReading } from "../../process/sharedReading.ts";
+import { keptReading, sharedReading } from "../../process/sharedReading.ts";
 import { COMMAND_SAFE, haproxyCommand, type RuntimeAddress } from "./runtime.ts";
 
 /** Files that one reading looks into. */
@@ -27,6 +27,13 @@ interface ServedFile {
   readonly order: number;
 }
 
+interface Reading {
+  /** All that HAProxy has. */
+  readonly files: ReadonlySet<string>;
+  /** By the DNS names of their certificates. */
+  readonly served: ReadonlyMap<string, readonly ServedFile[]>;
+}
+
 /**
  * Other files that a bind of this HAProxy serves for a name of the pair, one sentence each: HAProxy prefers the file
  * that it loaded first, so clients may go on to get an old certificate from a file that nobody renews. Empty when
@@ -39,14 +46,19 @@ export function createRivals(
   address: RuntimeAddress,
   now?: () => number,
 ): (loaded: Loaded, signal: AbortSignal) => Promise<string[]> {
-  const read = keptReading(KEPT_MS, () => servedFiles(address), now);
+  const read = (): Promise<Reading> => servedFiles(address);
+  const recent = keptReading(KEPT_MS, read, now);
+  const afterwards = sharedReading(read);
   return async ({ name, pair }, signal) => {
-    const served = await raceAbort(signal, read).catch(() => null);
+    let reading = await raceAbort(signal, recent).catch(() => null);
+    // Taken before this file was added, it may lack others that were added meanwhile: of two, the later one sees both.
+    if (reading?.files.has(name) === false) reading = await raceAbort(signal, afterwards).catch(() => null);
     signal.throwIfAborted();
     const names = new Set(pair.leaf.identifiers.map(({ value }) => value.toLowerCase()));
     const found = new Map<string, ServedFile & { readonly shared: string }>();
     for (const shared of names) {
-      for (const one of served?.get(shared) ?? []) if (one.file !== name) found.set(one.file, { ...one, shared });
+      for (const one of reading?.served.get(shared) ?? [])
+        if (one.file !== name) found.set(one.file, { ...one, shared });
     }
     return [...found.values()]
       .sort((a, b) => a.order - b.order)
@@ -60,19 +72,16 @@ export function createRivals(
   };
 }
 
-/** By the DNS names of their certificates. */
-async function servedFiles(address: RuntimeAddress): Promise<ReadonlyMap<string, readonly ServedFile[]>> {
-  const files = (await haproxyCommand(address, "show ssl cert\n", NEVER))
-    .split("\n")
-    .filter((line) => COMMAND_SAFE.test(line))
-    .slice(0, FILES_MAX);
+async function servedFiles(address: RuntimeAddress): Promise<Reading> {
+  const lines = (await haproxyCommand(address, "show ssl cert\n", NEVER)).split("\n");
+  const files = lines.filter((line) => COMMAND_SAFE.test(line)).slice(0, FILES_MAX);
   const served = new Map<string, ServedFile[]>();
   for (let at = 0; at < files.length; at += FILES_AT_ONCE) {
     const commands = files.slice(at, at + FILES_AT_ONCE).map((file) => `show ssl cert ${file}`);
     const answer = await haproxyCommand(address, `${commands.join(";")}\n`, NEVER);
     for (const [index, text] of answer.split(/^(?=Filename: )/m).entries()) add(served, text, at + index);
   }
-  return served;
+  return { files: new Set(lines), served };
 }
 
 function add(served: Map<string, ServedFile[]>, text: string, order: number): void {

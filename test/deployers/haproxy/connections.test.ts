@@ -77,3 +77,19 @@ it("looks once for the deployments of a second which other files HAProxy serves 
   expect(then.join()).not.toContain("other-1.pem");
   expect(then).toHaveLength(3);
 });
+
+it("two files for one name that are added within a second are found, although others were looked at just before", async () => {
+  await using beside = await startBeside(0);
+  const { issuer, server } = beside;
+  const options = { socket: server.socket, file: `${server.directory}/{certificate}.pem`, crtList: server.directory };
+  const deployer = haproxy.create(haproxy.options.parse(options), dependencies("lb"));
+  const deploy = async (certificate: string, names: readonly string[]) => {
+    const pair = await issuer.issue({ certificate, generation: 1, names: [...names] });
+    return (await deployer.deploy({ pair, previous: null }, NEVER)).note;
+  };
+  await deploy("www", ["www.test"]);
+  expect(await deploy("one", ["shared.test"])).toBe(undefined);
+  expect(await deploy("two", ["shared.test"])).toMatch(
+    /^HAProxy also serves \S+\/one\.pem \(serial \S+\) for shared\.test and may prefer it/,
+  );
+});
