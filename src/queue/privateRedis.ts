@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { RenewalError } from "../domain/errors.ts";
 import { ownerFault, processUser } from "../domain/ownership.ts";
-import { probeRedis, redisGone, type ServerProcess, shutDownRedis, spawnRedis } from "./serverProcess.ts";
+import { probeRedis, redisGone, redisHangs, type ServerProcess, shutDownRedis, spawnRedis } from "./serverProcess.ts";
 import { locationFile, privateRedisSocket } from "./socketPath.ts";
 
 export { privateRedisSocket } from "./socketPath.ts";
@@ -11,6 +11,7 @@ export { privateRedisSocket } from "./socketPath.ts";
 const RESTART_FIRST_MS = 100;
 const RESTART_MAX_MS = 5_000;
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const PING_MS = 10_000;
 /** Having run this long, it starts again without delay. */
 const STEADY_MS = 60_000;
 
@@ -21,6 +22,8 @@ export interface PrivateRedisOptions {
   readonly binary?: string;
   /** What it gets of the environment: none of renewd's secrets. Default: `PATH` as systemd sets it. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** How often it is asked whether it answers, and how long it has for that. Default: 10 s. */
+  readonly pingMs?: number;
   /** It died while we run, or could not be started again; the next start comes in `restartInMs`. */
   readonly onExit?: (exit: { readonly reason: string; readonly restartInMs: number }) => void;
 }
@@ -41,7 +44,7 @@ export interface PrivateRedis {
  * dies.
  */
 export async function startPrivateRedis(options: PrivateRedisOptions): Promise<PrivateRedis> {
-  const { directory, binary = "redis-server", environment = { PATH }, onExit } = options;
+  const { directory, binary = "redis-server", environment = { PATH }, pingMs = PING_MS, onExit } = options;
   const path = await prepareDirectories(directory);
   let stopping = false;
   let stopped: Promise<void> | null = null;
@@ -63,12 +66,29 @@ export async function startPrivateRedis(options: PrivateRedisOptions): Promise<P
     let restartInMs = RESTART_FIRST_MS;
     for (;;) {
       const since = performance.now();
-      const reason = server === null ? await redisGone(path, wake.signal) : await server.exited;
+      const reason = server === null ? await redisGone(path, wake.signal) : await endOf(server);
       if (stopping) return;
       if (performance.now() - since > STEADY_MS) restartInMs = RESTART_FIRST_MS;
       restartInMs = await startAgain(reason, restartInMs);
       if (stopping) return;
     }
+  }
+
+  /** One that hangs is killed: what it answered is in its file, and the rest is in the database. */
+  async function endOf({ exited, kill }: ServerProcess): Promise<string> {
+    const over = new AbortController();
+    let isHanging = false;
+    const hanging = redisHangs(path, pingMs, over.signal).then(
+      () => {
+        isHanging = true;
+        kill();
+      },
+      () => {}, // It has ended.
+    );
+    const reason = await exited;
+    over.abort();
+    await hanging;
+    return isHanging ? `it did not answer and was killed (${reason})` : reason;
   }
 
   /** Returns the delay before the next start, should it die again soon. */

@@ -9,11 +9,14 @@ const START_TIMEOUT_MS = 15_000;
 const STOP_TIMEOUT_MS = 5_000;
 const PROBE_TIMEOUT_MS = 3_000;
 const POLL_MS = 20;
+const UNANSWERED_MAX = 3;
 
 export interface ServerProcess {
   /** Resolves with the reason once it is gone. */
   readonly exited: Promise<string>;
   stop(): Promise<void>;
+  /** At once, as one that hangs hears nothing else. */
+  kill(): void;
 }
 
 interface SpawnOptions {
@@ -64,7 +67,7 @@ export async function spawnRedis({ binary, directory, path, environment }: Spawn
       { cause: spawned },
     );
   }
-  const running = { exited, stop: () => end(child, exited) };
+  const running = { exited, stop: () => end(child, exited), kill: () => void child.kill("SIGKILL") };
 
   const deadline = performance.now() + START_TIMEOUT_MS;
   while ((await probeRedis(path)) !== "alive") {
@@ -117,6 +120,30 @@ export async function redisGone(path: string, signal: AbortSignal): Promise<stri
   await closed(client);
   signal.removeEventListener("abort", leave);
   return "its socket closed";
+}
+
+/**
+ * Resolves once Redis has let several questions in a row pass without any answer; an error is one. Once is not enough:
+ * where all of this machine's processes stood still, none of them could answer.
+ */
+export async function redisHangs(path: string, everyMs: number, signal: AbortSignal): Promise<void> {
+  let unanswered = 0;
+  let client = clientOf(path);
+  try {
+    while (unanswered < UNANSWERED_MAX) {
+      await delay(everyMs, undefined, { signal });
+      // Who died is started again by others.
+      if (client.status === "end") client = clientOf(path);
+      // It fails with an error that is an answer, or with the connection of one that died.
+      const answer = client.ping().then(
+        () => true,
+        () => true,
+      );
+      unanswered = (await Promise.race([answer, delay(everyMs, false, { signal })])) ? 0 : unanswered + 1;
+    }
+  } finally {
+    client.disconnect();
+  }
 }
 
 /** Stops a Redis that is not our child, AOF flushed. Bounded: it may hang or be gone. */

@@ -142,6 +142,26 @@ test("an adopted one that still runs is stopped as well", async () => {
   expect(() => process.kill(pid, 0)).toThrow();
 });
 
+test("one that hangs is killed and started again with all that it held", async () => {
+  const exits: string[] = [];
+  const { path } = await start({ pingMs: 200, onExit: ({ reason }) => void exits.push(reason) });
+  const redis = { kind: "single", path } as const;
+  const queue = openJobQueue(redis);
+  await queue.enqueue([{ kind: "issue", renewalId: "kept", generation: 1, fence: 1, priority: 1 }]);
+  const pid = await pidOf(path);
+  process.kill(pid, "SIGSTOP");
+  await expect.poll(() => exits, { timeout: 10_000 }).toEqual(["it did not answer and was killed (signal SIGKILL)"]);
+  const handled: string[] = [];
+  const worker = startWorker({
+    ...{ redis, kind: "issue", concurrency: 1, onError() {} },
+    handle: async ({ renewalId }) => void handled.push(renewalId),
+  });
+  await expect.poll(() => handled, { timeout: 10_000 }).toEqual(["kept"]);
+  expect(await pidOf(path)).not.toBe(pid);
+  await worker.close();
+  await queue.close();
+});
+
 test("one that hangs is not doubled", async () => {
   const { path } = await start();
   const pid = await pidOf(path);
