@@ -294,7 +294,9 @@ class World {
       if ((await store.renewals.active(this.certificate.name)) === null) await this.look(context);
       const active = await store.renewals.active(this.certificate.name);
       const record = await store.certificates.get(this.certificate.name);
-      if (active === null && record?.failures === 0 && (record.nextCheckAt ?? 0) > this.now) return;
+      // After a person has put an earlier pair back, what is configured meanwhile waits for a day.
+      const waits = record === null || record.failures > 0 || (record.nextAttemptAt ?? 0) > this.now;
+      if (active === null && !waits && (record.nextCheckAt ?? 0) > this.now) return;
       // A first pair that is held waits for a person for ever; any other ends its hold by itself.
       if (active?.state === "held" && (await store.versions.before(this.certificate.name, active.generation)) === null)
         await resumeRenewal(context, { of: active.id, why: null, by: "model" });
