@@ -20,6 +20,7 @@ import { checkWeb } from "./doctor/listeners.ts";
 import { listenerAt } from "./portWatch.ts";
 import { roleSettingsOf } from "./roleSettings.ts";
 import { createServices } from "./services.ts";
+import { sharedFiles } from "./sharedFiles.ts";
 import { trustSystemAuthorities } from "./systemTrust.ts";
 
 const PORT_MAX_MS = 2_000;
@@ -132,7 +133,10 @@ async function checkTargets(config: Config, signal: AbortSignal): Promise<Surrou
   return steps.flatMap(({ step, error }) => (error === null ? [] : [{ subject: step, error }]));
 }
 
-/** Each target once, for the first certificate that uses it; those with an agent are that machine's. */
+/**
+ * Each target once, for the first certificate that uses it, and files that several would write; those with an agent are
+ * that machine's.
+ */
 export async function tryAllTargets(config: Config, signal: AbortSignal): Promise<RehearsalStep[]> {
   const store = await openEmptyStore(workerName());
   try {
@@ -145,7 +149,7 @@ export async function tryAllTargets(config: Config, signal: AbortSignal): Promis
       if (here.length > 0)
         steps.push(...(await tryTargets({ store, services }, { name, targets: here }, LIMITS, signal)));
     }
-    return steps;
+    return [...steps, ...(await sharedFiles(config))];
   } finally {
     await store.close();
   }

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -63,6 +63,33 @@ describe("config check finds what start-up and deploying would meet:", () => {
         code: 1,
         surroundings: [{ subject: "target disk", message: expect.stringContaining(message) }],
       });
+  });
+
+  test.each(["directory", "file"])("files of two certificates that are one through a link to a %s", async (kind) => {
+    const [one, two] = [join(directory, "one"), join(directory, "two")];
+    await mkdir(one);
+    await symlink(one, two);
+    await writeFile(join(one, "www.pem"), "");
+    await symlink(join(one, "www.pem"), join(one, "api.pem"));
+    // Links that are nobody's place.
+    await symlink(join(one, "www.pem"), join(one, "other.pem"));
+    const isDirectory = kind === "directory";
+    const options = { type: "files", bundle: isDirectory ? "live.pem" : "{certificate}.pem" };
+    const certificate = (name: string, target: string) => ({
+      ...{ names: [`${name}.example.org`], issuer: "ca", solver: "http", targets: [target] },
+      endpoints: ["127.0.0.1:1"],
+    });
+    const { code, surroundings } = await check({
+      targets: { one: { ...options, directory: one }, two: { ...options, directory: two } },
+      certificates: { www: certificate("www", "one"), api: certificate("api", isDirectory ? "two" : "one") },
+    });
+    expect(code).not.toBe(0);
+    expect(surroundings).toMatchObject([
+      {
+        subject: isDirectory ? "target two" : "target one",
+        message: expect.stringMatching(/ of certificate api is the same file as .* of certificate www by target one, /),
+      },
+    ]);
   });
 
   test("a target that only a certificate of the database has", async () => {
