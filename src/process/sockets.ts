@@ -10,6 +10,10 @@ export const ESTABLISHED = "01";
 export const LISTENING = "0A";
 export const UNCONNECTED = "07";
 const SHOWN = [ESTABLISHED, LISTENING, UNCONNECTED].join("|");
+/** Without those that are closing, of which a busy server leaves thousands. */
+const SHOWN_ROW = new RegExp(`^ *\\d+: \\S+ \\S+ (?:${SHOWN}) .*\\n`, "gm");
+/** Of a path: with `__SO_ACCEPTCON`, as proc_net_unix(5) has it. */
+const LISTENING_ROW = /^\S+ \S+ \S+ 00010000 .*\n/gm;
 
 export interface SocketEntry {
   /** As Node writes it, an IPv4 address that is mapped into IPv6 as IPv4. */
@@ -42,7 +46,7 @@ export type Table = "tcp" | "tcp6" | "udp" | "udp6";
  * for it, which takes milliseconds: ask for several at once.
  */
 export async function socketsAt(port: number, table: Table): Promise<readonly SocketEntry[] | null> {
-  const text = await readTable(`/proc/net/${table}`);
+  const text = await readRows(`/proc/net/${table}`, SHOWN_ROW);
   return text === null ? null : parseSockets(text, port);
 }
 
@@ -51,26 +55,27 @@ export type TcpSockets = (port: number) => readonly SocketEntry[];
 
 /** null: as for one table. */
 export async function tcpSockets(): Promise<TcpSockets | null> {
-  const [four, six] = await Promise.all([readTable("/proc/net/tcp"), readTable("/proc/net/tcp6")]);
+  const [four, six] = await Promise.all([readRows("/proc/net/tcp", SHOWN_ROW), readRows("/proc/net/tcp6", SHOWN_ROW)]);
   return four === null || six === null ? null : (port) => [...parseSockets(four, port), ...parseSockets(six, port)];
 }
 
 /**
- * null: too long, or not readable. A kernel without IPv6 has an empty table of it. Read
+ * The rows of a table that match. null: too long, or not readable. A kernel without IPv6 has an empty table of it. Read
  * asynchronously, each page would wait for a turn of a busy process, and all together for a tenth of a second.
  */
-async function readTable(path: string): Promise<string | null> {
+async function readRows(path: string, wanted: RegExp): Promise<string | null> {
   const turn = takingTurns();
   try {
     using file = openToRead(path);
     const buffer = Buffer.allocUnsafe(READ_BYTES);
-    let text = "";
+    let [rows, read] = ["", 0];
     for (;;) {
       await turn();
       const bytes = readSync(file.fd, buffer);
-      text += buffer.toString("latin1", 0, bytes);
-      if (bytes <= LAST_PART_BYTES_MAX) return text;
-      if (text.length > TABLE_BYTES_MAX) return null;
+      for (const row of buffer.toString("latin1", 0, bytes).match(wanted) ?? []) rows += row;
+      if (bytes <= LAST_PART_BYTES_MAX) return rows;
+      read += bytes;
+      if (read > TABLE_BYTES_MAX) return null;
     }
   } catch (error) {
     return isGone(error) && path.endsWith("6") ? "" : null;
@@ -91,7 +96,7 @@ function openToRead(path: string): Disposable & { readonly fd: number } {
   return { fd, [Symbol.dispose]: () => closeSync(fd) };
 }
 
-/** `text`: a table as in /proc/net/tcp. Without those that are closing, of which a busy server leaves thousands. */
+/** `text`: rows as in /proc/net/tcp. */
 export function parseSockets(text: string, port: number): SocketEntry[] {
   const own = port.toString(16).toUpperCase().padStart(4, "0");
   const row = new RegExp(
@@ -132,13 +137,12 @@ export function canonical(address: string): string {
  * kernel does not note.
  */
 export async function listenersAtPath(path: string): Promise<readonly number[] | null> {
-  const table = await readTable("/proc/net/unix");
-  if (table === null) return null;
-  return table.split("\n").flatMap((line) => {
-    const [, , , flags, , , inode, ...rest] = line.trim().split(/ +/);
+  const rows = await readRows("/proc/net/unix", LISTENING_ROW);
+  if (rows === null) return null;
+  return rows.split("\n").flatMap((row) => {
+    const [, , , , , , inode, ...rest] = row.trim().split(/ +/);
     const bound = rest.join(" ");
-    // __SO_ACCEPTCON
-    if (flags !== "00010000" || !bound.startsWith(path)) return [];
+    if (!bound.startsWith(path)) return [];
     return /^(\.\d+\.tmp)?$/.test(bound.slice(path.length)) ? [Number(inode)] : [];
   });
 }

@@ -93,6 +93,7 @@ export async function stageFiles(
   recordOf: RecordOf | null = null,
 ): Promise<StagedFiles> {
   await using undo = new AsyncDisposableStack();
+  await using temporaries = new AsyncDisposableStack();
   const directories = new Map<string, Directory>();
   const stageOne = async (file: FileToWrite): Promise<Staged> => {
     signal.throwIfAborted();
@@ -100,13 +101,14 @@ export async function stageFiles(
     const directory = directories.get(parent) ?? undo.use(await openDirectory(parent, file.root));
     directories.set(parent, directory);
     await removeStrays(directory, basename(file.path));
-    return await stage(file, directory, undo).catch((error) => raise(error, file.path));
+    return await stage(file, directory, { undo, temporaries }).catch((error) => raise(error, file.path));
   };
   const pairFiles: Staged[] = [];
   for (const file of files) pairFiles.push(await stageOne(file));
   const records = recordOf === null ? [] : [await stageOne(recordOf(writtenFiles(pairFiles)))];
   const staged = [...records, ...pairFiles];
   signal.throwIfAborted();
+  const unswapped = undo.use(temporaries.move());
   const kept = undo.move();
   return {
     changed: staged.some(({ temporary }) => temporary !== null),
@@ -114,6 +116,8 @@ export async function stageFiles(
     notes: staged.flatMap(({ note }) => (note === null ? [] : [note])),
     async swap() {
       swapAll(staged);
+      // None of them is there any more.
+      unswapped.move();
       // Also when nothing changed: the attempt that renamed may have died before this.
       for (const directory of directories.values()) await directory.sync();
     },
@@ -142,7 +146,13 @@ function writtenFiles(staged: readonly Staged[]): WrittenFiles {
   };
 }
 
-async function stage(file: FileToWrite, directory: Directory, undo: AsyncDisposableStack): Promise<Staged> {
+/** What removes the files that are written; first of all those that are not swapped. */
+interface Leftovers {
+  readonly undo: AsyncDisposableStack;
+  readonly temporaries: AsyncDisposableStack;
+}
+
+async function stage(file: FileToWrite, directory: Directory, { undo, temporaries }: Leftovers): Promise<Staged> {
   const name = basename(file.path);
   const final = directory.at(name);
   const existing = await currentFile(file, directory);
@@ -152,21 +162,13 @@ async function stage(file: FileToWrite, directory: Directory, undo: AsyncDisposa
   const wanted = wantedAttributes(file, replaced?.stats ?? null, nearby);
   if (file.always !== true && existing !== null && (await isAsWanted(final, existing, file, wanted))) {
     await checkReader(file, { at: final, attributes: existing });
-    return {
-      file,
-      directory,
-      final,
-      temporary: null,
-      backup: null,
-      note: null,
-      mode: wanted.mode,
-      plain: file.plainFile?.ino ?? null,
-    };
+    const kept = { mode: wanted.mode, plain: file.plainFile?.ino ?? null };
+    return { file, directory, final, temporary: null, backup: null, note: null, ...kept };
   }
 
   const suffix = randomBytes(6).toString("hex");
   const temporary = directory.at(`${strayPrefix(name)}${suffix}.new`);
-  undo.defer(() => removeIfThere(temporary));
+  temporaries.defer(() => removeIfThere(temporary));
   const model = modelOf(file, { replaced, nearby, wanted });
   const access = { asked: file, wanted, model, replaced: replaced?.stats ?? null };
   const note = await write(file, temporary, access);
