@@ -240,7 +240,18 @@ function parse({ seal: _, ...row }: Row): Version {
   return {
     ...row,
     leaf: readJson(leafJson, row.leaf, where),
-    chainPem: readJson(chainJson, row.chainPem, where),
+    chainPem: chainOf(row.chainPem, where),
     droppedNames: readJson(namesJson, row.droppedNames ?? "[]", where),
   };
+}
+
+const CHAINS_MAX = 100;
+const CHAINS = new Map<string, readonly string[]>();
+
+/** Very many certificates have the chain of few CAs, which is most of a row: they share it in memory. */
+function chainOf(text: string, where: string): readonly string[] {
+  const chain = CHAINS.get(text) ?? readJson(chainJson, text, where);
+  if (CHAINS.size >= CHAINS_MAX) CHAINS.clear();
+  CHAINS.set(text, chain);
+  return chain;
 }
