@@ -210,6 +210,7 @@ export function fleetStatusTests({
   readonly open?: () => Promise<{ readonly store: Store; readonly close: () => Promise<void> }>;
 }): void {
   describe(`status of a large fleet on ${on}`, () => {
+    let firstPages = 0;
     it.each(Array.from({ length: runs }, (_, seed) => seed))(
       "equals a full reading after every step (seed %i)",
       async (seed) => {
@@ -227,13 +228,16 @@ export function fleetStatusTests({
           }
           // Of nine, three with the oldest proofs are read in any case, and long spans are believed of none.
           expect(fleet.counts.unread).toBeGreaterThan(steps / 4);
-          expect(fleet.counts.firstPages).toBeGreaterThan(0);
+          firstPages += fleet.counts.firstPages;
         } finally {
           await opened?.close();
         }
       },
       120_000,
     );
+
+    // In some of the random walks the fleet is never quiet enough for it.
+    it("had first pages that were shown before all was read", () => expect(firstPages).toBeGreaterThan(0));
   });
 }
 
