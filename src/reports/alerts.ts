@@ -1,5 +1,6 @@
 import { ALERT_RULES, type Alert, type AlertReceipt, type AlertRule } from "../domain/alert.ts";
 import type { AlertSettings } from "../domain/alertSettings.ts";
+import { isLive } from "../domain/heartbeat.ts";
 import type { Channel, Severity } from "../domain/notification.ts";
 import type { PeerSource } from "../domain/peer.ts";
 import { type Responsibility, responsibleAmong } from "../domain/responsibility.ts";
@@ -17,6 +18,8 @@ import { type PeerEntry, peersReport } from "./peers.ts";
 export interface AlertsReport {
   readonly version: 1;
   readonly at: string;
+  /** A planner runs. Without one nothing is judged, and nobody is notified: these are the alerts that the last one left. */
+  readonly isJudged: boolean;
   /** Those that nobody has acknowledged first, the most severe before the others; then by age. */
   readonly alerts: readonly AlertEntry[];
   readonly channels: readonly AlertChannel[];
@@ -133,6 +136,7 @@ export async function alertsReport(source: AlertsSource, query: AlertsQuery, now
   return {
     version: 1,
     at: iso(now),
+    isJudged: (await store.health.beats()).some((beat) => beat.role === "planner" && isLive(beat, now)),
     alerts: listed.toSorted(byWeight).map((alert) => ({
       ...entryOf(alert, receipts.get(alert.id) ?? [], settings, now),
       responsible: responsibleAmong(alert.members.map(({ certificate }) => source.responsibilityOf(certificate))),

@@ -5,7 +5,7 @@ import { createOutput } from "../../src/cli/output.ts";
 import { renderCertificate } from "../../src/cli/render/certificates.ts";
 import { paint } from "../../src/cli/terminal/style.ts";
 import { renderTable } from "../../src/cli/terminal/table.ts";
-import { displayWidth, inertJson, truncate, wrap, wrapAdvice } from "../../src/cli/terminal/text.ts";
+import { displayWidth, inertJson, truncate, withAdvice, wrap, wrapAdvice } from "../../src/cli/terminal/text.ts";
 import { inert } from "../../src/domain/text.ts";
 import { certificatesReport } from "../../src/reports/certificates.ts";
 import { modelCertificate, Workbench } from "../support/model/workbench.ts";
@@ -207,4 +207,12 @@ describe("output", () => {
     const streams = { stdout: stream(isTTY, hasColors), stderr: stream(isTTY, hasColors) };
     expect(createOutput(streams, { json: false, color }).screen).toEqual(screen);
   });
+});
+
+test.each([
+  ["the name server did not answer", "Ask another.", "the name server did not answer. Ask another."],
+  ["Is it on?", "Look.", "Is it on? Look."],
+  ["all is well", null, "all is well"],
+])("what was found and what to do are two sentences: %s", (found, advice, sentences) => {
+  expect(withAdvice(found, advice)).toBe(sentences);
 });

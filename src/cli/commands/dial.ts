@@ -4,6 +4,7 @@ import { type Cli, performAnywhere } from "../command.ts";
 import { interruptible } from "../interruptible.ts";
 import type { Screen } from "../terminal/style.ts";
 import { type Cell, renderTable } from "../terminal/table.ts";
+import { withAdvice } from "../terminal/text.ts";
 
 export function addDial(program: Command, cli: Cli): void {
   const command = program
@@ -34,7 +35,7 @@ function render({ steps }: DialReport, screen: Screen): string {
   const rows = steps.map(({ step, result, message, action }): Cell[] => [
     step.replace(/^endpoint /, ""),
     RESULT[result],
-    action === null ? message : `${message} ${action}`,
+    withAdvice(message, action),
   ]);
   return renderTable(columns, rows, screen).join("\n");
 }

@@ -4,6 +4,7 @@ import { RenewalError } from "../../domain/errors.ts";
 import { type Cli, performAnywhere } from "../command.ts";
 import type { Screen } from "../terminal/style.ts";
 import { type Cell, renderTable } from "../terminal/table.ts";
+import { withAdvice } from "../terminal/text.ts";
 
 export function addRehearse(program: Command, cli: Cli): void {
   const command = program
@@ -43,7 +44,7 @@ function render({ steps }: RehearseReport, screen: Screen): string {
     certificate,
     step,
     RESULT[result],
-    action === null ? message : `${message} ${action}`,
+    withAdvice(message, action),
   ]);
   return renderTable(columns, rows, screen).join("\n");
 }

@@ -8,7 +8,12 @@ import { type Cell, renderTable } from "../terminal/table.ts";
 
 const NAMED_MAX = 10;
 
-export function renderAlerts({ alerts, channels, peers, exercises, at }: AlertsReport, screen: Screen): string {
+const NOT_JUDGED = "no planner runs, so nothing is judged now and nobody is notified: see `renewd status`";
+
+export function renderAlerts(
+  { alerts, isJudged, channels, peers, exercises, at }: AlertsReport,
+  screen: Screen,
+): string {
   const blocks = alerts.map((alert) => renderOne(alert, at, screen));
   const ways = channels.map(({ channel, failures, error, lastSentAt, selfTestAt, selfTestError }): Cell[] => [
     channel,
@@ -23,6 +28,7 @@ export function renderAlerts({ alerts, channels, peers, exercises, at }: AlertsR
   ]);
   const head = [{ title: "CHANNEL" }, { title: "STATE" }, { title: "LAST SENT" }, { title: "SELF-TEST" }];
   return [
+    ...(isJudged ? [] : [paint(screen, "wrong", NOT_JUDGED)]),
     alerts.length === 0 ? "no alert" : blocks.join("\n\n"),
     channels.length === 0
       ? "no channel is configured: nobody is notified"

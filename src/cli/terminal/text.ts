@@ -129,3 +129,9 @@ function inLines(found: readonly string[], width: number): string[] {
   }
   return [...lines, line];
 }
+
+/** What was found and what to do about it, as sentences. `advice` null: nothing is to be done. */
+export function withAdvice(found: string, advice: string | null): string {
+  if (advice === null) return found;
+  return `${found}${/[.!?]$/.test(found) ? "" : "."} ${advice}`;
+}

@@ -17,7 +17,7 @@ export const VERIFY_ERRORS = {
   "verify.unreachable": {
     class: "target",
     retry: "never",
-    action: "Check that the named address accepts TLS connections from the verifier.",
+    action: "Check that the name resolves, and that the named address accepts TLS connections, from the verifier.",
   },
   "verify.protocol": {
     class: "target",

@@ -6,6 +6,7 @@ import { escalationStep } from "../../../src/renewal/rules/alerts/escalation.ts"
 import { DEFAULT_ALERTS } from "../../../src/renewal/rules/alerts/settings.ts";
 import { alertsReport } from "../../../src/reports/alerts.ts";
 import { AlertBench, alertCertificate } from "../../support/model/alertBench.ts";
+import { heartbeat } from "../../support/model/facts.ts";
 
 const WWW = alertCertificate("www");
 
@@ -68,6 +69,17 @@ describe("hysteresis", () => {
     expect(estate.texts()[1]).toMatch(/^resolved www: renewal failed: .* \[over after 1 d 1 h\]$/);
     expect(estate.sent[1]?.notification.alert).toBe(estate.sent[0]?.notification.alert);
   });
+});
+
+it("says so when no planner runs, which alone judges and notifies", async () => {
+  await using estate = await broken();
+  await estate.after(MINUTE_MS);
+  const { store } = estate.bench;
+  const left = heartbeat({ process: "a/1", role: "planner", beatAt: estate.bench.now - HOUR_MS });
+  await store.health.beat([left, heartbeat({ process: "a/2", role: "web", beatAt: estate.bench.now })]);
+  expect((await listed(estate)).text).toMatch(/^no planner runs, .*nobody is notified: see `renewd status`$/m);
+  await store.health.beat([heartbeat({ process: "a/3", role: "planner", beatAt: estate.bench.now })]);
+  expect((await listed(estate)).text).not.toContain("no planner runs");
 });
 
 describe("what changed", () => {
