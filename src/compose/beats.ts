@@ -10,7 +10,7 @@ import type { Role } from "../domain/role.ts";
 import type { Store } from "../domain/store.ts";
 import { DAY_MS } from "../domain/time.ts";
 import { workerName } from "../domain/workerName.ts";
-import { pingRedis } from "../queue/check.ts";
+import { redisPings } from "../queue/check.ts";
 import type { RedisOptions } from "../queue/options.ts";
 import { configurationDigest } from "./applied.ts";
 import { type DirectoryMark, directoryMark } from "./directoryMark.ts";
@@ -72,11 +72,13 @@ export function startBeats(options: BeatOptions): Beats {
     mark ??= directoryMark(config.dataDir, await store.health.installation(), config.file);
     note("directory", await mark.check());
   };
+  let pings: ReturnType<typeof redisPings> | null = null;
   const look = async (): Promise<void> => {
+    pings ??= redisPings(redis);
     // What keeps it from being marked is a problem of its own, and reported where it hurts.
     await noteDirectory().catch(() => {});
     const [redisProblem, disk] = await Promise.all([
-      pingRedis(redis).then(() => null, toRenewalError),
+      pings.ping().then(() => null, toRenewalError),
       fullDisk(directoriesOf(config)),
     ]);
     note("redis", redisProblem && { message: redisProblem.message, action: redisProblem.facts.action });
@@ -133,6 +135,7 @@ export function startBeats(options: BeatOptions): Beats {
     async close() {
       clearInterval(timer);
       await running;
+      await pings?.[Symbol.asyncDispose]();
       await mark?.close().catch(() => {}); // It counts for nothing once it is old.
       await write(clock.now());
     },

@@ -14,7 +14,7 @@ import { repeat } from "./repeat.ts";
 
 /** The kernel shares connections out among all that listen: so many that another one is met almost surely. */
 const CONNECTIONS = 16;
-const PORT_TICK_MS = 20_000;
+const PORT_TICK_MS = 30_000;
 const ANSWER_TIMEOUT_MS = 2_000;
 const IDENTITY_BYTES_MAX = 100;
 const SHOWN_CHARACTERS = 8;

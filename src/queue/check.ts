@@ -57,12 +57,21 @@ export async function redisTime(
 
 /** Throws `queue.unavailable` within 2 s when Redis does not answer. */
 export async function pingRedis(redis: RedisOptions): Promise<void> {
+  await using pings = redisPings(redis);
+  await pings.ping();
+}
+
+/** `pingRedis` again and again, over one connection: to make one costs both sides more than all else. */
+export function redisPings(redis: RedisOptions): AsyncDisposable & { ping(): Promise<void> } {
   const connection = connectProducer(redis);
-  try {
-    await connection.run(() => connection.client.ping());
-  } finally {
-    connection.disconnect();
-  }
+  return {
+    async ping() {
+      await connection.run(() => connection.client.ping());
+    },
+    async [Symbol.asyncDispose]() {
+      connection.disconnect();
+    },
+  };
 }
 
 function refuseUnfit({ version, maxmemoryPolicy }: RedisFacts, where: string): void {

@@ -32,8 +32,10 @@ export async function notifyPeople(context: Context, signal: AbortSignal, memory
 
 /** A new channel begins after the newest event: the first messages must not be among what it passes over. */
 async function enrol({ store, services, clock }: Context): Promise<void> {
+  const channels = services.channels();
+  if (channels.size === 0) return;
   const known = new Set((await store.cursors.list()).map(({ channel }) => channel));
-  for (const name of services.channels().keys()) {
+  for (const name of channels.keys()) {
     if (known.has(name)) continue;
     const claimed = await store.cursors.claim(name, clock.now(), { leaseMs: LEASE_MS, retryMaxMs: RETRY_MAX_MS });
     if (claimed !== null) await store.cursors.release(claimed, claimed);
