@@ -131,15 +131,16 @@ export async function redisHangs(path: string, everyMs: number, signal: AbortSig
   let client = clientOf(path);
   try {
     while (unanswered < UNANSWERED_MAX) {
-      await delay(everyMs, undefined, { signal });
       // Who died is started again by others.
       if (client.status === "end") client = clientOf(path);
+      let isAnswered = false;
+      const answer = (): void => {
+        isAnswered = true;
+      };
       // It fails with an error that is an answer, or with the connection of one that died.
-      const answer = client.ping().then(
-        () => true,
-        () => true,
-      );
-      unanswered = (await Promise.race([answer, delay(everyMs, false, { signal })])) ? 0 : unanswered + 1;
+      client.ping().then(answer, answer);
+      await delay(everyMs, undefined, { signal });
+      unanswered = isAnswered ? 0 : unanswered + 1;
     }
   } finally {
     client.disconnect();

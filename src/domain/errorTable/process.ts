@@ -84,7 +84,7 @@ export const PROCESS_ERRORS = {
     action:
       "Start Redis or correct `redis.url` (`redis.trust` where its certificate is refused); renewd catches up by " +
       "itself once it is back. Without `redis` in the configuration it is renewd's own, which `renewd run` starts again " +
-      "when it ends: if it hangs, end it or restart `renewd run`.",
+      "when it ends, or hangs for half a minute: if it does not, end it or restart `renewd run`.",
   },
   "queue.busy": {
     class: "transient",
