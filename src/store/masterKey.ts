@@ -40,7 +40,7 @@ async function explained<Key>(path: string, work: (file: string) => Promise<Key>
     return await work(file);
   } catch (thrown) {
     if (thrown instanceof RenewalError) throw thrown;
-    if (UNREACHABLE.some((code) => hasCode(thrown, code))) throw unreachable(`master key ${file}`, thrown);
+    if (UNREACHABLE.some((code) => hasCode(thrown, code))) throw unreachable(file, "master key ", thrown);
     const message = thrown instanceof Error ? thrown.message : String(thrown);
     throw new RenewalError("config.secret", `master key ${file}: ${message}`, { cause: thrown });
   }
