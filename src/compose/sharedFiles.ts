@@ -17,25 +17,31 @@ interface Owner {
  * Files of this machine that two targets or certificates would write through different paths, each replacing the
  * other's pair. The configuration compares paths as they are written: only their machine knows its symbolic links.
  */
-export async function sharedFiles({ certificates, targets }: Config): Promise<RehearsalStep[]> {
+export async function sharedFiles(config: Config): Promise<RehearsalStep[]> {
+  const directories = await directoriesOf(config);
+  // Without a link no file has two paths: of a large fleet none is looked at by itself then.
+  if ([...directories].every(([path, { real, links }]) => path === real && links.size === 0)) return [];
   const owners = new Map<string, Owner>();
-  const realFile = realFiles();
   const found: RehearsalStep[] = [];
+  for (const writer of writers(config)) {
+    const file = await realFile(writer.place, directories);
+    const owner = owners.get(file);
+    if (owner === undefined) owners.set(file, writer);
+    else if (owner.place !== writer.place && found.length < SHOWN_MAX) found.push(shared(owner, writer));
+  }
+  return found;
+}
+
+/** Of every file of this machine. */
+function* writers({ certificates, targets }: Config): Generator<Owner> {
   for (const { name: certificate, targets: names } of certificates)
     for (const target of new Set(names)) {
       const { plugin, options, agent } = targets.get(target) ?? {};
       if (agent !== false) continue;
-      for (const place of plugin?.occupies?.(options, certificate) ?? []) {
-        // Others are names of things elsewhere.
-        if (!place.startsWith("/")) continue;
-        const file = await realFile(place);
-        const owner = owners.get(file);
-        if (owner === undefined) owners.set(file, { place, target, certificate });
-        else if (owner.place !== place && found.length < SHOWN_MAX)
-          found.push(shared(owner, { place, target, certificate }));
-      }
+      // Others are names of things elsewhere.
+      for (const place of plugin?.occupies?.(options, certificate) ?? [])
+        if (place.startsWith("/")) yield { place, target, certificate };
     }
-  return found;
 }
 
 function shared(owner: Owner, { place, target, certificate }: Owner): RehearsalStep {
@@ -47,20 +53,29 @@ function shared(owner: Owner, { place, target, certificate }: Owner): RehearsalS
   return { step: `target ${target}`, result: "failed", message: error.message, error };
 }
 
-/** Each directory is looked into once: few of its files are links. */
-function realFiles(): (path: string) => Promise<string> {
-  const directories = new Map<string, Promise<{ readonly real: string; readonly links: ReadonlySet<string> }>>();
-  const look = async (path: string) => {
+interface Directory {
+  readonly real: string;
+  /** Names of the links in it. */
+  readonly links: ReadonlySet<string>;
+}
+
+/** Each is looked into once: few of its files are links. */
+async function directoriesOf(config: Config): Promise<ReadonlyMap<string, Directory>> {
+  const directories = new Map<string, Directory>();
+  for (const { place } of writers(config)) {
+    const path = dirname(place);
+    if (directories.has(path)) continue;
     const real = await realpath(path).catch(() => path); // It is made by the first deployment.
     const entries = await readdir(real, { withFileTypes: true }).catch(() => []);
-    return { real, links: new Set(entries.filter((entry) => entry.isSymbolicLink()).map(({ name }) => name)) };
-  };
-  return async (path) => {
-    const [directory, name] = [dirname(path), basename(path)];
-    const known = directories.get(directory) ?? look(directory);
-    directories.set(directory, known);
-    const { real, links } = await known;
-    const file = join(real, name);
-    return links.has(name) ? realpath(file).catch(() => file) : file;
-  };
+    const links = entries.filter((entry) => entry.isSymbolicLink()).map(({ name }) => name);
+    directories.set(path, { real, links: new Set(links) });
+  }
+  return directories;
+}
+
+async function realFile(path: string, directories: ReadonlyMap<string, Directory>): Promise<string> {
+  const { real, links } = directories.get(dirname(path)) ?? { real: dirname(path), links: new Set() };
+  const name = basename(path);
+  const file = join(real, name);
+  return links.has(name) ? realpath(file).catch(() => file) : file;
 }
