@@ -21,8 +21,11 @@ export interface Attestations {
 export function createAttestations(now: () => number): Attestations {
   const heldAt = new Map<string, number[]>();
   const missedAt = new Map<string, number>();
-  const isRecent = (at: number): boolean => now() - at < ATTESTED_MS;
-  const isSuspect = (place: string): boolean => isRecent(missedAt.get(place) ?? Number.NEGATIVE_INFINITY);
+  const recentOf = (place: string): number[] => {
+    const before = now() - ATTESTED_MS;
+    return (heldAt.get(place) ?? []).filter((at) => at > before);
+  };
+  const isSuspect = (place: string): boolean => now() - (missedAt.get(place) ?? Number.NEGATIVE_INFINITY) < ATTESTED_MS;
   return {
     add(place, isHeld) {
       for (const known of [heldAt, missedAt]) if (known.size >= PLACES_MAX) known.clear();
@@ -31,11 +34,10 @@ export function createAttestations(now: () => number): Attestations {
         heldAt.delete(place);
         return;
       }
-      const recent = (heldAt.get(place) ?? []).filter(isRecent).slice(1 - COUNTED_MAX);
-      heldAt.set(place, [...recent, now()]);
+      heldAt.set(place, [...recentOf(place).slice(1 - COUNTED_MAX), now()]);
     },
     // Others of the same reading may have been added after the one that was missed.
-    count: (place) => (isSuspect(place) ? 0 : (heldAt.get(place) ?? []).filter(isRecent).length),
+    count: (place) => (isSuspect(place) ? 0 : recentOf(place).length),
     isSuspect,
   };
 }

@@ -1,4 +1,5 @@
 import { toStorable } from "./dialect/driver.ts";
+import { compiledOnce } from "./queries/compiledOnce.ts";
 import type { Db, Schema } from "./schema.ts";
 import type { Vault } from "./vault.ts";
 
@@ -52,19 +53,26 @@ export async function takeNumbersAfter(trx: Db, vault: Vault, count: number, kno
   const seal = headSealOf(vault, next);
   // Before the answer: the next transaction follows this one.
   known.head = { ...next, seal };
-  const { numUpdatedRows } = await trx
-    .updateTable("historyHead")
-    .set({ last: next.last, seal })
-    .where("id", "=", HEAD_ID)
-    .where("seal", "=", head.seal)
-    // What somebody altered stays without a valid seal.
-    .where("last", "=", head.last)
-    .where((row) =>
-      row.not(row.exists(row.selectFrom("events").select("events.seq").where("events.seq", ">", head.last))),
-    )
-    .executeTakeFirst();
-  return numUpdatedRows === 1n ? head.last + 1 : null;
+  const { numAffectedRows } = await advance(trx, { last: next.last, seal, knownLast: head.last, knownSeal: head.seal });
+  return numAffectedRows === 1n ? head.last + 1 : null;
 }
+
+type KnownHead = { readonly knownLast: number; readonly knownSeal: string };
+
+const advance = compiledOnce(
+  ["last", "seal", "knownLast", "knownSeal"],
+  (trx, { last, seal, knownLast, knownSeal }: Pick<HistoryHead, "last" | "seal"> & KnownHead) =>
+    trx
+      .updateTable("historyHead")
+      .set({ last, seal })
+      .where("id", "=", HEAD_ID)
+      .where("seal", "=", knownSeal)
+      // What somebody altered stays without a valid seal.
+      .where("last", "=", knownLast)
+      .where((row) =>
+        row.not(row.exists(row.selectFrom("events").select("events.seq").where("events.seq", ">", knownLast))),
+      ),
+);
 
 /**
  * Takes the numbers of the next `count` events and returns the first. The caller holds the lock that keeps

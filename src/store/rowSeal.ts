@@ -99,9 +99,8 @@ export function sealOfRow(
   row: object,
   columns: readonly string[] = SEALED[table].columns,
 ): string {
-  const stored: Readonly<Record<string, unknown>> = { ...row };
   const { key } = SEALED[table];
-  const values = [...key, ...columns].map((column) => sealedValue(stored[column]));
+  const values = [...key, ...columns].map((column) => sealedValue(Reflect.get(row, column)));
   return vault.authenticate(`row ${JSON.stringify([table, ...values])}`);
 }
 

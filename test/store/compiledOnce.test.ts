@@ -1,7 +1,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, expect, test, vi } from "vitest";
 import { openEmptyDatabase } from "../../src/store/database.ts";
-import { compiledOnce } from "../../src/store/queries/compiledOnce.ts";
+import { oneRowOnce } from "../../src/store/queries/compiledOnce.ts";
 import { deployFacts, planningFacts, renewalFacts } from "../../src/store/queries/renewalFacts.ts";
 import type { Db } from "../../src/store/schema.ts";
 import { passingVault } from "../../src/store/vault.ts";
@@ -13,7 +13,7 @@ test("a query that is built once answers each time for its own arguments, also i
   const build = vi.fn((asked: Db, { a, b }: { readonly a: string; readonly b: number }) =>
     asked.selectNoFrom((row) => [row.val(b).as("theB"), row.val(a).as("theA"), row(row.val(b), ">", 2).as("large")]),
   );
-  const ask = compiledOnce(["a", "b"], build);
+  const ask = oneRowOnce(["a", "b"], build);
   expect(await ask(db, { a: "x", b: 2 })).toEqual({ theA: "x", theB: 2, large: 0 });
   const inside = db.transaction().execute((trx) => ask(trx, { a: "y", b: 3 }));
   expect(await inside).toEqual({ theA: "y", theB: 3, large: 1 });

@@ -5,6 +5,7 @@ import { isActive } from "../../domain/renewal.ts";
 import { isIntact } from "../rowSeal.ts";
 import { atomically, type Db, type Dialect, isPostgresql } from "../schema.ts";
 import type { Vault } from "../vault.ts";
+import { compiledOnce } from "./compiledOnce.ts";
 import { type EventWriter, eventStore } from "./events.ts";
 import { type HeldRenewal, type HeldRenewals, ORDER_COLUMNS } from "./heldRenewals.ts";
 import { RENEWAL_COLUMNS } from "./renewalLists.ts";
@@ -13,7 +14,11 @@ import { RENEWAL_COLUMNS } from "./renewalLists.ts";
 type LockedRenewal = HeldRenewal & { readonly hasEnd: unknown };
 
 /** Its certificate's row first, as everywhere. An SQLite transaction is the only writer from its start. */
-export function lockRow(db: Db, id: string): Promise<LockedRenewal | undefined> {
+export async function lockRow(db: Db, id: string): Promise<LockedRenewal | undefined> {
+  return (await askLocked(db, { id })).rows[0];
+}
+
+const askLocked = compiledOnce<{ readonly id: string }, LockedRenewal>(["id"], (db, { id }) => {
   const row = db
     .selectFrom("renewals")
     .select([...RENEWAL_COLUMNS, ...ORDER_COLUMNS, "seal"])
@@ -30,15 +35,15 @@ export function lockRow(db: Db, id: string): Promise<LockedRenewal | undefined> 
         .as("hasEnd"),
     )
     .where("id", "=", id);
-  if (!isPostgresql(db)) return row.executeTakeFirst();
+  if (!isPostgresql(db)) return row;
   // PostgreSQL locks what a condition selects before the row that meets the condition. One may have no certificate.
   const inOrder = row.where(({ eb, selectFrom, fn, ref }) => {
     const own = selectFrom("renewals as asked").select("asked.certificate").where("asked.id", "=", id);
     const locked = selectFrom("certificates").select("name").where("name", "=", own).forNoKeyUpdate();
     return eb("certificate", "=", fn.coalesce(locked, ref("certificate")));
   });
-  return inOrder.forUpdate().executeTakeFirst();
-}
+  return inOrder.forUpdate();
+});
 
 interface Claiming {
   readonly db: Db;

@@ -4,7 +4,7 @@ import type { Renewal } from "../../domain/renewal.ts";
 import type { DeployFacts, PlanningFacts, RenewalFacts } from "../../domain/store.ts";
 import { type Db, type Dialect, isPostgresql } from "../schema.ts";
 import type { Vault } from "../vault.ts";
-import { compiledOnce } from "./compiledOnce.ts";
+import { oneRowOnce } from "./compiledOnce.ts";
 import { asDeployment, DEPLOYMENT_COLUMNS } from "./deployments.ts";
 import { intactStatuses, OBSERVATION_COLUMNS, observedAt, STATUS_COLUMNS } from "./observations.ts";
 import { asRenewalInfo, RENEWAL_INFO_COLUMNS } from "./renewalInfos.ts";
@@ -81,9 +81,9 @@ function factsOf(db: Db, { certificate, generation }: Of) {
   ]);
 }
 
-const askFacts = compiledOnce(["certificate", "generation"], factsOf);
+const askFacts = oneRowOnce(["certificate", "generation"], factsOf);
 
-const askDeployFacts = compiledOnce(["certificate", "generation"], (db, of: Of) =>
+const askDeployFacts = oneRowOnce(["certificate", "generation"], (db, of: Of) =>
   factsOf(db, of).select((select) => [
     select
       .selectFrom("versions as own")
@@ -136,7 +136,7 @@ export async function planningFacts(
   };
 }
 
-const askPlanningFacts = compiledOnce(["certificate"], (db, { certificate }: { readonly certificate: string }) => {
+const askPlanningFacts = oneRowOnce(["certificate"], (db, { certificate }: { readonly certificate: string }) => {
   const rows = rowsAsJson(db);
   return db.selectNoFrom((select) => [
     rows(
