@@ -18,8 +18,9 @@ interface Section {
 /** The report in words: as plain text, and as HTML for mail programs, without images, scripts or links. */
 export function weekInWords(report: WeekReport): WrittenReport {
   const { at, from, until, certificates, renewed, failed, alerts } = report;
-  const title = `renewd: ${renewed.count} renewed, ${failed.count} failed, ${alerts.count} alerts open this week`;
-  const span = `From ${spoken(from)} to ${spoken(until)}; ${certificates} certificates. What is open is as of ${spoken(at)}.`;
+  const title = `renewd: ${renewed.count} issued, ${failed.count} failed, ${alerts.count} alerts open this week`;
+  const fleet = certificates === 1 ? "1 certificate" : `${certificates} certificates`;
+  const span = `From ${spoken(from)} to ${spoken(until)}; ${fleet}. What is open is as of ${spoken(at)}.`;
   const sections = sectionsOf(report);
   return { title, text: textOf(span, sections), html: htmlOf(title, span, sections) };
 }
@@ -32,7 +33,7 @@ function sectionsOf({ at, ...report }: WeekReport): readonly Section[] {
       const who = acknowledgedBy === null ? "nobody has acknowledged it" : `acknowledged by ${acknowledgedBy}`;
       return `${alert} ${severity}: ${what}; since ${spoken(openedAt)}, ${who}`;
     }),
-    section("Renewed", report.renewed, happened),
+    section("Issued", report.renewed, happened),
     section("Proved live", report.proved, happened),
     section(
       "Expires next",

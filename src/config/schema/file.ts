@@ -246,7 +246,7 @@ export const fileSchema = z.strictObject({
     .describe("Other renewds, by name, that this one watches: it calls people when one is away or does not work."),
   report: reportSchema
     .optional()
-    .describe("The weekly report as mail: what was renewed, proved and failed, and what ends next. Default: none."),
+    .describe("The weekly report as mail: what was issued, proved and failed, and what ends next. Default: none."),
   horizon: horizonSchema,
   defaults: defaultsSchema.prefault({}).describe("What certificates use when they do not say."),
   certificates: z.record(name, certificateSchema).default({}).describe("Certificates that should exist, by name."),

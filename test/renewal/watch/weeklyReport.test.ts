@@ -98,7 +98,7 @@ test("is mailed once a week by however many planners, as text and HTML in which 
   expect(await tick()).toBe(0);
   expect(sink.mails).toHaveLength(1);
   const [mail = ""] = sink.mails;
-  expect(mail).toMatch(/^Subject: renewd: 1 renewed, 1 failed, 0 alerts open this week\r$/m);
+  expect(mail).toMatch(/^Subject: renewd: 1 issued, 1 failed, 0 alerts open this week\r$/m);
   expect(mail).toContain("Content-Type: multipart/alternative");
   const [head = "", text = "", html = ""] = mail.split(/^Content-Type: text\/(?:plain|html)/m);
   expect(head).toContain("To: ops@example.org");
