@@ -147,7 +147,8 @@ async function look(context: Context, memory: AlertMemory, signal: AbortSignal):
       ...state,
       seq: to,
       judgedAt: isJudgeDue ? now : judgedAt,
-      scannedAt: isScanDue ? now : state.scannedAt,
+      // What is passed over now is found once the clock is right.
+      scannedAt: isScanDue ? now : isRight ? state.scannedAt : 0,
       definitions,
     },
   };
