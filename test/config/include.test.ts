@@ -77,8 +77,8 @@ describe("certificates in files that are included", () => {
   });
 
   test.each([
-    ["[certs.d/absent.yaml]", /^certs.d\/absent.yaml:0:0 the included file .* does not exist/],
-    ["[certs.d]", /^certs.d:0:0 the included file .* is not a regular file/],
+    ["[certs.d/absent.yaml]", /^renewd.yaml:13:11 include\[0\]: the included file .*absent.yaml" does not exist/],
+    ["[certs.d]", /^renewd.yaml:13:11 include\[0\]: the included file .* is not a regular file/],
     ["certs.d", /^renewd.yaml:13:10 include: /],
     ["[7]", /^renewd.yaml:13:11 include\[0\]: /],
   ])("are not found at %s, which is said", async (include, message) => {

@@ -39,7 +39,18 @@ export async function includedDocuments(
   const problems = new Problems(main.places);
   const paths = await pathsOf(patterns, { directory, main: resolve(directory, file) }, problems);
   if (problems.any) return { problems: problems.list() };
-  return readAll(paths, { file, directory }, known);
+  const found = await readAll(paths, { file, directory }, known);
+  return "problems" in found ? { problems: found.problems.map((each) => named(each, main, patterns)) } : found;
+}
+
+/** What cannot be read and is named by its path is said where it is named. */
+function named(found: FoundProblem, main: ParsedDocument, patterns: readonly string[]): ConfigProblem {
+  const { unread, ...problem } = found;
+  const index = patterns.indexOf(unread ?? "");
+  if (index < 0) return problem;
+  const problems = new Problems(main.places);
+  problems.add(["include", index], problem.message);
+  return problems.list()[0] ?? problem;
 }
 
 /** The same files as they are now, none of them parsed. null: they cannot be read. */
@@ -81,22 +92,27 @@ async function pathsOf(
   return [...found].filter((path) => resolve(directory, path) !== main).sort();
 }
 
+/** `unread`: the path of a file that cannot be read. */
+type FoundProblem = ConfigProblem & { readonly unread?: string };
+type Found = Exclude<Documents, { readonly problems: unknown }> | { readonly problems: readonly FoundProblem[] };
+
 async function readAll(
   paths: readonly string[],
   { file, directory }: { readonly file: string; readonly directory: string },
   known: Pick<Known, "documents">,
-): Promise<Documents> {
+): Promise<Found> {
   const documents: ParsedDocument[] = [];
   const files: SourceFile[] = [];
-  const problems: ConfigProblem[] = [];
+  const problems: FoundProblem[] = [];
   let characters = 0;
   for (const path of paths) {
     // As people wrote the configuration's own path.
     const shown = path.startsWith("/") ? path : join(dirname(file), path);
-    const fail = (message: string): void => void problems.push({ file: shown, line: 0, column: 0, message });
+    const fail = (message: string, unread?: string): void =>
+      void problems.push({ file: shown, line: 0, column: 0, message, ...(unread !== undefined && { unread }) });
     const source = await readText(resolve(directory, path), "the included file", CONFIG_BYTES_MAX);
     if ("problem" in source) {
-      fail(source.problem);
+      fail(source.problem, path);
       continue;
     }
     characters += source.text.length;
