@@ -58,17 +58,17 @@ export async function intactFleet(store: Reading): Promise<ConfiguredFleet> {
 
 async function readAll(store: Reading, onAltered: () => void): Promise<Certificate[]> {
   const found: Certificate[] = [];
-  for await (const part of parts(store, null, NAMES_MAX, onAltered)) found.push(...part);
+  for await (const part of parts(store, { after: null, size: NAMES_MAX }, onAltered)) found.push(...part);
   return found;
 }
 
 async function readPage(
   store: Reading,
-  { after, limit, fits = () => true }: FleetPage,
+  { after, limit, fits = () => true, holding }: FleetPage,
   onAltered: () => void,
 ): Promise<Paged> {
   const found: Certificate[] = [];
-  for await (const part of parts(store, after, limit + 1, onAltered)) {
+  for await (const part of parts(store, { after, size: limit + 1, holding }, onAltered)) {
     found.push(...part.filter(fits));
     if (found.length > limit) break;
   }
@@ -77,20 +77,21 @@ async function readPage(
 
 async function* parts(
   store: Reading,
-  from: string | null,
-  size: number,
+  { after: from, size, holding }: Pick<FleetPage, "after" | "holding"> & { readonly size: number },
   onAltered: () => void,
 ): AsyncGenerator<Certificate[]> {
-  const limit = Math.min(size, NAMES_MAX);
+  // Where few fit, more are read at a time than a page holds.
+  const limit = holding === undefined ? Math.min(size, NAMES_MAX) : NAMES_MAX;
+  const wanted = { limit, ...(holding !== undefined && { holding }) };
   let after = from;
   for (let isFull = true; isFull; ) {
-    const altered: string[] = [];
-    const part = await store.applied.certificates({ limit, ...(after !== null && { after }) }, (name) => {
-      altered.push(name);
-      onAltered();
+    const leftOut: string[] = [];
+    const part = await store.applied.certificates({ ...wanted, ...(after !== null && { after }) }, (name, why) => {
+      leftOut.push(name);
+      if (why === "altered") onAltered();
     });
     yield part;
-    const names = [...part.map(({ name }) => name), ...altered].sort();
+    const names = [...part.map(({ name }) => name), ...leftOut].sort();
     isFull = names.length === limit;
     after = names.at(-1) ?? after;
   }

@@ -52,7 +52,12 @@ export interface AppliedPage {
   /** Those whose names come after it. Default: from the first. */
   readonly after?: string;
   readonly limit: number;
+  /** Only those in whose JSON this stands; no other is read. Default: all. */
+  readonly holding?: string;
 }
+
+/** A row that is not among the certificates: somebody else wrote it, or it holds something else. */
+export type LeftOut = (name: string, why: "altered" | "other") => void;
 
 export interface AppliedStore {
   /** Writes what differs from the last one, in short transactions; `read` gives the new one once all of it is there. */
@@ -61,6 +66,6 @@ export interface AppliedStore {
   read(): Promise<AppliedConfiguration | null>;
   /** The names of all certificates of the last one, sorted. Their seals are not checked. */
   names(): Promise<string[]>;
-  /** Certificates of the last one, sorted by name. `onAltered` is told of those that somebody else wrote, which are left out. */
-  certificates(page: AppliedPage, onAltered?: (name: string) => void): Promise<Certificate[]>;
+  /** Certificates of the last one, sorted by name. With those that are left out they are `limit`, unless they are the last. */
+  certificates(page: AppliedPage, onLeftOut?: LeftOut): Promise<Certificate[]>;
 }

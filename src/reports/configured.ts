@@ -10,6 +10,8 @@ export interface FleetPage {
   readonly limit: number;
   /** Only those that fit. Left out: all. */
   readonly fits?: ((certificate: Certificate) => boolean) | undefined;
+  /** Stands in the JSON of each that fits: of a large fleet the others need not be read. */
+  readonly holding?: string | undefined;
 }
 
 /** A page, sorted by name. */
@@ -54,6 +56,14 @@ export function answeredForBy({ owner, team, label }: ResponsibilityWish): Fleet
     (owner === undefined || responsibility.owner === owner) &&
     (team === undefined || responsibility.team === team) &&
     (label === undefined || labelTexts(responsibility).includes(label));
+}
+
+/** See `FleetPage.holding`. */
+export function textOf({ owner, team, label = "" }: ResponsibilityWish): string | undefined {
+  if (owner !== undefined) return `"owner":${JSON.stringify(owner)}`;
+  if (team !== undefined) return `"team":${JSON.stringify(team)}`;
+  const [, key, value] = /^([^=]*)=(.*)$/s.exec(label) ?? [];
+  return key === undefined ? undefined : `${JSON.stringify(key)}:${JSON.stringify(value)}`;
 }
 
 export function loadedFleet(certificates: readonly Certificate[]): ConfiguredFleet {

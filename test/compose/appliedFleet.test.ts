@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync, StatementSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { openViewer, type Viewer } from "../../src/compose/viewer.ts";
+import { answeredForBy, textOf } from "../../src/reports/configured.ts";
 import { applyFile } from "../support/system/appliedConfiguration.ts";
 import { configText, createInstallation, type Installation } from "../support/system/installation.ts";
 
@@ -41,6 +42,40 @@ test("a page of a large fleet is read from what the planner has applied, as the 
     const fits = await viewer.fleet.page({ after: null, limit: 1, fits: ({ name }) => name > "m" });
     expect(fits).toMatchObject({ certificates: [{ name: "mail" }], next: "mail" });
   }
+});
+
+test.each([
+  { label: "tier=gold" },
+  { label: 'note=a "quoted" = b\\' },
+  { label: "tier" },
+  { label: "tier=none" },
+  { owner: "alice" },
+  { team: "web", label: "tier=gold" },
+])("those that answer to %j are the same, read from the file or not", async (wish) => {
+  const { certificates, ...others } = JSON.parse(configText(NAMES));
+  const gold = { tier: "gold", note: 'a "quoted" = b\\' };
+  Object.assign(certificates.mail, { labels: gold, owner: "alice", team: "web" });
+  Object.assign(certificates.www, { labels: gold });
+  Object.assign(certificates.api, {
+    labels: { gold: "tier" },
+    runbook: "https://example.org/tier=gold",
+    team: "alice",
+  });
+  await writeFile(installation.configFile, JSON.stringify({ ...others, certificates }));
+  await applyFile(installation);
+  const wanted = { fits: answeredForBy(wish), holding: textOf(wish) };
+  await using whole = await openViewer(installation.configFile);
+  await using paged = await openViewer(installation.configFile, 1);
+  for (const limit of [1, 2, 9])
+    for (const after of [null, "mail"])
+      expect(await paged.fleet.page({ after, limit, ...wanted })).toEqual(
+        await whole.fleet.page({ after, limit, ...wanted }),
+      );
+  // Nobody hides one by taking its label away.
+  run(`update applied_certificates set body = replace(body, 'gold', 'iron') where name = 'www'`);
+  expect(await paged.fleet.page({ after: null, limit: 9, ...wanted })).toEqual(
+    await whole.fleet.page({ after: null, limit: 9, ...wanted }),
+  );
 });
 
 test("a file that says something else than the planner has applied is read itself", async () => {

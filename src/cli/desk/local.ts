@@ -20,7 +20,7 @@ import {
 import { RenewalError } from "../../domain/errors.ts";
 import { durationOption, pastOption } from "../../domain/writtenTime.ts";
 import { adoptableOf } from "../../reports/adoptFound.ts";
-import { answeredForBy, type ConfiguredFleet, type Paged } from "../../reports/configured.ts";
+import { answeredForBy, type ConfiguredFleet, type Paged, textOf } from "../../reports/configured.ts";
 import {
   acknowledge,
   acknowledgeAlert,
@@ -203,7 +203,8 @@ function contextOf(app: App, note: (text: string) => void): ActionContext {
 }
 
 async function chosen(fleet: ConfiguredFleet, { name, after, limit, ...wish }: ListWish): Promise<Paged> {
-  if (name === null) return fleet.page({ after, limit: limit ?? fleet.count, fits: answeredForBy(wish) });
+  if (name === null)
+    return fleet.page({ after, limit: limit ?? fleet.count, fits: answeredForBy(wish), holding: textOf(wish) });
   const certificates = await fleet.named([name]);
   return {
     certificates: certificates.length > 0 ? certificates : [certificateNamed(await fleet.all(), name)],

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { sql } from "kysely";
 import { z } from "zod";
-import type { AppliedConfiguration, AppliedPage, AppliedStore } from "../../domain/applied.ts";
+import type { AppliedConfiguration, AppliedPage, AppliedStore, LeftOut } from "../../domain/applied.ts";
 import { LIMIT_KINDS } from "../../domain/budget.ts";
 import { type Certificate, KEY_TYPES } from "../../domain/certificate.ts";
 import { takingTurns } from "../../domain/turns.ts";
@@ -62,7 +62,7 @@ export function appliedStore(db: Db, vault: Vault): AppliedStore {
     record: (configuration, certificates) => record({ db, vault }, configuration, certificates),
     read: () => readHead({ db, vault }),
     names: () => readNames(db),
-    certificates: (page, onAltered) => readPage({ db, vault }, page, onAltered),
+    certificates: (page, onLeftOut) => readPage({ db, vault }, page, onLeftOut),
   };
 }
 
@@ -96,8 +96,8 @@ async function readNames(db: Db): Promise<string[]> {
 
 async function readPage(
   { db, vault }: Access,
-  { names, after, limit }: AppliedPage,
-  onAltered: (name: string) => void = () => {},
+  { names, after, limit, holding }: AppliedPage,
+  onLeftOut: LeftOut = () => {},
 ): Promise<Certificate[]> {
   // PostgreSQL knows no empty list.
   if (names?.length === 0) return [];
@@ -105,9 +105,10 @@ async function readPage(
   if (names !== undefined) query = query.where("name", "in", names);
   if (after !== undefined) query = query.where("name", ">", after);
   return (await query.execute()).flatMap((row) => {
-    if (isIntact(vault, "appliedCertificates", row))
+    const isAltered = !isIntact(vault, "appliedCertificates", row);
+    if (!isAltered && (holding === undefined || row.body.includes(holding)))
       return [readJson(certificateJson, row.body, `applied definition of ${row.name}`)];
-    onAltered(row.name);
+    onLeftOut(row.name, isAltered ? "altered" : "other");
     return [];
   });
 }
