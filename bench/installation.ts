@@ -17,7 +17,7 @@ import type { Front, Requests } from "./front.ts";
 export const ROOT = join(import.meta.dirname, "..");
 export const BUILT = "dist/src/cli/main.js";
 /** As deploy/systemd starts it. */
-export const STARTED_WITH = { NODE_OPTIONS: "--max-semi-space-size=4" };
+export const STARTED_WITH = { NODE_OPTIONS: "--max-semi-space-size=4", MALLOC_ARENA_MAX: "2" };
 
 export interface InstallationOptions {
   readonly names: readonly string[];

@@ -22,10 +22,12 @@ test.each(units)("%s starts files that the build makes from this repository", (u
 });
 
 test.each([...units.map((unit) => join("deploy/systemd", unit)), "deploy/Dockerfile", "bin/renewd"])(
-  "%s starts Node with the small nursery that the memory figures are measured with",
+  "%s starts Node with the small nursery and the few arenas that the memory figures are measured with",
   (file) => {
     const starts =
-      file === "bin/renewd" ? /"\$node" --max-semi-space-size=4 / : /NODE_OPTIONS=--max-semi-space-size=4$/m;
+      file === "bin/renewd"
+        ? /MALLOC_ARENA_MAX=2 "\$node" --max-semi-space-size=4 /
+        : /NODE_OPTIONS=--max-semi-space-size=4$[\s\S]*MALLOC_ARENA_MAX=2$/m;
     expect(readFileSync(join(root, file), "utf8")).toMatch(starts);
   },
 );
