@@ -4,6 +4,7 @@ import { openContext } from "../../src/compose/index.ts";
 import type { Channel } from "../../src/domain/notification.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { createLog } from "../../src/log.ts";
+import type { AlertMemory } from "../../src/renewal/watch/alerts.ts";
 import { notifyPeople } from "../../src/renewal/watch/notify.ts";
 
 const [, , configFile = "", ticks = "1", deadlyStep = "", number = "0"] = process.argv;
@@ -60,4 +61,5 @@ const mortal = {
   store: mortalStore(context.store),
   services: { ...context.services, channels: () => channels },
 };
-for (let tick = 0; tick < Number(ticks); tick++) await notifyPeople(mortal, AbortSignal.timeout(120_000));
+const looked: AlertMemory = {};
+for (let tick = 0; tick < Number(ticks); tick++) await notifyPeople(mortal, AbortSignal.timeout(120_000), looked);

@@ -4,6 +4,7 @@ import { RenewalError } from "../../../src/domain/errors.ts";
 import type { Notification } from "../../../src/domain/notification.ts";
 import type { Store } from "../../../src/domain/store.ts";
 import { MINUTE_MS } from "../../../src/domain/time.ts";
+import type { AlertMemory } from "../../../src/renewal/watch/alerts.ts";
 import { notifyPeople } from "../../../src/renewal/watch/notify.ts";
 import { AlertBench, alertCertificate } from "./alertBench.ts";
 import { seeded } from "./random.ts";
@@ -62,15 +63,17 @@ export async function lostOrDoubledAlerts(seed: number): Promise<string[]> {
   const context = { ...estate.context, store: dying };
   /** One process: works until it is killed; the next one takes over after its lease. */
   const run = async (ticks: number): Promise<void> => {
+    let looked: AlertMemory = {};
     for (let tick = 0; tick < ticks; tick++) {
       stepsLeft = deaths < 20 && random.chance(0.5) ? random.below(STEPS_MAX) : Number.POSITIVE_INFINITY;
       try {
-        await notifyPeople(context, NO_SIGNAL);
+        await notifyPeople(context, NO_SIGNAL, looked);
       } catch (thrown) {
         if (!(thrown instanceof Killed)) throw thrown;
       }
       if (stepsLeft < 0) {
         deaths += 1;
+        looked = {};
         bench.now += 3 * MINUTE_MS;
       }
       bench.now += 2 * MINUTE_MS;
