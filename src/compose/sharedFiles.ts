@@ -1,4 +1,4 @@
-import { readdir, realpath } from "node:fs/promises";
+import { readdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Config } from "../config/config.ts";
 import { RenewalError } from "../domain/errors.ts";
@@ -65,7 +65,7 @@ async function directoriesOf(config: Config): Promise<ReadonlyMap<string, Direct
   for (const { place } of writers(config)) {
     const path = dirname(place);
     if (directories.has(path)) continue;
-    const real = await realpath(path).catch(() => path); // It is made by the first deployment.
+    const real = await realDirectory(path);
     const entries = await readdir(real, { withFileTypes: true }).catch(() => []);
     const links = entries.filter((entry) => entry.isSymbolicLink()).map(({ name }) => name);
     directories.set(path, { real, links: new Set(links) });
@@ -73,9 +73,17 @@ async function directoriesOf(config: Config): Promise<ReadonlyMap<string, Direct
   return directories;
 }
 
+/** One that the first deployment makes will be below what there is. */
+async function realDirectory(path: string): Promise<string> {
+  const above = dirname(path);
+  return realpath(path).catch(async () => (above === path ? path : join(await realDirectory(above), basename(path))));
+}
+
 async function realFile(path: string, directories: ReadonlyMap<string, Directory>): Promise<string> {
   const { real, links } = directories.get(dirname(path)) ?? { real: dirname(path), links: new Set() };
   const name = basename(path);
   const file = join(real, name);
-  return links.has(name) ? realpath(file).catch(() => file) : file;
+  // A deployment writes through the link of a directory, such as a lineage of certbot. That of a file it replaces.
+  const isDirectory = links.has(name) && (await stat(file).catch(() => null))?.isDirectory() === true;
+  return isDirectory ? realpath(file) : file;
 }

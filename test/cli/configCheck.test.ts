@@ -65,31 +65,40 @@ describe("config check finds what start-up and deploying would meet:", () => {
       });
   });
 
-  test.each(["directory", "file"])("files of two certificates that are one through a link to a %s", async (kind) => {
-    const [one, two] = [join(directory, "one"), join(directory, "two")];
-    await mkdir(one);
-    await symlink(one, two);
-    await writeFile(join(one, "www.pem"), "");
-    await symlink(join(one, "www.pem"), join(one, "api.pem"));
-    // Links that are nobody's place.
-    await symlink(join(one, "www.pem"), join(one, "other.pem"));
-    const isDirectory = kind === "directory";
-    const options = { type: "files", bundle: isDirectory ? "live.pem" : "{certificate}.pem" };
+  /** Two certificates whose files have these paths in these directories. */
+  const sharing = (directories: readonly [string, string], bundle: string) => {
+    const [one, two] = directories.map((each) => ({ type: "files", directory: each, bundle }));
     const certificate = (name: string, target: string) => ({
       ...{ names: [`${name}.example.org`], issuer: "ca", solver: "http", targets: [target] },
       endpoints: ["127.0.0.1:1"],
     });
-    const { code, surroundings } = await check({
-      targets: { one: { ...options, directory: one }, two: { ...options, directory: two } },
-      certificates: { www: certificate("www", "one"), api: certificate("api", isDirectory ? "two" : "one") },
+    return check({
+      targets: { one, two },
+      certificates: { www: certificate("www", "one"), api: certificate("api", "two") },
     });
-    expect(code).not.toBe(0);
-    expect(surroundings).toMatchObject([
-      {
-        subject: isDirectory ? "target two" : "target one",
-        message: expect.stringMatching(/ of certificate api is the same file as .* of certificate www by target one, /),
-      },
-    ]);
+  };
+
+  test.each(["live.pem", "later/live.pem"])(
+    "files of two certificates that are one through a link: %s",
+    async (bundle) => {
+      const [one, two] = [join(directory, "one"), join(directory, "two")];
+      await mkdir(one);
+      await symlink(one, two);
+      // Links that are nobody's place.
+      await symlink(join(one, "www.pem"), join(one, "other.pem"));
+      const shared = / of certificate api is the same file as .* of certificate www by target one, /;
+      const { code, surroundings } = await sharing([one, two], bundle);
+      expect(code).not.toBe(0);
+      expect(surroundings).toContainEqual(
+        expect.objectContaining({ subject: "target two", message: expect.stringMatching(shared) }),
+      );
+    },
+  );
+
+  test("lets a link be that the first deployment replaces", async () => {
+    await writeFile(join(directory, "www.pem"), "");
+    await symlink(join(directory, "www.pem"), join(directory, "api.pem"));
+    expect(await sharing([directory, directory], "{certificate}.pem")).toMatchObject({ code: 0, surroundings: [] });
   });
 
   test("a target that only a certificate of the database has", async () => {
