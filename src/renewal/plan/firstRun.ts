@@ -18,16 +18,18 @@ const AT_ONCE = 256;
 const ADDRESS_MAX_MS = 4_000;
 /** Of one endpoint. The first may be an IPv6 address, to which this machine may have no route. */
 const ADDRESSES_MAX = 3;
-/** Longer than a thousand endpoints take that never answer. */
-const SURVEY_MAX_MS = 120_000;
-/** Of a larger fleet a sample is asked: all of it would take minutes, and the answer of most is that of the others. */
-const SURVEY: SurveyLimits = { wholeMax: 10_000, sample: 500 };
+/**
+ * Of a larger fleet a sample is asked: all of it would take minutes, and the answer of most is that of the others. A
+ * thousand endpoints that never answer take less time.
+ */
+const SURVEY: SurveyLimits = { wholeMax: 10_000, sample: 500, maxMs: 120_000 };
 
 export interface SurveyLimits {
   /** So many certificates are all asked. */
   readonly wholeMax: number;
   /** So many of more are. */
   readonly sample: number;
+  readonly maxMs: number;
 }
 
 /** A valid certificate for the same names that an endpoint serves now, and that renewd did not issue. */
@@ -85,16 +87,15 @@ export async function findPairsInUse(context: Context, signal: AbortSignal, limi
   const unknown = services.certificates().filter(({ name, mode }) => !known.has(name) && mode === "renew");
   const asked = sampleOf(unknown, limits);
   const limit = pLimit(AT_ONCE);
-  const bounded = AbortSignal.any([signal, AbortSignal.timeout(SURVEY_MAX_MS)]);
+  const bounded = AbortSignal.any([signal, AbortSignal.timeout(limits.maxMs)]);
   const late = new Set<string>();
   const found = await Promise.all(
     asked.map(async (certificate) => {
       for (const endpoint of certificate.endpoints) {
-        const inUse = await limit(() => {
-          if (bounded.aborted) late.add(certificate.name);
-          return servedBy(context, certificate, endpoint, bounded);
-        });
+        const inUse = await limit(() => servedBy(context, certificate, endpoint, bounded));
         if (inUse !== null) return inUse;
+        // Also of one that was being asked when the time was over nothing is known.
+        if (bounded.aborted) late.add(certificate.name);
       }
       return null;
     }),

@@ -128,7 +128,7 @@ describe("the first run over an estate that other tooling serves", () => {
 });
 
 describe("the first run of a fleet that is too large to be asked", () => {
-  const LIMITS = { wholeMax: 2, sample: 1 };
+  const LIMITS = { wholeMax: 2, sample: 1, maxMs: 60_000 };
   const never = async () => expect.unreachable();
 
   test("asks a sample from everywhere, and says how many it did not ask", async () => {
@@ -143,8 +143,19 @@ describe("the first run of a fleet that is too large to be asked", () => {
       return [];
     };
     const looking = { ...context, probe: { ...context.probe, addresses } };
-    expect(await findPairsInUse(looking, NO_SIGNAL, { wholeMax: 8, sample: 3 })).toEqual({ pairs: [], unasked: 6 });
+    expect(await findPairsInUse(looking, NO_SIGNAL, { ...LIMITS, wholeMax: 8, sample: 3 })).toEqual({
+      pairs: [],
+      unasked: 6,
+    });
     expect(asked).toEqual(["c0", "c3", "c6"]);
+  });
+
+  test("does not take one for free that was being asked when the time was over", async () => {
+    const addresses = (_: unknown, signal: AbortSignal) =>
+      new Promise<never>((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    const looking = { ...context, probe: { ...context.probe, addresses } };
+    const { pairs, unasked } = await findPairsInUse(looking, NO_SIGNAL, { ...LIMITS, wholeMax: 3, maxMs: 10 });
+    expect({ pairs, unasked }).toEqual({ pairs: [], unasked: 3 });
   });
 
   test("is a person's decision: without it nothing is ordered, held or replaced", async () => {
