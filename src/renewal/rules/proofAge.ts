@@ -20,8 +20,9 @@ export function observedFrom(before: ObservedEvery | null, observeMs: number, no
   return { observeMs, observedBefore: { observeMs: longest, until: now + proofAgeMaxMs(observeMs) } };
 }
 
-/** The interval by which proofs are judged now. */
+/** The interval by which proofs are judged now. An instant that a wrong clock wrote may be far away, and counts for nothing. */
 export function judgedEvery({ observeMs, observedBefore }: ObservedEvery, now: number): number {
-  if (observedBefore === null || now >= observedBefore.until) return observeMs;
+  const leftMs = observedBefore === null ? 0 : observedBefore.until - now;
+  if (observedBefore === null || leftMs <= 0 || leftMs > proofAgeMaxMs(observeMs)) return observeMs;
   return Math.max(observeMs, observedBefore.observeMs);
 }
