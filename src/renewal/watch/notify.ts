@@ -72,7 +72,7 @@ async function deliverTo(context: Context, name: string, channel: Channel, signa
     }
     if (progress.late !== null) {
       // Nothing later shows whether it is the message or the channel that fails.
-      if (events.length < READ_MAX) throw progress.late.error;
+      if (events.length < READ_MAX || progress.triedTo !== events.at(-1)?.seq) throw progress.late.error;
       await giveUp(context, name, progress.late);
       progress.seq = progress.triedTo;
     }

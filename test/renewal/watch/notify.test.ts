@@ -130,6 +130,29 @@ describe("telling people", () => {
     );
   });
 
+  test("nothing is given up while the channel takes long to fail, however much waits behind it", async () => {
+    pager.answer = 500;
+    const at = Date.now() - 2 * DAY_MS;
+    await app.store.transaction(async ({ events }) => {
+      const detail = {
+        alert: "0badcafe",
+        severity: "page",
+        message: "www: waits",
+        firstBadAt: at,
+        channels: ["pager"],
+      };
+      const event = { at, type: "alert.opened", certificate: "www", renewalId: null, target: null, detail } as const;
+      for (let n = 0; n < 501; n += 1) await events.append(event);
+    });
+    let passed = 0;
+    const monotonic = (): number => {
+      passed += 20_000;
+      return passed;
+    };
+    await deliverNotifications({ ...app.context, clock: { ...app.context.clock, monotonic } }, NEVER);
+    expect(await app.store.cursors.list()).toContainEqual(expect.objectContaining({ channel: "pager", failures: 1 }));
+  });
+
   test("tells once, however many planners do it at the same time", async () => {
     for (let n = 0; n < 5; n += 1) await failed({ message: `www: number ${n}` });
     await Promise.all(Array.from({ length: 4 }, () => deliverNotifications(app.context, NEVER)));
