@@ -144,11 +144,8 @@ describe("telling people", () => {
       const event = { at, type: "alert.opened", certificate: "www", renewalId: null, target: null, detail } as const;
       for (let n = 0; n < 501; n += 1) await events.append(event);
     });
-    let passed = 0;
-    const monotonic = (): number => {
-      passed += 20_000;
-      return passed;
-    };
+    // The first one took as long as a tick has for all.
+    const monotonic = (): number => (pager.requests() === 0 ? 0 : 40_000);
     await deliverNotifications({ ...app.context, clock: { ...app.context.clock, monotonic } }, NEVER);
     expect(await app.store.cursors.list()).toContainEqual(expect.objectContaining({ channel: "pager", failures: 1 }));
   });
