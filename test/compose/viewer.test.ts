@@ -101,6 +101,24 @@ test("proofs are judged by a shorter `observation.every` once each endpoint can 
   expect(viewer.observeMs).toBe(10 * MINUTE_MS);
 });
 
+test("what was applied is replaced whole, also where `observation.every` stays the same", async () => {
+  const text = JSON.parse(configText(["www"]));
+  const configure = (owner: string): Promise<void> =>
+    writeFile(installation.configFile, JSON.stringify({ ...text, defaults: { ...text.defaults, owner } }));
+  const { applied } = installation.store;
+  await configure("alice");
+  await applyFile(installation, Date.now() - DAY_MS);
+  const before = await applied.read();
+  await configure("bob");
+  const now = Date.now();
+  await applyFile(installation, now);
+  const after = await applied.read();
+  expect(after).toMatchObject({ appliedAt: now });
+  expect(after?.digest).not.toBe(before?.digest);
+  expect(after?.sourceDigest).not.toBe(before?.sourceDigest);
+  expect(await applied.certificates({ limit: 1 })).toMatchObject([{ responsibility: { owner: "bob" } }]);
+});
+
 test("before renewd has run nothing is created, and that is said", async () => {
   const data = join(installation.directory, "data");
   await installation.store.close();

@@ -14,7 +14,8 @@ export function proofAgeMaxMs(observeMs: number): number {
  * until every endpoint can have been looked at by the new one, proofs are judged by the longer.
  */
 export function observedFrom(before: ObservedEvery | null, observeMs: number, now: number): ObservedEvery {
-  if (before?.observeMs === observeMs) return before;
+  // Nothing else of what was applied before.
+  if (before?.observeMs === observeMs) return { observeMs, observedBefore: before.observedBefore };
   const longest = before === null ? 0 : judgedEvery(before, now);
   if (longest <= observeMs) return { observeMs, observedBefore: null };
   return { observeMs, observedBefore: { observeMs: longest, until: now + proofAgeMaxMs(observeMs) } };
