@@ -50,7 +50,7 @@ export interface StatusReport {
   readonly needsPerson: boolean;
   /** About renewd itself rather than one certificate; causes come before what follows from them. */
   readonly notices: readonly (Notice & { readonly acknowledged: Acknowledged | null })[];
-  /** Soonest expiry first. */
+  /** Those that need a person first; of either kind soonest expiry first. */
   readonly problems: readonly Trouble[];
   /** Oldest first. */
   readonly inFlight: readonly InFlight[];
@@ -177,6 +177,8 @@ export async function statusOf(
     problems.push(troubleOf(each, acknowledgements.get(each.member.certificate.name)));
     await turn();
   }
+  // A screen shows the first in full. Their order by expiry stays.
+  problems.sort((a, b) => Number(b.needsPerson) - Number(a.needsPerson));
   const waiting = examined.flatMap((each) => waitingOf(each) ?? []);
   const found: (Notice | null)[] = [];
   // Each is one look at the whole fleet: between two of them others have their turn.

@@ -315,4 +315,22 @@ describe("one screen", () => {
         .filter((line) => line.startsWith("✗ ")),
     ).toHaveLength(100);
   });
+
+  test("what needs a person comes before what does not, however soon that expires", async () => {
+    const fleet: Certificate[] = [];
+    for (const [index, name] of ["seen", "also-seen", "open"].entries()) {
+      const record = { failures: 3, lastErrorCode: "acme.caa", lastErrorMessage: "CAA forbids it" };
+      fleet.push(await estate.live(name, { notAfter: NOW + (40 + index) * DAY_MS, record }));
+      if (name === "open") continue;
+      const until = NOW + DAY_MS;
+      const decided = { by: "alice", reason: "known", at: NOW, until };
+      await estate.store.health.acknowledge({ subject: name, kinds: ["failing"], ...decided });
+    }
+    const { problems } = await estate.report(fleet);
+    expect(problems.map(({ certificate: name, needsPerson }) => [name, needsPerson])).toEqual([
+      ["open", true],
+      ["seen", false],
+      ["also-seen", false],
+    ]);
+  });
 });
