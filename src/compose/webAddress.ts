@@ -1,7 +1,8 @@
 import { readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { readProc } from "../process/procFile.ts";
 
-const FILE = /^web-\d+\.url$/;
+const FILE = /^web-(\d+)\.url$/;
 const ANSWER_TIMEOUT_MS = 2_000;
 
 /** Each process of a data directory has its own: the port may be another than the usual one. */
@@ -27,13 +28,36 @@ export async function answeringAddress(dataDir: string): Promise<string | null> 
   return null;
 }
 
-async function written(dataDir: string): Promise<readonly { readonly file: string; readonly url: string }[]> {
+/**
+ * The same where a token may be sent. The port of a process that died may be another user's by now; who was given its
+ * number is another user as well, or has no such port.
+ */
+export async function trustedAddress(dataDir: string): Promise<string | null> {
+  for (const { pid, uid, url } of await written(dataDir)) if (runsAs(pid, uid) && (await answers(url))) return url;
+  return null;
+}
+
+function runsAs(pid: string, uid: number | null): boolean {
+  return /^Uid:\s+\d+\s+(\d+)/m.exec(readProc(`/proc/${pid}/status`))?.[1] === String(uid);
+}
+
+interface Written {
+  readonly file: string;
+  readonly url: string;
+  /** That wrote it. */
+  readonly pid: string;
+  readonly uid: number | null;
+}
+
+async function written(dataDir: string): Promise<readonly Written[]> {
   const names = (await readdir(dataDir).catch(() => [])).filter((name) => FILE.test(name));
   const found = await Promise.all(
     names.map(async (name) => {
       const file = join(dataDir, name);
+      const [, pid = ""] = FILE.exec(name) ?? [];
       const url = (await readFile(file, "utf8").catch(() => "")).trim();
-      return { file, url, at: (await stat(file).catch(() => null))?.mtimeMs ?? 0 };
+      const found = await stat(file).catch(() => null);
+      return { file, url, pid, uid: found?.uid ?? null, at: found?.mtimeMs ?? 0 };
     }),
   );
   return found.toSorted((a, b) => b.at - a.at);

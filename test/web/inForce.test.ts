@@ -1,6 +1,7 @@
 // What a person decides while the file on disk is wrong, and renewd runs by the one before.
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
+import { rename, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -50,4 +51,14 @@ test("where nothing runs by it, every mistake is said and nothing is done", asyn
   const refused = await estate.installation.run("renew", "www");
   expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining("isuers")]);
   expect(await estate.store.renewals.list({ certificate: "www", limit: 1 })).toEqual([]);
+});
+
+test("a port that its process has left to another one gets no token", async () => {
+  const data = join(estate.installation.directory, "data");
+  await rename(join(data, `web-${process.pid}.url`), join(data, `web-${spawnSync("true").pid}.url`));
+  const asked: string[] = [];
+  server.on("request", ({ headers }) => asked.push(headers.authorization ?? "none"));
+  const refused = await estate.installation.run("renew", "www");
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining("isuers")]);
+  expect(asked).not.toContainEqual(expect.stringContaining("Bearer"));
 });
