@@ -53,7 +53,8 @@ export function masterKeyFromText(text: string, where: string): Buffer {
   if (key.length !== MASTER_KEY_BYTES || key.toString("base64") !== trimmed) {
     throw new RenewalError(
       "config.secret",
-      `${where} is not ${MASTER_KEY_BYTES} bytes in base64; make one with: openssl rand -base64 ${MASTER_KEY_BYTES}`,
+      `${where} is not ${MASTER_KEY_BYTES} bytes in base64; put back your copy of it, or for a new installation make one ` +
+        `with: openssl rand -base64 ${MASTER_KEY_BYTES}`,
     );
   }
   return key;
