@@ -1,4 +1,5 @@
 import type { ObservedEvery } from "../../domain/applied.ts";
+import { CLOCK_SKEW_MAX_MS } from "../../domain/lease.ts";
 
 /** Between two looks at a proved endpoint a look may be late by half the interval, and by a minute at least. */
 const LATE_FACTOR = 1.5;
@@ -21,9 +22,9 @@ export function observedFrom(before: ObservedEvery | null, observeMs: number, no
   return { observeMs, observedBefore: { observeMs: longest, until: now + proofAgeMaxMs(observeMs) } };
 }
 
-/** The interval by which proofs are judged now. An instant that a wrong clock wrote may be far away, and counts for nothing. */
+/** The interval by which proofs are judged now. An instant beyond what any right clock wrote counts for nothing. */
 export function judgedEvery({ observeMs, observedBefore }: ObservedEvery, now: number): number {
   const leftMs = observedBefore === null ? 0 : observedBefore.until - now;
-  if (observedBefore === null || leftMs <= 0 || leftMs > proofAgeMaxMs(observeMs)) return observeMs;
+  if (observedBefore === null || leftMs <= 0 || leftMs > proofAgeMaxMs(observeMs) + CLOCK_SKEW_MAX_MS) return observeMs;
   return Math.max(observeMs, observedBefore.observeMs);
 }

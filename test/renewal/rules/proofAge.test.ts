@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { CLOCK_SKEW_MAX_MS } from "../../../src/domain/lease.ts";
 import { judgedEvery, observedFrom, proofAgeMaxMs } from "../../../src/renewal/rules/proofAge.ts";
 import { DAY_MS, NOW } from "../../support/model/facts.ts";
 
@@ -8,7 +9,8 @@ const before = { observeMs: LONG, observedBefore: null };
 test("a shorter interval judges once every endpoint can have been looked at by it", () => {
   const observed = observedFrom(before, SHORT, NOW);
   const until = NOW + proofAgeMaxMs(SHORT);
-  expect([NOW, until - 1, until].map((now) => judgedEvery(observed, now))).toEqual([LONG, LONG, SHORT]);
+  const behind = NOW - CLOCK_SKEW_MAX_MS;
+  expect([behind, until - 1, until].map((now) => judgedEvery(observed, now))).toEqual([LONG, LONG, SHORT]);
   expect(observedFrom(observed, SHORT, NOW + 1), "the same once more").toEqual(observed);
 });
 
