@@ -36,7 +36,7 @@ export const NOTICE_KINDS = [
 ] as const;
 export type NoticeKind = (typeof NOTICE_KINDS)[number];
 
-/** The file that whoever asks has read has mistakes; its path comes first in what is said of it. */
+/** The file of the one who asks has mistakes; its path comes first in what is said of it. */
 export const WRONG_FILE = "configuration/file";
 
 /** Something about renewd itself: a person must look although no single certificate is to blame. */
