@@ -131,27 +131,6 @@ export function renewalFactsTests(bench: () => StoreBench): void {
       });
     });
 
-    test("for a deployment come with the key of its version, and with what was seen at the endpoints", async () => {
-      const { store, backend } = bench();
-      await store.versions.insert(version({ generation: 1 }), new Secret("older"));
-      await store.versions.insert(version({ generation: 2 }), KEY);
-      const evidence = new Map([[SEEN.address, noEvidence(2)]]);
-      await store.observations.record(endpointStatus({ generation: 2 }), [SEEN], evidence);
-      const found = () => store.renewals.deployFacts(renewal({ generation: 2 }));
-      const { privateKey, observed, ...facts } = await found();
-      expect(privateKey().reveal()).toBe("key");
-      expect(observed).toEqual(await store.observations.observations("www"));
-      expect(observed).toMatchObject([{ observation: SEEN, evidence: noEvidence(2) }]);
-      expect(facts.version(2)).toEqual((await store.renewals.facts(renewal({ generation: 2 }))).version(2));
-      await backend.run("update observations set evidence = null");
-      await backend.run("update versions set sealed_key = 'other' where generation = 2");
-      const altered = await found();
-      expect(altered.observed).toEqual([]);
-      expect(altered.privateKey).toThrow(expect.objectContaining({ code: "store.sealed" }));
-      const missing = await store.renewals.deployFacts(renewal({ generation: 3 }));
-      expect(missing.privateKey).toThrow(expect.objectContaining({ code: "internal.bug" }));
-    });
-
     test("of a certificate without anything are empty", async () => {
       expect(await bench().store.renewals.planningFacts("www")).toEqual({
         ...{ version: null, replacement: null, renewalInfo: null, active: null },
